@@ -1,0 +1,78 @@
+"""Issue: one edition: a draft, then approved, then sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from newsletter.errors import Conflict
+from subscribers.model import Cadence
+
+MAX_BLOCKS = 62  #: posts in one issue: a delivery stores which it carried as bits of a signed 64-bit integer
+
+
+class IssueState(StrEnum):
+    DRAFT = "draft"
+    APPROVED = "approved"
+    SENDING = "sending"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+
+
+_MOVES: dict[IssueState, frozenset[IssueState]] = {
+    IssueState.DRAFT: frozenset({IssueState.APPROVED, IssueState.CANCELLED}),
+    IssueState.APPROVED: frozenset({IssueState.DRAFT, IssueState.SENDING, IssueState.CANCELLED}),
+    IssueState.SENDING: frozenset({IssueState.PAUSED, IssueState.FINISHED, IssueState.CANCELLED}),
+    IssueState.PAUSED: frozenset({IssueState.SENDING, IssueState.CANCELLED}),
+    IssueState.FINISHED: frozenset({IssueState.SENDING}),
+    IssueState.CANCELLED: frozenset(),
+}
+
+
+def move_issue(state: IssueState, to: IssueState) -> IssueState:
+    """The one place where an issue changes state. Raises Conflict for a move that does not exist."""
+    if to not in _MOVES[state]:
+        raise Conflict(f"An issue that is {state} cannot become {to}.")
+    return to
+
+
+@dataclass(frozen=True, kw_only=True)
+class IssuePost:
+    """A post's place in an issue. ``block`` is its bit in a delivery's mask and never changes."""
+
+    post_id: int
+    block: int
+    included: bool = True
+    revision: int = 1  #: the post's revision that was composed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Issue:
+    id: int
+    state: IssueState
+    cadence: Cadence
+    period: str = ""  #: digests: the period's key, such as 2026-W05; each post: empty
+    subject: str
+    preheader: str = ""
+    note: str = ""  #: the author's introduction, Markdown
+    posts: tuple[IssuePost, ...] = ()
+    content_hash: str = ""  #: of the artefact; empty until composed
+    approved_hash: str = ""  #: the content hash that the author approved
+    created_at: datetime
+    changed_at: datetime
+    send_at: datetime | None = None  #: approved: when sending is due
+    approved_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    audience_bound: int = 0  #: the highest subscriber id when sending started
+    audience_cursor: int = 0  #: expanded up to this subscriber id
+    audience_drawn: bool = False
+    problem: str = ""  #: why it is paused, or went back to draft; one sentence
+    subject_edited: bool = False  #: the author's own subject survives recomposition
+    preheader_edited: bool = False
+
+    @property
+    def included(self) -> tuple[IssuePost, ...]:
+        return tuple(place for place in self.posts if place.included)
