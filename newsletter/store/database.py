@@ -1,0 +1,144 @@
+"""One door to the database: SQLite by default, PostgreSQL when it grows.
+
+SQLite transactions that write begin with ``BEGIN IMMEDIATE`` (a deferred one that turns into a writer
+fails at once with SQLITE_BUSY_SNAPSHOT, whatever the busy timeout), in WAL mode with
+``synchronous=FULL``: a committed ``submitting`` must survive the power cord (invariant 7).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+from newsletter.errors import ConfigError, ExtraMissing, StoreProblem
+from newsletter.store.filelock import FileLock
+
+BUSY_TIMEOUT_MS: Final = 30_000
+WAL_RESET_FIXED: Final = (3, 51, 3)
+"""SQLite before this can corrupt a WAL database when two processes write and checkpoint at once
+(https://sqlite.org/wal.html, "WAL-reset bug"): there, writers also take a file lock."""
+
+
+class Database:
+    """A connection pool that knows how each dialect begins a transaction. Thread-safe."""
+
+    def __init__(self, url: str) -> None:
+        """Raises ConfigError for a URL that is not one of ours; never connects."""
+        self.url: URL = _checked(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.path: Path | None = None
+        self._lock: FileLock | None = None
+        if self.is_sqlite:
+            self.path = Path(self.url.database or "newsletter.db")
+            self._engine = _sqlite_engine(self.url)
+            if sqlite3.sqlite_version_info < WAL_RESET_FIXED:
+                self._lock = FileLock(self.path.with_name(self.path.name + ".lock"))
+        else:
+            self._engine = create_engine(self.url, pool_size=10, max_overflow=20, pool_pre_ping=True)
+        self._writer = threading.Lock() if self.is_sqlite else nullcontext()
+
+    @property
+    def engine(self) -> Engine:
+        return self._engine
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One read-write transaction: committed when the block ends, rolled back when it raises."""
+        with self._writer, self._lock.held() if self._lock else nullcontext(), _told():
+            with self._engine.connect() as conn:
+                conn = conn.execution_options(writes=True)
+                with conn.begin():
+                    yield conn
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One read transaction: a snapshot that never waits for a writer. Never commits anything."""
+        with _told(), self._engine.connect() as conn:
+            yield conn
+            conn.rollback()
+
+    def close(self) -> None:
+        # The last SQLite connection to close checkpoints, which is a write.
+        with self._writer, self._lock.held() if self._lock else nullcontext():
+            self._engine.dispose()
+
+
+def _checked(text: str) -> URL:
+    try:
+        url = make_url(text)
+        backend = url.get_backend_name()
+    except (ArgumentError, NoSuchModuleError):
+        backend = ""
+    if backend not in {"sqlite", "postgresql"}:
+        raise ConfigError(
+            "NEWSLETTER_DATABASE_URL is not a database address.",
+            hint="Use sqlite:///newsletter.db or postgresql://user:password@host/name.",
+        )
+    if backend == "postgresql":
+        try:
+            import psycopg  # noqa: F401  (asked for here so that its absence is told in one sentence)
+        except ImportError as error:
+            raise ExtraMissing(feature="PostgreSQL", extra="cluster") from error
+        return url.set(drivername="postgresql+psycopg")
+    return url
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=10,
+        max_overflow=30,
+        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver's own BEGIN would be a deferred one
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA secure_delete=ON")
+        cursor.execute("PRAGMA cache_size=-20000")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(conn: Connection) -> None:
+        writes = conn.get_execution_options().get("writes", False)
+        conn.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Translates what a person can mend; bugs in our SQL pass through as they are."""
+    try:
+        yield
+    except OperationalError as error:
+        raise StoreProblem(
+            f"The database cannot be used: {_first_line(error)}.",
+            hint="Check that it is reachable, that the disk has room and that nothing else locks it.",
+        ) from error
+    except DBAPIError as error:
+        if "malformed" in str(error.orig) or "not a database" in str(error.orig):
+            raise StoreProblem(
+                f"The database file is damaged: {_first_line(error)}.",
+                hint="Restore a backup; keep the damaged file.",
+            ) from error
+        raise
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).strip().splitlines()[0].rstrip(".")

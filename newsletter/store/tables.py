@@ -1,0 +1,352 @@
+"""Every table of the newsletter. Times are epoch milliseconds, ids 64-bit integers.
+
+No foreign key leaves this metadata: subscribers live in a context of their own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+NAMING = {
+    "ix": "ix_%(column_0_N_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata = MetaData(naming_convention=NAMING)
+
+Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite's rowid alias must be spelt INTEGER
+Ms = BigInteger()
+
+
+def _text(name: str) -> Column[Any]:
+    return Column(name, Text, nullable=False, server_default="")
+
+
+def _count(name: str) -> Column[Any]:
+    return Column(name, Integer, nullable=False, server_default="0")
+
+
+def _flag(name: str) -> Column[Any]:
+    return Column(name, Boolean, nullable=False, server_default=text("false"))
+
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),  # secrets are encrypted with a key from the secret key
+    Column("changed_at", Ms, nullable=False),
+)
+
+feeds = Table(
+    "feeds",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("url", Text, nullable=False, unique=True),
+    _text("title"),
+    _text("subtitle"),
+    _text("site_url"),
+    _text("language"),
+    Column("state", Text, nullable=False),
+    _flag("full_text"),
+    _text("etag"),
+    _text("last_modified"),
+    _text("body_sha"),
+    _count("interval_s"),
+    Column("added_at", Ms, nullable=False),
+    Column("polled_at", Ms),
+    Column("next_poll_at", Ms),
+    _text("next_poll_reason"),
+    Column("baseline_at", Ms),
+    Column("full_fetch_at", Ms),
+    _count("failures"),
+    _text("problem"),
+    _text("redirect_url"),
+    Column("redirect_since", Ms),
+    _text("hub_url"),
+    _text("self_url"),
+    _text("hub_secret"),
+    Column("hub_lease_until", Ms),
+    Column("lease_until", Ms),
+    _text("lease_token"),
+    Index("ix_feeds_due", "next_poll_at", sqlite_where=text("state = 'active'"),
+          postgresql_where=text("state = 'active'")),
+)  # fmt: skip
+
+polls = Table(
+    "polls",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("feed_id", Id, ForeignKey("feeds.id"), nullable=False),
+    Column("at", Ms, nullable=False),
+    Column("result", Text, nullable=False),
+    _count("status"),
+    _count("size"),
+    _count("entries"),
+    _count("new"),
+    _count("edited"),
+    _count("held"),
+    _count("elapsed_ms"),
+    _text("problem"),
+    Column("next_poll_at", Ms),
+    _text("next_poll_reason"),
+    Index("ix_polls_feed_at", "feed_id", "at"),
+    Index("ix_polls_at", "at"),
+)
+
+posts = Table(
+    "posts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("feed_id", Id, ForeignKey("feeds.id"), nullable=False),
+    Column("state", Text, nullable=False),
+    _text("reason"),
+    Column("title", Text, nullable=False),
+    _text("url"),
+    _text("author"),
+    _text("html"),
+    _text("summary"),
+    _text("base_url"),
+    Column("published_at", Ms),
+    Column("first_seen_at", Ms, nullable=False),
+    Column("last_seen_at", Ms, nullable=False),
+    Column("changed_at", Ms),
+    Column("settle_until", Ms),
+    _count("position"),
+    _text("topics"),  # JSON list of strings
+    _text("comments_url"),
+    _text("image_url"),
+    _text("language"),
+    _text("content_sha"),
+    _text("raw_sha"),
+    Column("revision", Integer, nullable=False, server_default="1"),
+    _flag("truncated"),
+    Index("ix_posts_state", "state"),
+    Index("ix_posts_feed_raw", "feed_id", "raw_sha"),
+)
+
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("post_id", Id, ForeignKey("posts.id"), primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("at", Ms, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("html", Text, nullable=False),
+    Column("content_sha", Text, nullable=False),
+)
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("feed_id", Id, primary_key=True),  # 0: holds for the whole newsletter
+    Column("value", Text, primary_key=True),
+    Column("post_id", Id, ForeignKey("posts.id"), nullable=False),
+    Index("ix_aliases_post", "post_id"),
+    sqlite_with_rowid=False,
+)
+
+issues = Table(
+    "issues",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("cadence", Text, nullable=False),
+    _text("period"),
+    Column("subject", Text, nullable=False),
+    _flag("subject_edited"),
+    _text("preheader"),
+    _flag("preheader_edited"),
+    _text("note"),
+    _text("content_hash"),
+    _text("approved_hash"),
+    Column("created_at", Ms, nullable=False),
+    Column("changed_at", Ms, nullable=False),
+    Column("send_at", Ms),
+    Column("approved_at", Ms),
+    Column("started_at", Ms),
+    Column("finished_at", Ms),
+    Column("audience_bound", Id, nullable=False, server_default="0"),
+    Column("audience_cursor", Id, nullable=False, server_default="0"),
+    _flag("audience_drawn"),
+    _text("problem"),
+    Index("ix_issues_state", "state", "send_at"),
+    Index("uq_issues_period", "cadence", "period", unique=True,
+          sqlite_where=text("period <> ''"), postgresql_where=text("period <> ''")),
+)  # fmt: skip
+
+issue_posts = Table(
+    "issue_posts",
+    metadata,
+    Column("issue_id", Id, ForeignKey("issues.id"), primary_key=True),
+    Column("post_id", Id, ForeignKey("posts.id"), primary_key=True),
+    Column("cadence", Text, nullable=False),
+    Column("block", SmallInteger, nullable=False),
+    Column("included", Boolean, nullable=False, server_default=text("true")),
+    Column("revision", Integer, nullable=False, server_default="1"),
+    UniqueConstraint("cadence", "post_id"),  # a post is composed once for each cadence
+)
+
+artefacts = Table(
+    "artefacts",
+    metadata,
+    Column("issue_id", Id, ForeignKey("issues.id"), primary_key=True),
+    Column("content_hash", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # zlib of the canonical JSON
+    Column("checklist", Text, nullable=False, server_default="[]"),
+    Column("composed_at", Ms, nullable=False),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Id, primary_key=True),  # the fencing token
+    Column("issue_id", Id, ForeignKey("issues.id"), nullable=False),
+    Column("transport", Text, nullable=False),
+    Column("opened_at", Ms, nullable=False),
+    Column("lease_until", Ms, nullable=False),
+    Column("closed_at", Ms),
+    Index("ix_attempts_open", "issue_id",
+          sqlite_where=text("closed_at IS NULL"), postgresql_where=text("closed_at IS NULL")),
+    sqlite_autoincrement=True,  # a fencing token must never be given out twice
+)  # fmt: skip
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("issue_id", Id, ForeignKey("issues.id"), primary_key=True),
+    Column("subscriber_id", Id, primary_key=True),
+    Column("state", SmallInteger, nullable=False),
+    Column("flags", SmallInteger, nullable=False, server_default="0"),
+    Column("attempt_id", Id, nullable=False, server_default="0"),
+    Column("blocks", BigInteger, nullable=False),
+    Index("ix_deliveries_open", "issue_id", "state", "subscriber_id",
+          sqlite_where=text("state IN (0, 1, 2, 6)"), postgresql_where=text("state IN (0, 1, 2, 6)")),
+    Index("ix_deliveries_subscriber", "subscriber_id"),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+
+remarks = Table(
+    "remarks",  # of failed, unknown, skipped and waiting deliveries only: most have none
+    metadata,
+    Column("issue_id", Id, primary_key=True),
+    Column("subscriber_id", Id, primary_key=True),
+    _count("tries"),
+    Column("retry_at", Ms),
+    _text("code"),
+    _text("reason"),
+    _text("provider_id"),
+    Column("at", Ms, nullable=False),
+    Index("ix_remarks_retry", "issue_id", "retry_at",
+          sqlite_where=text("retry_at IS NOT NULL"), postgresql_where=text("retry_at IS NOT NULL")),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("to", Text, nullable=False),
+    Column("subscriber_id", Id),
+    Column("issue_id", Id),
+    Column("data", Text, nullable=False, server_default="{}"),
+    Column("state", Text, nullable=False),
+    Column("created_at", Ms, nullable=False),
+    Column("due_at", Ms, nullable=False),
+    _count("tries"),
+    Column("lease_until", Ms),
+    Column("sent_at", Ms),
+    _text("code"),
+    _text("reason"),
+    Index("ix_notices_open", "due_at", sqlite_where=text("state IN ('pending', 'submitting')"),
+          postgresql_where=text("state IN ('pending', 'submitting')")),
+)  # fmt: skip
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("provider", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("at", Ms, nullable=False),
+    Column("received_at", Ms, nullable=False),
+    Column("issue_id", Id, nullable=False, server_default="0"),
+    Column("subscriber_id", Id, nullable=False, server_default="0"),
+    Column("notice_id", Id, nullable=False, server_default="0"),
+    _text("code"),
+    _text("reason"),
+    _text("raw"),  # the provider's own words, without addresses
+    Column("applied_at", Ms),
+    UniqueConstraint("provider", "key"),
+    Index("ix_events_open", "id",
+          sqlite_where=text("applied_at IS NULL"), postgresql_where=text("applied_at IS NULL")),
+    Index("ix_events_issue", "issue_id", "at"),
+)  # fmt: skip
+
+rates = Table(
+    "rates",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("started_at", Ms, nullable=False),  # of the current window
+    _count("used"),
+)
+
+logins = Table(
+    "logins",  # one-time links to the studio
+    metadata,
+    Column("token_sha", Text, primary_key=True),
+    Column("created_at", Ms, nullable=False),
+    Column("expires_at", Ms, nullable=False),
+    Column("used_at", Ms),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_sha", Text, primary_key=True),
+    Column("created_at", Ms, nullable=False),
+    Column("seen_at", Ms, nullable=False),
+    Column("expires_at", Ms, nullable=False),
+    _text("agent"),
+)
+
+audit = Table(
+    "audit",  # append-only; no addresses
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", Ms, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    _text("detail"),
+    Index("ix_audit_at", "at"),
+)
+
+leases = Table(
+    "leases",  # who runs a step right now
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("token", Text, nullable=False),
+    Column("until", Ms, nullable=False),
+)
