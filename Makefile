@@ -1,0 +1,38 @@
+# make demo    the whole pipeline on a sample blog, in a throw-away folder (ARGS=--once: without waiting)
+# make test    every test            make lint         style, types and who may import whom
+# make clean   remove what was made  make screenshots  the pictures in docs/
+# Needs Python 3.11 or later; everything else is installed into .venv. GNU make 3.81 is enough.
+
+ARGS =
+PYTHON = .venv/bin/python
+NEEDS = pyproject.toml constraints.txt .ci/environment
+
+.PHONY: help demo test lint screenshots clean
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+demo: .venv/.installed-base
+	@.venv/bin/newsletter demo $(ARGS)
+
+test: .venv/.installed-dev
+	CHROMIUM="$$(sh .ci/chromium)" $(PYTHON) -m pytest -q \
+	  -n "$$($(PYTHON) -c 'import os; print(max(2, min(4, os.cpu_count() or 2)))')" $(ARGS)
+
+lint: .venv/.installed-dev
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy --strict newsletter subscribers tests
+	.venv/bin/lint-imports --no-logo
+
+screenshots: .venv/.installed-dev
+	CHROMIUM="$$(sh .ci/chromium)" $(PYTHON) docs/screenshots.py
+
+clean:
+	rm -rf .venv build dist htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+.venv/.installed-base: $(NEEDS)
+	@sh .ci/environment base
+
+.venv/.installed-dev: $(NEEDS)
+	@sh .ci/environment dev
