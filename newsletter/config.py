@@ -1,0 +1,355 @@
+"""Environment, ``.env`` and the settings row -> frozen Settings.
+
+A value in the environment (or ``.env``) wins over the database, which wins over the default. Only what
+must exist before the database (``BOOT``) has to be in the environment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import time, timedelta
+from email.headerregistry import Address
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from newsletter.errors import ConfigError, Invalid
+from newsletter.model.publication import Newsletter, Sender
+from subscribers.model import Cadence
+
+PREFIX: Final = "NEWSLETTER_"
+ALONE: Final = "SENDGRID_API_KEY"  #: the one name without our prefix: every SendGrid guide uses it
+
+_UNITS: Final = {
+    "second": 1, "seconds": 1, "s": 1, "minute": 60, "minutes": 60, "min": 60, "m": 60,
+    "hour": 3600, "hours": 3600, "h": 3600, "day": 86400, "days": 86400, "d": 86400,
+}  # fmt: skip
+
+
+def duration(text: object) -> timedelta:
+    """``10 minutes``, ``2h``, ``30 days``, ``0``. A bare number means seconds."""
+    if isinstance(text, timedelta):
+        return text
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", str(text).strip().lower())
+    if not match or (match[2] or "s") not in _UNITS:
+        raise ValueError("write a duration such as 10 minutes, 2 hours or 30 days")
+    return timedelta(seconds=float(match[1]) * _UNITS[match[2] or "s"])
+
+
+def _sender(text: object) -> str:
+    value = str(text).strip()
+    if not value:
+        return ""
+    if re.search(r"[\x00-\x1f\x7f]", value):
+        raise ValueError("control characters are not allowed")
+    name, address = parseaddr(value)
+    try:
+        Address(addr_spec=address)
+    except Exception as error:
+        raise ValueError("write it as: Name <address@example.org>") from error
+    if "@" not in address:
+        raise ValueError("write it as: Name <address@example.org>")
+    return f"{name} <{address}>" if name else address
+
+
+def _rate(text: object) -> str:
+    value = str(text).strip().lower().replace(" ", "")
+    if value != "unlimited" and not re.fullmatch(r"[1-9]\d{0,8}/(second|minute|hour|day)", value):
+        raise ValueError("write a rate such as 60/minute, 100/day or unlimited")
+    return value
+
+
+def _window(text: object) -> str:
+    value = str(text).strip()
+    if value and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", value):
+        raise ValueError("write a window such as 08:00-20:00, or nothing for any time")
+    return value
+
+
+def _zone(text: object) -> str:
+    try:
+        return ZoneInfo(str(text).strip()).key
+    except Exception as error:
+        raise ValueError("write a time zone such as Europe/Madrid") from error
+
+
+def _base_url(text: object) -> str:
+    value = str(text).strip().rstrip("/")
+    if not value:
+        return ""
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("write an address such as https://news.example.org")
+    return value
+
+
+def _line(text: object) -> str:
+    value = str(text).strip()
+    if re.search(r"[\x00-\x1f\x7f]", value):
+        raise ValueError("one line, without control characters")
+    return value
+
+
+def _smtp_url(text: object) -> object:
+    value = text.get_secret_value() if isinstance(text, SecretStr) else str(text).strip()
+    if value:
+        parts = urlsplit(value)
+        if parts.scheme not in {"smtp", "smtps", "smtp+plain"} or not parts.hostname:
+            raise ValueError("write it as smtp://user:password@host:587 or smtps://user:password@host:465")
+        if parts.scheme == "smtp+plain" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+            raise ValueError("smtp+plain:// (no encryption) is for this machine only")
+    return SecretStr(value)
+
+
+Duration = Annotated[timedelta, BeforeValidator(duration)]
+Line = Annotated[str, BeforeValidator(_line)]
+BOOT: Final = (
+    "database_url", "secret_key", "host", "port", "data_dir", "trusted_proxies", "log",
+)  # fmt: skip
+"""What must be known before the database is open; never stored in it."""
+
+
+class Settings(BaseModel):
+    """Every setting, parsed. Build it with :func:`load`; the descriptions are the settings' documentation."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_default=True,
+        validate_by_name=True,
+        validate_by_alias=True,
+    )
+
+    database_url: str = Field("sqlite:///newsletter.db", description="Where everything is kept.")
+    secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="At least 32 characters; a comma list when changed: the first signs, all verify.",
+    )
+    host: str = Field("127.0.0.1", description="The address that the web server listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="The port that the web server listens on.")
+    data_dir: Path = Field(Path("."), description="The folder for the outbox and the copies of pictures.")
+    trusted_proxies: str = Field(
+        "", description="Comma list of proxy addresses whose X-Forwarded-For is believed."
+    )
+    log: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
+
+    base_url: Annotated[str, BeforeValidator(_base_url)] = Field(
+        "", description="The public address of this installation, for the links in mail."
+    )
+    author_email: Annotated[str, BeforeValidator(_sender)] = Field(
+        "", description="Where the author is told of drafts and problems; From where empty."
+    )
+    title: Line = Field("", description="The newsletter's name.")
+    sender: Annotated[str, BeforeValidator(_sender)] = Field(
+        "", alias="from", description="Who the mail comes from: Name <address@example.org>."
+    )
+    reply_to: Annotated[str, BeforeValidator(_sender)] = Field(
+        "", description="Where replies go; From where empty."
+    )
+    postal_address: str = Field("", description="In the footer of every mail, as the law asks.")
+    disclaimer: str = Field(
+        "", description="A standing sentence in the footer; the blog's subtitle at first."
+    )
+    language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = Field(
+        "en", description="The newsletter's language (BCP 47)."
+    )
+    timezone: Annotated[str, BeforeValidator(_zone)] = Field("UTC", description="The author's time zone.")
+    theme: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")] = Field(
+        "letter", description="How the email looks: the name of a theme."
+    )
+    feed_url: str = Field("", description="A feed that is added by itself when there is none.")
+    poll_interval: Duration = Field(
+        timedelta(hours=1), description="How often a feed is looked at; it adapts between this and a day."
+    )
+    first_poll: Literal["baseline", "newest"] = Field(
+        "baseline", description="What the first look mails: nothing, or the newest post as a draft."
+    )
+    settle: Duration = Field(
+        timedelta(minutes=10), description="How long a new post waits for the author's corrections."
+    )
+    flood: int = Field(3, ge=1, le=1000, description="More new posts than this at once are held.")
+    max_age: Duration = Field(
+        timedelta(days=30), description="A new post dated longer ago than this is held."
+    )
+    cadence: Cadence = Field(Cadence.EACH, description="How often, for subscribers who chose nothing.")
+    approval: Literal["manual", "auto"] = Field(
+        "manual", description="auto: a draft goes at the next send window unless it is stopped."
+    )
+    send_window: Annotated[str, BeforeValidator(_window)] = Field(
+        "", description="When sending may start, such as 08:00-20:00 in the author's time zone."
+    )
+    transport: Literal["outbox", "smtp", "sendgrid"] = Field(
+        "outbox", description="How mail is sent: into a folder, by SMTP, or by SendGrid."
+    )
+    outbox_dir: str = Field("outbox", description="The Maildir of the outbox, inside the data folder.")
+    smtp_url: Annotated[SecretStr, BeforeValidator(_smtp_url)] = Field(
+        SecretStr(""),
+        description="smtp://user:password@host:587, smtps://…, or smtp+plain:// on this machine only.",
+    )
+    smtp_connections: int = Field(2, ge=1, le=256, description="SMTP connections at the same time.")
+    rate: Annotated[str, BeforeValidator(_rate)] = Field(
+        "60/minute", description="The most mail by SMTP: 60/minute, 100/day, 10/second, unlimited."
+    )
+    sendgrid_api_key: SecretStr = Field(
+        SecretStr(""),
+        description="SendGrid's API key with the right to send mail.",
+    )
+    sendgrid_url: Annotated[str, BeforeValidator(_base_url)] = Field(
+        "", description="Another address of SendGrid's API, for tests."
+    )
+    sendgrid_region: Literal["global", "eu"] = Field("global", description="SendGrid's region.")
+    allow_private_addresses: bool = Field(
+        False, description="Let feeds and pictures be fetched from private addresses (intranets, tests)."
+    )
+
+    @property
+    def newsletter(self) -> Newsletter:
+        name, address = parseaddr(self.sender)
+        return Newsletter(
+            title=self.title or name or "Newsletter",
+            sender=Sender(name=name or self.title, address=address) if address else None,
+            reply_to=parseaddr(self.reply_to)[1],
+            postal_address=self.postal_address,
+            disclaimer=self.disclaimer,
+            language=self.language,
+            timezone=self.timezone,
+            theme=self.theme,
+            base_url=self.public_url,
+            cadence=self.cadence,
+            theme_folder=str(self.data_dir / "themes"),
+        )
+
+    @property
+    def public_url(self) -> str:
+        """The base of every link; this machine's own address where none was set."""
+        return self.base_url or f"http://localhost:{self.port}"
+
+    @property
+    def author_address(self) -> str:
+        return parseaddr(self.author_email)[1] or parseaddr(self.sender)[1]
+
+    @property
+    def window(self) -> tuple[time, time] | None:
+        if not self.send_window:
+            return None
+        start, end = self.send_window.split("-")
+        return time.fromisoformat(start), time.fromisoformat(end)
+
+
+def public_name(field: str) -> str:
+    """The setting's name as people write it: ``BASE_URL``, ``FROM``, ``SENDGRID_API_KEY``."""
+    alias = Settings.model_fields[field].alias
+    return (alias or field).upper()
+
+
+FIELDS: Final[Mapping[str, str]] = {public_name(field): field for field in Settings.model_fields}
+"""Public name -> field name, in the order of their documentation."""
+
+
+def is_secret(name: str) -> bool:
+    return Settings.model_fields[FIELDS[name]].annotation is SecretStr
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingShown:
+    """One setting as pages and ``settings list`` show it; a secret's value is never in it."""
+
+    name: str
+    value: str
+    source: Literal["environment", "database", "default"]
+    secret: bool
+    fixed: bool  #: comes from the environment and cannot be changed here
+    help: str
+
+
+def environment(environ: Mapping[str, str], dotenv: Mapping[str, str | None]) -> dict[str, str]:
+    """Field values present in the environment, else in ``.env``; empty ones count as absent."""
+    found: dict[str, str] = {}
+    for name, field in FIELDS.items():
+        keys = [PREFIX + name] + ([ALONE] if name == ALONE else [])
+        for source in (dotenv, environ):
+            for key in keys:
+                if source.get(key):
+                    found[field] = str(source[key])
+    return found
+
+
+def load(fixed: Mapping[str, str], stored: Mapping[str, str]) -> Settings:
+    """Fixed (environment) over stored (database) over defaults. Raises ConfigError naming the setting.
+
+    Both map field names to text; stored secrets are already decrypted.
+    """
+    values: dict[str, Any] = {**{k: v for k, v in stored.items() if k not in BOOT}, **fixed}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise _sentence(error, fixed) from error
+
+
+def parse_one(name: str, value: str) -> str:
+    """The value as it would be stored. Raises Invalid for an unknown name or a value it cannot have."""
+    field = FIELDS.get(name.upper().removeprefix(PREFIX))
+    if field is None:
+        raise Invalid(f"There is no setting called {name}.", hint="See: newsletter settings list")
+    if field in BOOT:
+        raise Invalid(
+            f"{name.upper()} must be known before the database is open.",
+            hint=f"Set {PREFIX}{public_name(field)} in .env or the environment.",
+        )
+    try:
+        settings = Settings.model_validate({field: value})
+    except ValidationError as error:
+        raise Invalid(_sentence(error, {}).message) from error
+    return text_of(getattr(settings, field))
+
+
+def shown(settings: Settings, fixed: Mapping[str, str], stored: Mapping[str, str]) -> list[SettingShown]:
+    return [
+        SettingShown(
+            name=name,
+            value=_shown_value(name, text_of(getattr(settings, field))),
+            source="environment" if field in fixed else "database" if field in stored else "default",
+            secret=is_secret(name),
+            fixed=field in fixed or field in BOOT,
+            help=Settings.model_fields[field].description or "",
+        )
+        for name, field in FIELDS.items()
+    ]
+
+
+def _shown_value(name: str, value: str) -> str:
+    if is_secret(name):
+        return "set" if value else ""
+    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:•••@", value)  # a password inside an address
+
+
+def text_of(value: object) -> str:
+    """A setting's value as people write it."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, timedelta):
+        seconds = int(value.total_seconds())
+        for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+            if seconds and seconds % size == 0:
+                return f"{seconds // size} {unit}{'s' if seconds != size else ''}"
+        return f"{seconds} seconds" if seconds else "0"
+    return str(value)
+
+
+def _sentence(error: ValidationError, fixed: Mapping[str, str]) -> ConfigError:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = str(first["loc"][0]) if first["loc"] else ""
+    field = next((f for f, info in Settings.model_fields.items() if where in {f, info.alias}), where)
+    name = public_name(field) if field in Settings.model_fields else where.upper()
+    reason = str(first["msg"]).removeprefix("Value error, ")
+    source = " (from the environment or .env)" if field in fixed else ""
+    return ConfigError(f"{name}{source} cannot be used: {reason[:1].lower()}{reason[1:]}.")
