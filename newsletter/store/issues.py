@@ -1,0 +1,410 @@
+"""Issues, the posts they carry, and their artefacts."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, select, update
+
+from newsletter.errors import Conflict, NotFound
+from newsletter.model.artefact import Artefact
+from newsletter.model.checklist import CheckLine, Checklist, Level
+from newsletter.model.issue import MAX_BLOCKS, Issue, IssuePost, IssueState, move_issue
+from newsletter.model.times import from_ms, maybe_from_ms, to_ms
+from newsletter.store.sql import chunks, insert
+from newsletter.store.tables import artefacts, issue_posts, issues, posts
+from subscribers.model import Cadence
+
+
+class Issues:
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    def create(
+        self,
+        *,
+        cadence: Cadence,
+        period: str = "",
+        subject: str,
+        preheader: str = "",
+        posts: Sequence[tuple[int, int]],
+        now: datetime,
+    ) -> Issue:
+        """A draft of these ``(post id, revision)`` pairs, in this order, at most 62.
+
+        Raises Conflict where the period already has its issue or a post already has one in this cadence.
+        """
+        if not 0 < len(posts) <= MAX_BLOCKS:
+            raise Conflict(f"An issue carries between 1 and {MAX_BLOCKS} posts, not {len(posts)}.")
+        if period and self._conn.scalar(
+            select(issues.c.id).where(issues.c.cadence == cadence.value, issues.c.period == period)
+        ):
+            raise Conflict(f"There is already a {cadence.value} issue for {period}.")
+        row = self._conn.execute(
+            issues.insert()
+            .values(
+                state=IssueState.DRAFT.value,
+                cadence=cadence.value,
+                period=period,
+                subject=subject,
+                preheader=preheader,
+                created_at=to_ms(now),
+                changed_at=to_ms(now),
+            )
+            .returning(issues.c.id)
+        ).one()
+        self._place(row.id, cadence, posts, first_block=0)
+        return self.get(row.id)
+
+    def add_posts(self, issue_id: int, posts: Sequence[tuple[int, int]], now: datetime) -> Issue:
+        """Puts further posts behind those of a draft, as far as they fit."""
+        issue = self.get(issue_id)
+        first = 1 + max((place.block for place in issue.posts), default=-1)
+        self._place(issue_id, issue.cadence, posts[: MAX_BLOCKS - first], first_block=first)
+        self._touch(issue_id, now)
+        return self.get(issue_id)
+
+    def _place(
+        self, issue_id: int, cadence: Cadence, posts: Sequence[tuple[int, int]], *, first_block: int
+    ) -> None:
+        taken = set(
+            self._conn.scalars(
+                select(issue_posts.c.post_id).where(
+                    issue_posts.c.cadence == cadence.value,
+                    issue_posts.c.post_id.in_([post_id for post_id, _ in posts]),
+                )
+            )
+        )
+        if taken:
+            raise Conflict(f"Post {min(taken)} is already in an issue of this rhythm.")
+        if posts:
+            self._conn.execute(
+                issue_posts.insert(),
+                [
+                    {
+                        "issue_id": issue_id,
+                        "post_id": post_id,
+                        "cadence": cadence.value,
+                        "block": first_block + offset,
+                        "revision": revision,
+                    }
+                    for offset, (post_id, revision) in enumerate(posts)
+                ],
+            )
+
+    def get(self, issue_id: int) -> Issue:
+        """Raises NotFound."""
+        row = self._conn.execute(select(issues).where(issues.c.id == issue_id)).one_or_none()
+        if row is None:
+            raise NotFound(f"There is no issue {issue_id}.", hint="See: newsletter issues list")
+        return self._with_posts([row])[0]
+
+    def list(self, *, states: Iterable[IssueState] = (), limit: int = 50, after: int = 0) -> Sequence[Issue]:
+        """Newest first; ``after`` is the last id of the page before."""
+        query = select(issues).order_by(issues.c.id.desc()).limit(limit)
+        if wanted := [state.value for state in states]:
+            query = query.where(issues.c.state.in_(wanted))
+        if after:
+            query = query.where(issues.c.id < after)
+        return self._with_posts(self._conn.execute(query).all())
+
+    def due(self, now: datetime) -> Sequence[Issue]:
+        """Approved issues whose time has come, oldest first."""
+        return self._with_posts(
+            self._conn.execute(
+                select(issues)
+                .where(issues.c.state == IssueState.APPROVED.value, issues.c.send_at <= to_ms(now))
+                .order_by(issues.c.send_at, issues.c.id)
+            ).all()
+        )
+
+    def sending(self) -> Sequence[Issue]:
+        return self._with_posts(
+            self._conn.execute(
+                select(issues)
+                .where(issues.c.state == IssueState.SENDING.value)
+                .order_by(issues.c.started_at, issues.c.id)
+            ).all()
+        )
+
+    def next_send_at(self) -> datetime | None:
+        """When the next approved issue is due."""
+        return maybe_from_ms(
+            self._conn.scalar(
+                select(func.min(issues.c.send_at)).where(issues.c.state == IssueState.APPROVED.value)
+            )
+        )
+
+    def with_post(self, post_ids: Iterable[int], states: Iterable[IssueState]) -> Sequence[Issue]:
+        """Issues in these states that carry one of these posts."""
+        found: set[int] = set()
+        for part in chunks(sorted(set(post_ids))):
+            found.update(
+                self._conn.scalars(select(issue_posts.c.issue_id).where(issue_posts.c.post_id.in_(part)))
+            )
+        wanted = set(states)
+        return [issue for issue in map(self.get, sorted(found)) if issue.state in wanted]
+
+    def last_of(self, cadence: Cadence) -> Issue | None:
+        """The newest issue of this cadence, in whatever state."""
+        row = self._conn.execute(
+            select(issues).where(issues.c.cadence == cadence.value).order_by(issues.c.id.desc()).limit(1)
+        ).one_or_none()
+        return self._with_posts([row])[0] if row is not None else None
+
+    def edit(
+        self,
+        issue_id: int,
+        *,
+        now: datetime,
+        subject: str | None = None,
+        preheader: str | None = None,
+        note: str | None = None,
+        include: Iterable[int] = (),
+        exclude: Iterable[int] = (),
+    ) -> Issue:
+        """Changes a draft. Raises Conflict in any other state, NotFound for a post that is not in it."""
+        issue = self.get(issue_id)
+        if issue.state is not IssueState.DRAFT:
+            raise Conflict(
+                f"Issue {issue_id} is {issue.state} and cannot be edited.",
+                hint="An approved issue goes back to draft with: newsletter issues edit"
+                if issue.state is IssueState.APPROVED
+                else "",
+            )
+        values: dict[str, Any] = {}
+        if subject is not None:
+            values |= {"subject": subject, "subject_edited": True}
+        if preheader is not None:
+            values |= {"preheader": preheader, "preheader_edited": True}
+        if note is not None:
+            values["note"] = note
+        carried = {place.post_id for place in issue.posts}
+        for post_ids, included in ((set(include), True), (set(exclude), False)):
+            if missing := post_ids - carried:
+                raise NotFound(f"Post {min(missing)} is not in issue {issue_id}.")
+            if post_ids:
+                self._conn.execute(
+                    update(issue_posts)
+                    .where(issue_posts.c.issue_id == issue_id, issue_posts.c.post_id.in_(post_ids))
+                    .values(included=included)
+                )
+        self._set(issue_id, changed_at=to_ms(now), **values)
+        return self.get(issue_id)
+
+    def defaults(self, issue_id: int, *, subject: str, preheader: str) -> None:
+        """Sets what the author did not write themselves."""
+        issue = self.get(issue_id)
+        self._set(
+            issue_id,
+            subject=issue.subject if issue.subject_edited else subject,
+            preheader=issue.preheader if issue.preheader_edited else preheader,
+        )
+
+    def withdraw_post(self, post_id: int) -> None:
+        """Leaves a post out of the drafts that carry it."""
+        drafts = select(issues.c.id).where(issues.c.state == IssueState.DRAFT.value)
+        self._conn.execute(
+            update(issue_posts)
+            .where(issue_posts.c.post_id == post_id, issue_posts.c.issue_id.in_(drafts))
+            .values(included=False)
+        )
+
+    def save_artefact(
+        self,
+        issue_id: int,
+        artefact: Artefact,
+        checklist: Checklist,
+        revisions: dict[int, int],
+        now: datetime,
+    ) -> None:
+        """Stores what was compiled from these revisions (post id -> revision), with its checklist."""
+        body = zlib.compress(artefact.to_json().encode(), 6)
+        values = {
+            "content_hash": artefact.content_hash,
+            "body": body,
+            "checklist": _checklist_json(checklist),
+            "composed_at": to_ms(now),
+        }
+        self._conn.execute(
+            insert(self._conn, artefacts)
+            .values(issue_id=issue_id, **values)
+            .on_conflict_do_update(index_elements=["issue_id"], set_=values)
+        )
+        for post_id, revision in revisions.items():
+            self._conn.execute(
+                update(issue_posts)
+                .where(issue_posts.c.issue_id == issue_id, issue_posts.c.post_id == post_id)
+                .values(revision=revision)
+            )
+        self._set(issue_id, content_hash=artefact.content_hash)
+
+    def artefact(self, issue_id: int) -> Artefact:
+        """Raises NotFound where nothing was composed yet."""
+        body = self._conn.scalar(select(artefacts.c.body).where(artefacts.c.issue_id == issue_id))
+        if body is None:
+            raise NotFound(f"Issue {issue_id} is not composed yet.", hint="Run: newsletter tick")
+        return Artefact.from_json(zlib.decompress(body).decode())
+
+    def checklist(self, issue_id: int) -> Checklist:
+        """An empty one where nothing was composed yet."""
+        stored = self._conn.scalar(select(artefacts.c.checklist).where(artefacts.c.issue_id == issue_id))
+        return Checklist(
+            lines=tuple(
+                CheckLine(level=Level(level), code=code, text=text, mend=mend)
+                for level, code, text, mend in json.loads(stored or "[]")
+            )
+        )
+
+    def block_topics(self, issue_id: int) -> dict[int, frozenset[str]]:
+        """The topics of each included block's post."""
+        rows = self._conn.execute(
+            select(issue_posts.c.block, posts.c.topics)
+            .join(posts, posts.c.id == issue_posts.c.post_id)
+            .where(issue_posts.c.issue_id == issue_id, issue_posts.c.included)
+        )
+        return {row.block: frozenset(json.loads(row.topics or "[]")) for row in rows}
+
+    def stale_drafts(self) -> Sequence[int]:
+        """Drafts never composed, or whose included posts have a newer revision than was composed."""
+        never = select(issues.c.id).where(
+            issues.c.state == IssueState.DRAFT.value, issues.c.content_hash == ""
+        )
+        older = (
+            select(issues.c.id)
+            .join(issue_posts, issue_posts.c.issue_id == issues.c.id)
+            .join(posts, posts.c.id == issue_posts.c.post_id)
+            .where(
+                issues.c.state.in_([IssueState.DRAFT.value, IssueState.APPROVED.value]),
+                issue_posts.c.included,
+                posts.c.revision > issue_posts.c.revision,
+            )
+        )
+        return sorted(set(self._conn.scalars(never)) | set(self._conn.scalars(older)))
+
+    def approve(self, issue_id: int, *, send_at: datetime, now: datetime) -> Issue:
+        issue = self._move(issue_id, IssueState.APPROVED)
+        self._set(
+            issue_id,
+            approved_hash=issue.content_hash,
+            approved_at=to_ms(now),
+            send_at=to_ms(send_at),
+            changed_at=to_ms(now),
+            problem="",
+        )
+        return self.get(issue_id)
+
+    def back_to_draft(self, issue_id: int, *, reason: str, now: datetime) -> Issue:
+        self._move(issue_id, IssueState.DRAFT)
+        self._set(
+            issue_id, approved_hash="", approved_at=None, send_at=None, changed_at=to_ms(now), problem=reason
+        )
+        return self.get(issue_id)
+
+    def start(self, issue_id: int, bound: int, now: datetime) -> Issue:
+        """Sending begins: the audience is whoever is there now, up to subscriber ``bound``."""
+        issue = self._move(issue_id, IssueState.SENDING)
+        first = issue.started_at is None
+        self._set(
+            issue_id,
+            changed_at=to_ms(now),
+            problem="",
+            **({"audience_bound": bound, "started_at": to_ms(now)} if first else {}),
+        )
+        return self.get(issue_id)
+
+    def advance_audience(self, issue_id: int, cursor: int, drawn: bool) -> None:
+        self._set(issue_id, audience_cursor=cursor, audience_drawn=drawn)
+
+    def pause(self, issue_id: int, problem: str, now: datetime) -> Issue:
+        self._move(issue_id, IssueState.PAUSED)
+        self._set(issue_id, changed_at=to_ms(now), problem=problem)
+        return self.get(issue_id)
+
+    def resume(self, issue_id: int, now: datetime) -> Issue:
+        """Sends on: a paused issue, or a finished one with something to retry."""
+        self._move(issue_id, IssueState.SENDING)
+        self._set(issue_id, changed_at=to_ms(now), finished_at=None, problem="")
+        return self.get(issue_id)
+
+    def finish(self, issue_id: int, now: datetime) -> Issue:
+        self._move(issue_id, IssueState.FINISHED)
+        self._set(issue_id, changed_at=to_ms(now), finished_at=to_ms(now), problem="")
+        return self.get(issue_id)
+
+    def cancel(self, issue_id: int, now: datetime) -> Issue:
+        self._move(issue_id, IssueState.CANCELLED)
+        self._set(issue_id, changed_at=to_ms(now), send_at=None)
+        return self.get(issue_id)
+
+    def discard(self, issue_id: int) -> None:
+        """Removes a draft that never was anything (its posts are free again)."""
+        for table in (artefacts, issue_posts):
+            self._conn.execute(delete(table).where(table.c.issue_id == issue_id))
+        self._conn.execute(delete(issues).where(issues.c.id == issue_id))
+
+    def _move(self, issue_id: int, to: IssueState) -> Issue:
+        # Locks the row on PostgreSQL; on SQLite the transaction already is the only writer.
+        state = self._conn.scalar(select(issues.c.state).where(issues.c.id == issue_id).with_for_update())
+        if state is None:
+            raise NotFound(f"There is no issue {issue_id}.", hint="See: newsletter issues list")
+        self._set(issue_id, state=move_issue(IssueState(state), to).value)
+        return self.get(issue_id)
+
+    def _touch(self, issue_id: int, now: datetime) -> None:
+        self._set(issue_id, changed_at=to_ms(now))
+
+    def _set(self, issue_id: int, **values: Any) -> None:
+        self._conn.execute(update(issues).where(issues.c.id == issue_id).values(**values))
+
+    def _with_posts(self, rows: Sequence[Row[Any]]) -> Sequence[Issue]:
+        found = [_issue(row) for row in rows]
+        places: dict[int, list[IssuePost]] = {issue.id: [] for issue in found}
+        for part in chunks(list(places)):
+            for row in self._conn.execute(
+                select(issue_posts).where(issue_posts.c.issue_id.in_(part)).order_by(issue_posts.c.block)
+            ):
+                places[row.issue_id].append(
+                    IssuePost(
+                        post_id=row.post_id, block=row.block, included=row.included, revision=row.revision
+                    )
+                )
+        return [replace(issue, posts=tuple(places[issue.id])) for issue in found]
+
+
+def _issue(row: Row[Any]) -> Issue:
+    return Issue(
+        id=row.id,
+        state=IssueState(row.state),
+        cadence=Cadence(row.cadence),
+        period=row.period,
+        subject=row.subject,
+        subject_edited=row.subject_edited,
+        preheader=row.preheader,
+        preheader_edited=row.preheader_edited,
+        note=row.note,
+        content_hash=row.content_hash,
+        approved_hash=row.approved_hash,
+        created_at=from_ms(row.created_at),
+        changed_at=from_ms(row.changed_at),
+        send_at=maybe_from_ms(row.send_at),
+        approved_at=maybe_from_ms(row.approved_at),
+        started_at=maybe_from_ms(row.started_at),
+        finished_at=maybe_from_ms(row.finished_at),
+        audience_bound=row.audience_bound,
+        audience_cursor=row.audience_cursor,
+        audience_drawn=row.audience_drawn,
+        problem=row.problem,
+    )
+
+
+def _checklist_json(checklist: Checklist) -> str:
+    return json.dumps(
+        [[line.level.value, line.code, line.text, line.mend] for line in checklist.lines],
+        ensure_ascii=False,
+    )

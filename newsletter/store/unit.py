@@ -1,0 +1,107 @@
+"""One transaction over both packages: the Unit that stages receive, and the Store that opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+
+from sqlalchemy import Connection, text
+
+from newsletter.store.audit import Audit
+from newsletter.store.database import Database
+from newsletter.store.deliveries import Deliveries
+from newsletter.store.doors import Doors
+from newsletter.store.events import Events
+from newsletter.store.feeds import Feeds
+from newsletter.store.issues import Issues
+from newsletter.store.leases import Leases
+from newsletter.store.notices import Notices
+from newsletter.store.posts import Posts
+from newsletter.store.rates import Rates
+from newsletter.store.settings import StoredSettings
+from subscribers.store import Subscribers
+
+
+class Unit:
+    """Everything that one open transaction can read and write. Never commits."""
+
+    def __init__(self, conn: Connection, *, subscriber_keys: Sequence[bytes]) -> None:
+        self.conn = conn
+        self._subscriber_keys = subscriber_keys
+
+    @cached_property
+    def settings(self) -> StoredSettings:
+        return StoredSettings(self.conn)
+
+    @cached_property
+    def feeds(self) -> Feeds:
+        return Feeds(self.conn)
+
+    @cached_property
+    def posts(self) -> Posts:
+        return Posts(self.conn)
+
+    @cached_property
+    def issues(self) -> Issues:
+        return Issues(self.conn)
+
+    @cached_property
+    def deliveries(self) -> Deliveries:
+        return Deliveries(self.conn)
+
+    @cached_property
+    def notices(self) -> Notices:
+        return Notices(self.conn)
+
+    @cached_property
+    def events(self) -> Events:
+        return Events(self.conn)
+
+    @cached_property
+    def rates(self) -> Rates:
+        return Rates(self.conn)
+
+    @cached_property
+    def doors(self) -> Doors:
+        return Doors(self.conn)
+
+    @cached_property
+    def audit(self) -> Audit:
+        return Audit(self.conn)
+
+    @cached_property
+    def leases(self) -> Leases:
+        return Leases(self.conn)
+
+    @cached_property
+    def subscribers(self) -> Subscribers:
+        return Subscribers(self.conn, keys=self._subscriber_keys)
+
+
+class Store:
+    """Opens transactions. Thread-safe."""
+
+    def __init__(self, database: Database, *, subscriber_keys: Sequence[bytes]) -> None:
+        self.database = database
+        self._subscriber_keys = subscriber_keys
+
+    @contextmanager
+    def begin(self) -> Iterator[Unit]:
+        """A transaction that may write: committed at the end, rolled back when the block raises."""
+        with self.database.write() as conn:
+            yield Unit(conn, subscriber_keys=self._subscriber_keys)
+
+    @contextmanager
+    def read(self) -> Iterator[Unit]:
+        """A transaction that only reads, and never waits for a writer."""
+        with self.database.read() as conn:
+            yield Unit(conn, subscriber_keys=self._subscriber_keys)
+
+    def ping(self) -> None:
+        """Raises StoreProblem where the database does not answer."""
+        with self.database.read() as conn:
+            conn.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        self.database.close()
