@@ -1,0 +1,161 @@
+"""What holds for every request: which hosts we answer to, who may write, how much, and what the browser
+is told about the answer. Plain ASGI around the whole application.
+
+Writes are checked by where the browser says they come from (Sec-Fetch-Site, else Origin) instead of by a
+hidden token in each form: a browser always sends one of the two with a write, and neither can be forged
+by a page. Without either it was no browser, and there was no cookie to abuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+STUDIO_CSP: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+PREVIEW_CSP: Final = (
+    "sandbox; default-src 'none'; img-src https: http: data:; style-src 'unsafe-inline'; "
+    "form-action 'none'; frame-ancestors 'self'"
+)
+
+HEADERS: Final[Mapping[str, str]] = {
+    "content-security-policy": STUDIO_CSP,
+    "x-content-type-options": "nosniff",
+    # "same-origin", not "no-referrer": under the latter a browser sends "Origin: null" with our own forms
+    # (Fetch standard, "append a request Origin header"), and on plain http at home there is no
+    # Sec-Fetch-Site beside it. Other sites learn nothing under either.
+    "referrer-policy": "same-origin",
+    "cache-control": "no-store",
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=(), browsing-topics=()",
+}
+
+_KB: Final = 1024
+BODY_LIMITS: Final = (
+    ("/studio/subscribers/import", 20 * _KB * _KB),
+    ("/hooks/", _KB * _KB),
+)
+BODY_LIMIT: Final = 256 * _KB  #: any other form; the longest is a draft's introduction
+
+Refusal = Callable[[Scope, int], ASGIApp]
+
+
+def host_of(header: str) -> str:
+    """The host of a Host header, lower case, without port; empty where it is none."""
+    try:
+        return (urlsplit(f"//{header}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def is_local(host: str) -> bool:
+    """Whether a host cannot be somebody's DNS name: localhost, or an address written as numbers.
+
+    DNS rebinding needs a name that its attacker controls, so these are always safe to answer to.
+    """
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def is_own_write(headers: Headers, base_url: str) -> bool:
+    """Whether a write may have come from one of our own pages, or from no browser at all."""
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site in {"same-origin", "none"}
+    origin = headers.get("origin")
+    if origin is None:
+        return True
+    parts = urlsplit(origin)
+    return bool(parts.netloc) and parts.netloc in {headers.get("host", ""), urlsplit(base_url).netloc}
+
+
+def body_limit(path: str) -> int:
+    """Octets that a request to this path may carry."""
+    return next((limit for prefix, limit in BODY_LIMITS if path.startswith(prefix)), BODY_LIMIT)
+
+
+class TooMuch(Exception):
+    """A body grew past its limit while it was read."""
+
+
+class Guard:
+    """Refuses foreign hosts, cross-site writes and oversized bodies; adds the headers of :data:`HEADERS`
+    that an answer did not set itself.
+
+    ``refuse(scope, status)`` gives the page for a refusal; ``open_prefixes`` name the paths that others
+    may write to (one-click unsubscribe, webhooks, embedded forms): none of them reads a cookie.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, base_url: Callable[[], str], refuse: Refusal, open_prefixes: tuple[str, ...]
+    ) -> None:
+        self._app = app
+        self._base_url = base_url
+        self._refuse = refuse
+        self._open = open_prefixes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        app = await self._vetted(scope)
+        if isinstance(app, int):
+            app = self._refuse(scope, app)
+        await app(scope, _limited(receive, body_limit(scope["path"])), _with_headers(send))
+
+    async def _vetted(self, scope: Scope) -> ASGIApp | int:
+        headers, path = Headers(scope=scope), str(scope["path"])
+        host = host_of(headers.get("host", ""))
+        if path != "/healthz" and not is_local(host):
+            base = host_of(urlsplit(await run_in_threadpool(self._base_url)).netloc)
+            if not host or host != base:
+                return 421
+        if scope["method"] not in SAFE_METHODS:
+            declared = headers.get("content-length", "0")
+            if not declared.isdecimal() or int(declared) > body_limit(path):
+                return 413
+            if not path.startswith(self._open) and not is_own_write(
+                headers, await run_in_threadpool(self._base_url)
+            ):
+                return 403
+        return self._app
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    taken = 0
+
+    async def counted() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > limit:
+            raise TooMuch
+        return message
+
+    return counted
+
+
+def _with_headers(send: Send) -> Send:
+    async def dressed(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return dressed

@@ -1,0 +1,142 @@
+"""How numbers, times and states read on pages. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta, tzinfo
+from typing import Final
+
+from newsletter.model.feed import PollResult
+from newsletter.model.issue import IssueState
+from newsletter.model.post import PostState
+from subscribers.model import Cadence, SubscriberState
+
+ISSUE_STATES: Final[Mapping[IssueState, str]] = {
+    IssueState.DRAFT: "Draft",
+    IssueState.APPROVED: "Approved",
+    IssueState.SENDING: "Being sent",
+    IssueState.PAUSED: "Paused",
+    IssueState.FINISHED: "Sent",
+    IssueState.CANCELLED: "Cancelled",
+}
+
+POST_STATES: Final[Mapping[PostState, str]] = {
+    PostState.BASELINE: "Already there",
+    PostState.SETTLING: "Waiting for your corrections",
+    PostState.READY: "Ready",
+    PostState.HELD: "Held",
+    PostState.SKIPPED: "Skipped",
+    PostState.GONE: "Gone from the blog",
+}
+
+SUBSCRIBER_STATES: Final[Mapping[SubscriberState, str]] = {
+    SubscriberState.ACTIVE: "Active",
+    SubscriberState.UNCONFIRMED: "Not confirmed yet",
+    SubscriberState.UNSUBSCRIBED: "Unsubscribed",
+    SubscriberState.BOUNCED: "Bounced",
+    SubscriberState.COMPLAINED: "Complained",
+    SubscriberState.ERASED: "Erased",
+}
+
+POLL_RESULTS: Final[Mapping[PollResult, str]] = {
+    PollResult.UNCHANGED: "Nothing new",
+    PollResult.READ: "Read",
+    PollResult.FAILED: "Failed",
+    PollResult.GONE: "The feed has ended",
+}
+
+CADENCES: Final[Mapping[Cadence, str]] = {
+    Cadence.EACH: "Each post",
+    Cadence.DAILY: "Daily",
+    Cadence.WEEKLY: "Weekly",
+    Cadence.MONTHLY: "Monthly",
+}
+
+DONE: Final[Mapping[str, str]] = {
+    "saved": "Your changes are saved. The preview shows the email as it will be sent.",
+    "look-again": "The email changed since you last saw it, so it is not approved yet. "
+    "Look at the preview once more, then approve.",
+    "test": "A test is on its way. It looks exactly like the issue and counts nowhere.",
+    "approved": "Approved. Sending starts by itself when its time comes; until then you can take it back.",
+    "unapproved": "It is a draft again. Nothing is sent until you approve it.",
+    "cancelled": "Cancelled. Whoever has it already keeps it; nobody else receives it.",
+    "paused": "Paused. What was already handed over cannot be called back; nothing else goes out.",
+    "resumed": "Sending goes on.",
+    "retry": "The failed ones are tried once more.",
+    "held": "Those that may or may not have arrived stay as they are. Nobody receives the issue twice.",
+    "resent": "Those that may or may not have arrived are sent once more. Some people may receive it twice.",
+    "released": "Released. It goes into the next draft, which you approve as always.",
+    "skipped": "Skipped. This post is not mailed unless you release it.",
+    "feed-added": "The feed is added. What is there already is not mailed; the next new post is.",
+    "feed-removed": "The feed is no longer looked at. Its posts stay remembered, so that none is mailed twice.",
+    "looked": "Looked just now. The log below says what came back.",
+    "settings": "Saved. It holds from now on.",
+    "password": "The password is set. Every other browser is signed out.",
+    "session-closed": "That browser is signed out.",
+    "added": "Added. The next issue goes to them too.",
+    "already": "This address was on the list already; nothing changed.",
+    "unsubscribed": "Unsubscribed. No further issue goes to them.",
+    "suppressed": "Never mailed again, whatever is imported. Only you can lift that.",
+    "imported": "Imported. The list below is up to date.",
+    "set-up": "That is all. When the blog has a new post, its draft appears here and you are told by mail.",
+}
+"""What a page says after a button was pressed: what happened, and what happens next."""
+
+
+def when(moment: datetime, now: datetime, zone: tzinfo) -> str:
+    """``today 14:05``, ``tomorrow 08:00``, ``Mon 3 February 14:05``, ``3 February 2025``; times in ``zone``."""
+    local, today = moment.astimezone(zone), now.astimezone(zone).date()
+    days = (local.date() - today).days
+    clock = f"{local:%H:%M}"
+    near = {-1: "yesterday", 0: "today", 1: "tomorrow"}.get(days)
+    if near:
+        return f"{near} {clock}"
+    if abs(days) < 7:
+        return f"{local:%a} {local.day} {local:%B} {clock}"
+    if local.year == today.year:
+        return f"{local.day} {local:%B} {clock}"
+    return f"{local.day} {local:%B} {local.year}"
+
+
+def until(moment: datetime, now: datetime) -> str:
+    """``in 12 minutes``, ``5 minutes ago``, ``now``."""
+    seconds = (moment - now).total_seconds()
+    amount = _amount(timedelta(seconds=abs(seconds)))
+    if not amount:
+        return "now"
+    return f"in {amount}" if seconds > 0 else f"{amount} ago"
+
+
+def _amount(span: timedelta) -> str:
+    minutes = round(span.total_seconds() / 60)
+    if minutes < 1:
+        return ""
+    if minutes < 90:
+        return count(minutes, "minute")
+    hours = round(minutes / 60)
+    return count(hours, "hour") if hours < 36 else count(round(hours / 24), "day")
+
+
+def number(value: int) -> str:
+    """``1,204``."""
+    return f"{value:,}"
+
+
+def count(value: int, noun: str, plural: str = "") -> str:
+    """``1 post``, ``2 posts``; ``plural`` where an s does not make it."""
+    return f"{value:,} {noun if value == 1 else plural or noun + 's'}"
+
+
+def size(octets: int) -> str:
+    """``41 KB``: thousands of octets, as mail clients count."""
+    return f"{octets:,} bytes" if octets < 1000 else f"{octets / 1000:.0f} KB"
+
+
+def browser(agent: str) -> str:
+    """``Firefox on Linux`` from a User-Agent; what is unknown is called a browser."""
+    names = ("Edg", "OPR", "Firefox", "Chrome", "Safari", "curl")
+    titles = {"Edg": "Edge", "OPR": "Opera"}
+    systems = ("iPhone", "iPad", "Android", "Windows", "Mac OS", "Linux")
+    name = next((titles.get(known, known) for known in names if known in agent), "A browser")
+    system = next((known.replace("Mac OS", "macOS") for known in systems if known in agent), "")
+    return f"{name} on {system}" if system else name
