@@ -67,6 +67,22 @@ class HttpThread:
         self._thread.join()
 
 
+class _SmtpConnection(SMTP):
+    """One client's connection, in ``open_ones`` for as long as it lasts."""
+
+    def __init__(self, open_ones: set[_SmtpConnection], handler: object, **options: Any) -> None:
+        super().__init__(handler, **options)
+        self._open_ones = open_ones
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._open_ones.add(self)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._open_ones.discard(self)
+        super().connection_lost(error)
+
+
 class SmtpThread:
     """Serves SMTP on loopback from construction until :meth:`close`.
 
@@ -87,7 +103,7 @@ class SmtpThread:
             "enable_SMTPUTF8": True,
             **options,
         }
-        self._connections: set[SMTP] = set()
+        self._connections: set[_SmtpConnection] = set()
         self._loop = asyncio.new_event_loop()
         listener = listen(port)
         self.port: int = listener.getsockname()[1]
@@ -98,9 +114,7 @@ class SmtpThread:
         self._thread.start()
 
     def _accept(self) -> SMTP:
-        connection = SMTP(self._handler, loop=self._loop, **self._options)
-        self._connections.add(connection)
-        return connection
+        return _SmtpConnection(self._connections, self._handler, loop=self._loop, **self._options)
 
     def close(self) -> None:
         """Stop listening and drop every connection, whatever it was doing."""
@@ -111,7 +125,7 @@ class SmtpThread:
 
     async def _drop_all(self) -> None:
         self._server.close()
-        for connection in self._connections:
+        for connection in list(self._connections):
             if isinstance(connection.transport, asyncio.Transport):
                 connection.transport.abort()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}

@@ -2,7 +2,8 @@
 
 PostgreSQL is a child of this process, and this process ends with the one whose id it was given, however that
 one ends; so no server outlives its tests. It writes ``FOLDER/ready`` (its own process id, once the server
-answers) or ``FOLDER/failed`` (why not), and removes FOLDER when it stops a server that was ready.
+answers) or ``FOLDER/failed`` (why not), and removes FOLDER when it stops a server that was ready; after a
+controller that was killed, the folder around it too.
 """
 
 from __future__ import annotations
@@ -114,7 +115,10 @@ def keep(folder: Path, controller: int) -> None:
         # SIGQUIT is PostgreSQL's immediate shutdown: there is nothing to keep.
         server.send_signal(signal.SIGQUIT)
         server.wait(timeout=30)
-    if ready or asked or not alive(controller):
+    if not alive(controller):
+        # It was killed, so nobody else is left to remove the test run's folder, in which ours lies.
+        shutil.rmtree(folder.parent, ignore_errors=True)
+    elif ready or asked:
         shutil.rmtree(folder, ignore_errors=True)
     else:
         (folder / "failed").write_text((folder / "log").read_text() or "the server stopped at once")
