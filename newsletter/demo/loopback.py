@@ -6,6 +6,7 @@ Nothing here ever listens on another address.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import socket
@@ -76,6 +77,7 @@ class _SmtpConnection(SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._open_ones.add(self)
+        self.socket: socket.socket = transport.get_extra_info("socket")
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -126,9 +128,14 @@ class SmtpThread:
     async def _drop_all(self) -> None:
         self._server.close()
         for connection in list(self._connections):
-            if isinstance(connection.transport, asyncio.Transport):
-                connection.transport.abort()
+            # Not transport.abort(), which fails on a TLS connection that is already closing (Python 3.11.2).
+            with contextlib.suppress(OSError):
+                connection.socket.shutdown(socket.SHUT_RDWR)
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for _ in range(100):
+            if not self._connections:
+                break
+            await asyncio.sleep(0.01)
