@@ -53,6 +53,10 @@ class Subscriber:
     topics_off: tuple[str, ...] = ()  #: topics they do not want; empty: everything
     paused_until: datetime | None = None
     language: str = ""
+    tags: tuple[str, ...] = ()  #: the author's own labels, sorted
+    consent_until: datetime | None = None  #: when the last valid consent ends; None: never
+    engaged_at: datetime | None = None
+    strikes: int = 0  #: soft bounces since something last arrived
     joined_at: datetime
     changed_at: datetime
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    text,
 )
 
 metadata = MetaData(
@@ -39,11 +40,20 @@ subscribers = Table(
     Column("paused_until", Ms),
     Column("language", Text, nullable=False, server_default=""),
     Column("strikes", SmallInteger, nullable=False, server_default="0"),
+    Column("domain", Text, nullable=False, server_default=""),  # of address_key
+    Column("tags", Text, nullable=False, server_default="[]"),  # the author's own; a JSON list, sorted
+    Column("consent_until", Ms),  # when the last valid consent ends; NULL: never
+    Column("engaged_at", Ms),  # the last time they opened, clicked or answered, where that is known
+    Column("batch_id", Id),  # the import that brought them
     Column("joined_at", Ms, nullable=False),
     Column("changed_at", Ms, nullable=False),
     Index("ix_subscribers_state_id", "state", "id"),
+    Index("ix_subscribers_domain", "domain", "id"),
+    Index("ix_subscribers_joined", "joined_at"),
+    Index("ix_subscribers_batch", "batch_id",
+          sqlite_where=text("batch_id IS NOT NULL"), postgresql_where=text("batch_id IS NOT NULL")),
     sqlite_autoincrement=True,  # an id in an old link must never mean somebody else
-)
+)  # fmt: skip
 
 consents = Table(
     "consents",
@@ -66,4 +76,56 @@ suppressions = Table(
     Column("cause", Text, primary_key=True),
     Column("at", Ms, nullable=False),
     Column("reason", Text, nullable=False, server_default=""),
+    Column("batch_id", Id),  # the import that brought it
+)
+
+requests = Table(
+    "requests",  # what an address was asked to confirm; a row is a link that works once
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("subscriber_id", Id, ForeignKey("subscribers.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("at", Ms, nullable=False),
+    Column("expires_at", Ms, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("origin", Text, nullable=False, server_default=""),
+    Column("wording", Text, nullable=False, server_default=""),
+    Column("address", Text, nullable=False, server_default=""),  # the new one, of an address change
+    Column("reminded_at", Ms),
+    Column("used_at", Ms),
+    Index("ix_requests_subscriber", "subscriber_id", "at"),
+    Index("ix_requests_at", "at"),
+    sqlite_autoincrement=True,
+)
+
+batches = Table(
+    "batches",  # one import each
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", Ms, nullable=False),
+    Column("dialect", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("created", Integer, nullable=False, server_default="0"),
+    Column("changed", Integer, nullable=False, server_default="0"),
+    Column("suppressed", Integer, nullable=False, server_default="0"),
+    Column("undone_at", Ms),
+    sqlite_autoincrement=True,
+)
+
+batch_changes = Table(
+    "batch_changes",  # what an import changed of those who were there before, to take it back
+    metadata,
+    Column("batch_id", Id, primary_key=True),
+    Column("subscriber_id", Id, primary_key=True),
+    Column("before", Text, nullable=False),  # JSON of the columns it changed
+    Column("after", Text, nullable=False),
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("filter", Text, nullable=False),  # JSON of subscribers.segments.Filter
+    Column("created_at", Ms, nullable=False),
 )

@@ -1,0 +1,130 @@
+"""What an address is, when two are the same, and how one is shown to whoever holds a link."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from email_validator import EmailNotValidError, validate_email
+
+from subscribers.errors import Invalid
+
+MOST_CHARACTERS: Final = 254  # RFC 5321 section 4.5.3.1.3, without the angle brackets
+
+_ROLES: Final = frozenset(
+    "abuse admin administrator billing contact editor help hostmaster info jobs mail mailer-daemon marketing "
+    "media news newsletter no-reply nobody noc noreply office orders postmaster press privacy root sales "
+    "security service spam support team webmaster".split()
+)
+
+_BIG_DOMAINS: Final = (
+    "gmail.com",
+    "googlemail.com",
+    "yahoo.com",
+    "hotmail.com",
+    "outlook.com",
+    "icloud.com",
+    "live.com",
+    "msn.com",
+    "aol.com",
+    "comcast.net",
+    "proton.me",
+    "protonmail.com",
+    "gmx.de",
+    "gmx.net",
+    "web.de",
+    "t-online.de",
+    "yandex.ru",
+    "mail.ru",
+)
+# Real domains of their own that lie one slip away from a big one.
+_NOT_A_SLIP: Final = frozenset(
+    {"ymail.com", "mail.com", "email.com", "gmx.com", "me.com", "mac.com", "hotmail.de", "live.de", "gmx.at"}
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Address:
+    """``text`` is what mail is sent to: the local part as it was written, the domain lower-case ASCII
+    (IDNA). ``key`` is the same for every spelling of one mailbox. ``domain`` is the key's domain."""
+
+    text: str
+    key: str
+    domain: str
+
+
+def normalise(written: str) -> Address:
+    """The address that somebody wrote. Raises Invalid. Never looks anything up.
+
+    The local part must be ASCII: mail to others needs SMTPUTF8 (RFC 6531), which providers lack.
+    """
+    text = written.strip()
+    if len(text) > 4 * MOST_CHARACTERS:  # before any pattern sees it
+        raise Invalid("This is too long to be an email address.")
+    try:
+        found = validate_email(text, check_deliverability=False, allow_smtputf8=False)
+    except EmailNotValidError as error:
+        raise Invalid(
+            f"This is not an email address that mail can reach: {_clause(error)}.",
+            hint="Write it like name@example.com.",
+        ) from error
+    address = found.ascii_email
+    if address is None:  # the validator's type allows it; with allow_smtputf8=False it never happens
+        raise Invalid("This is not an email address that mail can reach.")
+    local, _, domain = address.rpartition("@")
+    domain = domain.lower()
+    key = f"{local}@{domain}".casefold()
+    return Address(text=f"{local}@{domain}", key=key, domain=domain)
+
+
+def _clause(error: EmailNotValidError) -> str:
+    text = str(error).rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
+def shown(address: str) -> str:
+    """The address with its domain in its own script, for people to read."""
+    local, _, domain = address.rpartition("@")
+    if "xn--" not in domain:
+        return address
+    try:
+        return f"{local}@{domain.encode('ascii').decode('idna')}"
+    except UnicodeError:
+        return address
+
+
+def masked(address: str) -> str:
+    """``a•••@gmail.com``: enough to recognise one's own, not enough to learn another's."""
+    local, _, domain = shown(address).rpartition("@")
+    return f"{local[:1]}•••@{domain}"
+
+
+def is_role(address: Address) -> bool:
+    """Whether it is an office rather than a person: such addresses complain most."""
+    return address.key.rpartition("@")[0].partition("+")[0] in _ROLES
+
+
+def suggestion(address: Address) -> str:
+    """The address they probably meant (``ann@gmial.com``: ``ann@gmail.com``), or an empty string."""
+    domain = address.domain
+    if domain in _BIG_DOMAINS or domain in _NOT_A_SLIP:
+        return ""
+    for big in _BIG_DOMAINS:
+        if _one_slip_apart(domain, big):
+            return f"{address.text.rpartition('@')[0]}@{big}"
+    return ""
+
+
+def _one_slip_apart(a: str, b: str) -> bool:
+    """Whether one typing slip separates them: a letter more, less or wrong, or two swapped."""
+    if abs(len(a) - len(b)) > 1 or a == b:
+        return False
+    start = 0
+    while start < min(len(a), len(b)) and a[start] == b[start]:
+        start += 1
+    rest_a, rest_b = a[start:], b[start:]
+    if len(a) == len(b):
+        swapped = rest_a[:2] == rest_b[1::-1] and rest_a[2:] == rest_b[2:]
+        return rest_a[1:] == rest_b[1:] or swapped
+    longer, shorter = (rest_a, rest_b) if len(a) > len(b) else (rest_b, rest_a)
+    return longer[1:] == shorter

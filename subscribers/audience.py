@@ -1,0 +1,116 @@
+"""Who an issue is for, and who may be mailed at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select
+
+from subscribers.model import Cadence, Candidate, Recipient, SubscriberState
+from subscribers.rows import words
+from subscribers.sql import MANY, chunks
+from subscribers.states import STRONGEST
+from subscribers.suppressions import Suppressions
+from subscribers.tables import subscribers
+from subscribers.times import to_ms
+
+_c = subscribers.c
+_EVERYTHING: Final[frozenset[str]] = frozenset()
+_CLAIM: Final = select(
+    _c.id,
+    _c.address,
+    _c.address_key,
+    _c.name,
+    _c.language,
+    _c.state,
+    _c.paused_until,
+    _c.consent_until,
+).where(_c.id.in_(bindparam("ids", expanding=True)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claimable:
+    """Every id asked for is in exactly one of the two. ``refused`` says why not: a state, a cause of
+    suppression, ``paused``, ``consent_expired`` or ``gone``."""
+
+    recipients: dict[int, Recipient]
+    refused: dict[int, str]
+
+
+def highest_id(conn: Connection) -> int:
+    """The highest subscriber id so far, 0 where there is none: an audience's bound."""
+    return conn.execute(select(func.max(_c.id))).scalar_one() or 0
+
+
+def mailable(now: datetime) -> ColumnElement[bool]:
+    """Those whom state, pause and consent allow to be mailed. Suppression is asked at the claim."""
+    ms = to_ms(now)
+    return and_(
+        _c.state == SubscriberState.ACTIVE.value,
+        or_(_c.paused_until.is_(None), _c.paused_until <= ms),
+        or_(_c.consent_until.is_(None), _c.consent_until > ms),
+    )
+
+
+def candidates(
+    conn: Connection,
+    cadence: Cadence,
+    default_cadence: Cadence,
+    after: int,
+    bound: int,
+    limit: int,
+    now: datetime,
+    *,
+    among: ColumnElement[bool] | None = None,
+) -> list[Candidate]:
+    """At most ``limit`` who may be mailed and want this rhythm, by id, after < id <= bound.
+
+    ``among`` narrows them to a segment. Asking again with the last id goes on where this one ended.
+    """
+    rhythm: ColumnElement[bool] = _c.cadence == cadence.value
+    if cadence is default_cadence:
+        rhythm = or_(_c.cadence.is_(None), rhythm)
+    query = select(_c.id, _c.topics_off).where(_c.id > after, _c.id <= bound, rhythm, mailable(now))
+    if among is not None:
+        query = query.where(among)
+    rows = conn.execute(query.order_by(_c.id).limit(limit))
+    return [
+        Candidate(id=id, topics_off=_EVERYTHING if topics == "[]" else frozenset(words(topics)))
+        for id, topics in rows
+    ]
+
+
+def cadences_in_use(conn: Connection, default: Cadence) -> set[Cadence]:
+    """The rhythms that at least one active subscriber has."""
+    active = _c.state == SubscriberState.ACTIVE.value
+    chosen = conn.execute(select(_c.cadence).where(active).distinct()).scalars()
+    return {Cadence(cadence) if cadence else default for cadence in chosen}
+
+
+def claimable(conn: Connection, suppressions: Suppressions, ids: Sequence[int], now: datetime) -> Claimable:
+    """Who of these may be mailed right now (invariant 9). Two queries for 1,000 ids and one key."""
+    recipients: dict[int, Recipient] = {}
+    refused = dict.fromkeys(ids, "gone")
+    ms = to_ms(now)
+    for few in chunks(ids, MANY):
+        allowed = {}
+        for row in conn.execute(_CLAIM, {"ids": list(few)}):
+            if row.state != SubscriberState.ACTIVE:
+                refused[row.id] = row.state
+            elif row.paused_until is not None and row.paused_until > ms:
+                refused[row.id] = "paused"
+            elif row.consent_until is not None and row.consent_until <= ms:
+                refused[row.id] = "consent_expired"
+            else:
+                allowed[row.address_key] = row
+        for key, causes in suppressions.causes_of(list(allowed)).items():
+            refused[allowed.pop(key).id] = next(cause.value for cause in STRONGEST if cause in causes)
+        for row in allowed.values():
+            del refused[row.id]
+            recipients[row.id] = Recipient(
+                id=row.id, address=row.address, name=row.name, language=row.language
+            )
+    return Claimable(recipients=recipients, refused=refused)

@@ -1,0 +1,368 @@
+"""The list itself: add, find, count, change, leave.
+
+Every change of a state goes through :func:`subscribers.states.decide`.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, or_, select, update
+
+from subscribers import audience
+from subscribers.addresses import Address, normalise
+from subscribers.audience import Claimable
+from subscribers.errors import Invalid, Unknown
+from subscribers.model import (
+    Cadence,
+    Candidate,
+    Consent,
+    ConsentKind,
+    Subscriber,
+    SubscriberState,
+    Suppression,
+    SuppressionCause,
+)
+from subscribers.rows import SHOWN, consent, stored_words, subscriber
+from subscribers.sql import insert, like
+from subscribers.states import Act, Move, Standing, decide
+from subscribers.suppressions import Suppressions
+from subscribers.tables import consents, subscribers
+from subscribers.times import maybe_ms, to_ms
+
+MOST_NAME = 100  #: characters; what is longer is cut
+STRIKES = 5  #: soft bounces in a row that count as a hard one
+
+_c = subscribers.c
+
+
+@dataclass(frozen=True, kw_only=True)
+class Added:
+    """``refused`` names the cause that forbids the address; then nothing changed, and ``subscriber`` is
+    who has it, None where only its suppression is known."""
+
+    subscriber: Subscriber | None
+    created: bool
+    refused: str = ""
+
+
+class Subscribers:
+    """Takes an open connection and never commits. One is as short-lived as its connection."""
+
+    def __init__(self, conn: Connection, *, keys: Sequence[bytes]) -> None:
+        """``keys`` seal the suppressions: the first writes, all read. Raises ValueError for none."""
+        self.conn = conn
+        self.suppressions = Suppressions(conn, keys=keys)
+
+    # --- find -----------------------------------------------------------------------------------
+
+    def get(self, id: int) -> Subscriber:
+        """Raises Unknown."""
+        found = self.find(id)
+        if found is None:
+            raise Unknown(f"There is no subscriber {id}.")
+        return found
+
+    def find(self, id: int) -> Subscriber | None:
+        row = self.conn.execute(SHOWN.where(_c.id == id)).one_or_none()
+        return None if row is None else subscriber(row)
+
+    def by_address(self, address: str) -> Subscriber | None:
+        """However it is spelt. Raises Invalid for what is no address."""
+        row = self.conn.execute(SHOWN.where(_c.address_key == normalise(address).key)).one_or_none()
+        return None if row is None else subscriber(row)
+
+    def list(
+        self,
+        limit: int = 50,
+        after: int = 0,
+        state: SubscriberState | None = None,
+        text: str = "",
+        among: ColumnElement[bool] | None = None,
+    ) -> builtins.list[Subscriber]:
+        """By id, those after ``after``; erased ones only where asked for by state.
+
+        ``text`` is part of an address or of a name; ``@gmail.com`` finds a whole domain.
+        """
+        query = SHOWN.where(_c.id > after).order_by(_c.id).limit(limit)
+        query = query.where(_c.state != "erased" if state is None else _c.state == state.value)
+        if text:
+            query = query.where(matching(text))
+        if among is not None:
+            query = query.where(among)
+        return [subscriber(row) for row in self.conn.execute(query)]
+
+    def counts(self) -> dict[SubscriberState, int]:
+        """How many are in each state; every state is there."""
+        rows = self.conn.execute(select(_c.state, func.count()).group_by(_c.state))
+        return dict.fromkeys(SubscriberState, 0) | {SubscriberState(state): n for state, n in rows}
+
+    def consents(self, id: int) -> builtins.list[Consent]:
+        """Every proof on record, newest first."""
+        query = select(consents).where(consents.c.subscriber_id == id)
+        rows = self.conn.execute(query.order_by(consents.c.at.desc(), consents.c.id.desc()))
+        return [consent(row) for row in rows]
+
+    def suppressions_of(self, address: str) -> builtins.list[Suppression]:
+        """Why an address is never mailed, oldest first. Raises Invalid for what is no address."""
+        return self.suppressions.of(normalise(address).key)
+
+    # --- audiences ------------------------------------------------------------------------------
+
+    def highest_id(self) -> int:
+        return audience.highest_id(self.conn)
+
+    def candidates(
+        self,
+        cadence: Cadence,
+        default_cadence: Cadence,
+        after: int,
+        bound: int,
+        limit: int,
+        now: datetime,
+        among: ColumnElement[bool] | None = None,
+    ) -> builtins.list[Candidate]:
+        """See :func:`subscribers.audience.candidates`."""
+        return audience.candidates(self.conn, cadence, default_cadence, after, bound, limit, now, among=among)
+
+    def claimable(self, ids: Sequence[int], now: datetime) -> Claimable:
+        """See :func:`subscribers.audience.claimable`."""
+        return audience.claimable(self.conn, self.suppressions, ids, now)
+
+    def cadences_in_use(self, default: Cadence) -> set[Cadence]:
+        return audience.cadences_in_use(self.conn, default)
+
+    # --- join -----------------------------------------------------------------------------------
+
+    def add(
+        self,
+        address: str,
+        *,
+        name: str = "",
+        source: str,
+        now: datetime,
+        kind: ConsentKind = ConsentKind.EXPRESS,
+        expires_at: datetime | None = None,
+        cadence: Cadence | None = None,
+        language: str = "",
+        tags: Iterable[str] = (),
+    ) -> Added:
+        """The author adds somebody who agreed: active at once, with that consent on record.
+
+        Lifts no suppression (invariant 10): such an address comes back as refused. Raises Invalid.
+        """
+        written = normalise(address)
+        known, move = self._decided(written, Act.AUTHOR)
+        if move.refused:
+            return Added(subscriber=known, created=False, refused=move.refused)
+        if known is None:
+            known = self.insert(
+                written, SubscriberState.ACTIVE, now, name=name, cadence=cadence, language=language, tags=tags
+            )
+            created = True
+        else:
+            created = False
+            if known.state is SubscriberState.ACTIVE:
+                return Added(subscriber=known, created=False)
+            self.write(known, move, now)
+        self.record(
+            Consent(subscriber_id=known.id, kind=kind, at=now, source=source, expires_at=expires_at),
+            fresh=True,
+        )
+        return Added(subscriber=self.get(known.id), created=created)
+
+    def insert(
+        self,
+        address: Address,
+        state: SubscriberState,
+        now: datetime,
+        *,
+        name: str = "",
+        cadence: Cadence | None = None,
+        language: str = "",
+        tags: Iterable[str] = (),
+    ) -> Subscriber:
+        """A new row, or the one that somebody else wrote a moment ago. Decides nothing: see ``add``."""
+        values = {
+            "address": address.text,
+            "address_key": address.key,
+            "domain": address.domain,
+            "name": plain_name(name),
+            "state": state.value,
+            "cadence": cadence.value if cadence else None,
+            "language": language,
+            "tags": stored_words(tags),
+            "joined_at": to_ms(now),
+            "changed_at": to_ms(now),
+        }
+        self.conn.execute(insert(self.conn, subscribers).values(values).on_conflict_do_nothing())
+        return subscriber(self.conn.execute(SHOWN.where(_c.address_key == address.key)).one())
+
+    def record(self, proof: Consent, *, fresh: bool) -> None:
+        """Keeps a proof of consent. ``fresh`` starts anew; else the longest-lasting one counts."""
+        self.conn.execute(
+            consents.insert().values(
+                subscriber_id=proof.subscriber_id,
+                kind=proof.kind.value,
+                at=to_ms(proof.at),
+                source=proof.source,
+                origin=proof.origin,
+                wording=proof.wording,
+                expires_at=maybe_ms(proof.expires_at),
+            )
+        )
+        until = maybe_ms(proof.expires_at)
+        changing = update(subscribers).where(_c.id == proof.subscriber_id).values(consent_until=until)
+        if not fresh and until is not None:
+            changing = changing.where(_c.consent_until < until)
+        self.conn.execute(changing)
+
+    # --- choose ---------------------------------------------------------------------------------
+
+    def choose(
+        self,
+        id: int,
+        now: datetime,
+        *,
+        cadence: Cadence | None,
+        topics_off: Iterable[str],
+        paused_until: datetime | None,
+    ) -> None:
+        """What a subscriber chose on their preferences page, all of it at once."""
+        self._set(
+            id,
+            now,
+            cadence=cadence.value if cadence else None,
+            topics_off=stored_words(topics_off),
+            paused_until=maybe_ms(paused_until),
+        )
+
+    def rename(self, id: int, name: str, now: datetime) -> None:
+        self._set(id, now, name=plain_name(name))
+
+    def tag(
+        self, ids: Sequence[int], now: datetime, *, add: Iterable[str] = (), remove: Iterable[str] = ()
+    ) -> None:
+        """Puts the author's labels on subscribers, or takes them off."""
+        add, remove = set(add), set(remove)
+        for id in ids:
+            tags = (set(self.get(id).tags) | add) - remove
+            self._set(id, now, tags=stored_words(tags))
+
+    def engaged(self, id: int, at: datetime) -> None:
+        """Remembers when they last opened, clicked or answered. Never goes back in time."""
+        ms = to_ms(at)
+        self.conn.execute(
+            update(subscribers)
+            .where(_c.id == id, or_(_c.engaged_at.is_(None), _c.engaged_at < ms))
+            .values(engaged_at=ms)
+        )
+
+    # --- leave ----------------------------------------------------------------------------------
+
+    def unsubscribe(self, id: int, now: datetime, reason: str = "") -> bool:
+        """They leave; effective when the transaction commits. Returns whether that was new."""
+        return self.act(id, Act.UNSUBSCRIBE, now, reason=reason)
+
+    def mark_bounced(self, id: int, now: datetime, *, hard: bool = True, reason: str = "") -> bool:
+        """The address is bad, or (``hard=False``) took one strike of five. Returns whether they are now
+        suppressed who were not before."""
+        if not hard:
+            counted = update(subscribers).where(_c.id == id).values(strikes=_c.strikes + 1)
+            strikes = self.conn.execute(counted.returning(_c.strikes)).scalar_one_or_none()
+            if strikes is None or strikes < STRIKES:
+                return False
+        return self.act(id, Act.BOUNCE, now, reason=reason)
+
+    def mark_delivered(self, ids: Sequence[int]) -> None:
+        """Something arrived: their strikes are forgotten."""
+        self.conn.execute(update(subscribers).where(_c.id.in_(ids), _c.strikes > 0).values(strikes=0))
+
+    def mark_complained(self, id: int, now: datetime, *, reason: str = "") -> bool:
+        """They called our mail spam. Returns whether that was new. Only the author can lift it."""
+        return self.act(id, Act.COMPLAIN, now, reason=reason)
+
+    def suppress(self, address: str, cause: SuppressionCause, now: datetime, reason: str = "") -> bool:
+        """Never mail this address, whether it is on the list or not. Returns whether that was new.
+
+        Raises Invalid for what is no address, and for ``erased``, which has a function of its own.
+        """
+        if cause not in _ACTS:
+            raise Invalid("An address is erased by erasing its subscriber.")
+        return self._acted(normalise(address), _ACTS[cause], now, reason)
+
+    def lift(self, address: str, now: datetime) -> bool:
+        """The author takes back a complaint or their own suppression; nothing else (invariant 10)."""
+        return self._acted(normalise(address), Act.LIFT, now, "")
+
+    def act(self, id: int, act: Act, now: datetime, *, reason: str = "") -> bool:
+        """Any act on somebody who is on the list; False where nothing changed or nobody has the id."""
+        key = self.conn.execute(
+            select(_c.address, _c.address_key, _c.domain).where(_c.id == id, _c.state != "erased")
+        ).one_or_none()
+        if key is None:
+            return False
+        address = Address(text=key.address, key=key.address_key, domain=key.domain)
+        return self._acted(address, act, now, reason)
+
+    # --- how ------------------------------------------------------------------------------------
+
+    def standing(self, address: Address) -> tuple[Subscriber | None, Standing]:
+        """Who has the address and how it stands. On PostgreSQL the row stays locked until the commit."""
+        row = self.conn.execute(SHOWN.where(_c.address_key == address.key).with_for_update()).one_or_none()
+        known = None if row is None else subscriber(row)
+        return known, Standing(
+            state=known.state if known else None,
+            causes=self.suppressions.causes(address.key),
+            consented=known is not None and bool(self.consents(known.id)),
+        )
+
+    def _decided(self, address: Address, act: Act) -> tuple[Subscriber | None, Move]:
+        known, standing = self.standing(address)
+        return known, decide(standing, act)
+
+    def _acted(self, address: Address, act: Act, now: datetime, reason: str) -> bool:
+        known, standing = self.standing(address)
+        move = decide(standing, act)
+        for cause in move.causes - standing.causes:
+            self.suppressions.add([address.key], cause, now, reason=reason)
+        self.suppressions.remove(address.key, standing.causes - move.causes)
+        if known is not None:
+            self.write(known, move, now)
+        return move.causes != standing.causes or move.state != standing.state
+
+    def write(self, known: Subscriber, move: Move, now: datetime) -> None:
+        if move.state is not None and move.state is not known.state:
+            self._set(known.id, now, state=move.state.value, strikes=0)
+
+    def _set(self, id: int, now: datetime, **values: Any) -> None:
+        changed = update(subscribers).where(_c.id == id).values(changed_at=to_ms(now), **values)
+        if not self.conn.execute(changed).rowcount:
+            raise Unknown(f"There is no subscriber {id}.")
+
+
+_ACTS = {
+    SuppressionCause.UNSUBSCRIBED: Act.UNSUBSCRIBE,
+    SuppressionCause.BOUNCED: Act.BOUNCE,
+    SuppressionCause.COMPLAINED: Act.COMPLAIN,
+    SuppressionCause.MANUAL: Act.SUPPRESS,
+}
+
+
+def matching(text: str) -> ColumnElement[bool]:
+    """Part of an address or a name, whatever the case; ``@domain`` is a whole domain."""
+    wanted = text.strip().casefold()
+    if wanted.startswith("@") and "." in wanted:
+        return _c.domain == wanted[1:]
+    pattern = f"%{like(wanted)}%"
+    return or_(_c.address_key.like(pattern, escape="\\"), func.lower(_c.name).like(pattern, escape="\\"))
+
+
+def plain_name(name: str) -> str:
+    """A name fit for a mail header and a page: one line, no control characters, at most 100."""
+    line = " ".join(name.split())
+    return "".join(c for c in line if c.isprintable())[:MOST_NAME].strip()

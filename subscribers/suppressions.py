@@ -1,0 +1,107 @@
+"""Who must never be mailed, known only by a keyed hash, so that the erased stay suppressed.
+
+An address is kept as HMAC-SHA256 of its normalised form. The first key writes, all read: after a key was
+changed, what older keys wrote still counts for as long as they stay in the list.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, delete, select
+
+from subscribers.model import Suppression, SuppressionCause
+from subscribers.sql import MANY, chunks, insert
+from subscribers.tables import suppressions
+from subscribers.times import from_ms, to_ms
+
+Causes = frozenset[SuppressionCause]
+NONE: Final[Causes] = frozenset()
+
+_DOMAIN: Final = b"newsletter suppression\0"
+_BY_HASH: Final = select(suppressions.c.address_hash, suppressions.c.cause).where(
+    suppressions.c.address_hash.in_(bindparam("hashes", expanding=True))
+)
+
+
+class Suppressions:
+    """Takes an open connection and never commits. Addresses are given by their key (addresses.py)."""
+
+    def __init__(self, conn: Connection, *, keys: Sequence[bytes]) -> None:
+        """Raises ValueError where no key is given: without one nobody could be kept off the list."""
+        if not keys:
+            raise ValueError("suppressions need at least one key")
+        self._conn = conn
+        self._keys = tuple(keys)
+
+    def causes(self, address_key: str) -> Causes:
+        """Why this address is never mailed; empty where nothing forbids it."""
+        return self.causes_of([address_key]).get(address_key, NONE)
+
+    def causes_of(self, address_keys: Sequence[str]) -> dict[str, Causes]:
+        """Of many at once; only those that have a cause. One query for 1,000 addresses and each key."""
+        found: defaultdict[str, set[SuppressionCause]] = defaultdict(set)
+        for few in chunks(address_keys, MANY):
+            for key in self._keys:
+                owners = {_hash(key, address): address for address in few}
+                for row in self._conn.execute(_BY_HASH, {"hashes": list(owners)}):
+                    found[owners[row.address_hash]].add(SuppressionCause(row.cause))
+        return {address: frozenset(causes) for address, causes in found.items()}
+
+    def of(self, address_key: str) -> list[Suppression]:
+        """The whole record, oldest first."""
+        query = select(suppressions).where(suppressions.c.address_hash.in_(self._hashes(address_key)))
+        rows = self._conn.execute(query.order_by(suppressions.c.at))
+        return [
+            Suppression(cause=SuppressionCause(row.cause), at=from_ms(row.at), reason=row.reason)
+            for row in rows
+        ]
+
+    def add(
+        self,
+        address_keys: Iterable[str],
+        cause: SuppressionCause,
+        now: datetime,
+        *,
+        reason: str = "",
+        batch_id: int | None = None,
+    ) -> int:
+        """Records the cause for each address that lacks it; returns for how many it was new."""
+        wanted = list(dict.fromkeys(address_keys))
+        known = {address for address, causes in self.causes_of(wanted).items() if cause in causes}
+        rows = [
+            {
+                "address_hash": _hash(self._keys[0], address),
+                "cause": cause.value,
+                "at": to_ms(now),
+                "reason": reason,
+                "batch_id": batch_id,
+            }
+            for address in wanted
+            if address not in known
+        ]
+        if rows:
+            self._conn.execute(insert(self._conn, suppressions).on_conflict_do_nothing(), rows)
+        return len(rows)
+
+    def remove(self, address_key: str, causes: Iterable[SuppressionCause]) -> None:
+        """Forgets these causes. Who may ask for that is decided in states.py, not here."""
+        gone = [cause.value for cause in causes]
+        if gone:
+            self._conn.execute(
+                delete(suppressions).where(
+                    suppressions.c.address_hash.in_(self._hashes(address_key)),
+                    suppressions.c.cause.in_(gone),
+                )
+            )
+
+    def _hashes(self, address_key: str) -> list[str]:
+        return [_hash(key, address_key) for key in self._keys]
+
+
+def _hash(key: bytes, address_key: str) -> str:
+    return hmac.digest(key, _DOMAIN + address_key.encode(), "sha256").hex()
