@@ -165,3 +165,26 @@ class Delivery:
     reason: str = ""
     provider_id: str = ""
     changed_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claimed:
+    """A delivery that may be claimed: its mask, and how often it was tried before."""
+
+    subscriber_id: int
+    blocks: int
+    tries: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settled:
+    """What the ledger is to record of one delivery. ``retry_at`` only where it waits."""
+
+    subscriber_id: int
+    state: DeliveryState
+    tries: int = 0
+    retry_at: datetime | None = None
+    code: str = ""
+    reason: str = ""
+    provider_id: str = ""
+    bad_address: bool = False

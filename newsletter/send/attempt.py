@@ -1,0 +1,209 @@
+"""One attempt: claimed deliveries go through a transport, and what becomes of each is recorded.
+
+The crash windows, and what the ledger says after each:
+
+    before ``mark_submitting`` commits      claimed; nothing left; pending again when the lease ran out
+    after it, before the provider acts      submitting, then unknown: a false alarm, never a duplicate
+    after the provider acted                submitting, then unknown, until an event or the author settles it
+    after the outcome is recorded           accepted, failed or waiting: nothing to do
+
+Outcomes are recorded in the transaction that marks the next window, and by the heartbeat while the
+transport waits.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from newsletter.errors import NewsletterError
+from newsletter.model.delivery import Claimed, DeliveryState, Envelope, MessageKey, Outcome, Settled, Verdict
+from newsletter.model.rate import Rate
+from newsletter.send.ports import Clock, Letters, Links, SendUnit, Transport, Work
+from newsletter.send.settle import settle
+from subscribers.model import Recipient
+
+LEASE: Final = timedelta(seconds=20)
+HEARTBEAT_S: Final = 5.0
+_FLUSH_S: Final = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Attempt:
+    """Deliveries of one issue that this process holds by a lease."""
+
+    def __init__(
+        self,
+        attempt_id: int,
+        issue_id: int,
+        rows: Sequence[tuple[Claimed, Recipient]],
+        *,
+        work: Work,
+        letters: Letters,
+        links: Links,
+        rate: Rate,
+        clock: Clock,
+        stop: threading.Event,
+        deadline: float,
+    ) -> None:
+        self.id = attempt_id
+        self.tally: Counter[DeliveryState] = Counter()
+        self.wait_s: float = 0.0  #: the rate is used up for so long
+        self.lost = False  #: the lease was taken over
+        self.halted = False  #: the issue is no longer being sent
+        self._issue_id = issue_id
+        self._rows = deque(rows)
+        self._tries = {claimed.subscriber_id: claimed.tries for claimed, _ in rows}
+        self._work = work
+        self._letters = letters
+        self._links = links
+        self._rate = rate
+        self._clock = clock
+        self._stop = stop
+        self._deadline = deadline
+        self._ready: deque[tuple[Claimed, Recipient]] = deque()
+        self._unresolved = 0
+        self._outcomes: list[Outcome] = []
+        self._recording = threading.Lock()
+        self._renewed = time.monotonic()
+
+    def run(self, transport: Transport) -> None:
+        """Hands over until rows, rate, time or the author's patience end. Raises what the transport raises.
+
+        Whatever it raises, every outcome that the transport told was taken down, and what was not begun is
+        given back.
+        """
+        with self._heart():
+            try:
+                for outcome in transport.hand_over(self._feed(transport)):
+                    self._unresolved -= 1
+                    self._outcomes.append(outcome)
+            finally:
+                # Marked, but never pulled by the transport: nothing of them left this process.
+                self._outcomes += [
+                    Outcome(key=MessageKey(self._issue_id, claimed.subscriber_id), verdict=Verdict.UNSENT)
+                    for claimed, _ in self._ready
+                ]
+                self._ready.clear()
+                self._close()
+
+    def _feed(self, transport: Transport) -> Iterator[Envelope]:
+        while self._rows and not self._stop.is_set() and time.monotonic() < self._deadline:
+            room = min(transport.window, transport.in_hand - self._unresolved)
+            if room <= 0:
+                raise RuntimeError(f"{transport.name} pulled more than it may have in hand")
+            if not self._mark(room):
+                return
+            while self._ready:
+                claimed, recipient = self._ready.popleft()
+                self._unresolved += 1
+                yield self._envelope(claimed, recipient)
+
+    def _mark(self, room: int) -> bool:
+        """The next window becomes submitting, durably; False where nothing may leave now."""
+        part = [self._rows[index] for index in range(min(room, len(self._rows)))]
+        with self._recording:
+            outcomes = self._outcomes[:]
+            with self._work() as unit:
+                settled = self._record(unit, outcomes)
+                now = self._clock()
+                reserved = 0 if self._rate.unlimited else unit.notices.waiting(now)
+                granted = unit.rates.take(self._rate, len(part), now, reserved=reserved)
+                marked: set[int] | None = set()
+                if granted:
+                    ids = [claimed.subscriber_id for claimed, _ in part[:granted]]
+                    marked = unit.deliveries.mark_submitting(self._issue_id, self.id, ids, now + LEASE)
+                    unit.rates.give_back(self._rate, granted - len(marked or ()))
+                else:
+                    self.wait_s = max(0.05, unit.rates.wait_s(self._rate, now))
+            self._recorded(settled)
+            self._renewed = time.monotonic()
+        if marked is None:
+            self.lost = True
+            log.warning("lease lost", issue=self._issue_id, attempt=self.id)
+            return False
+        if granted and not marked:
+            self.halted = True
+            return False
+        for _ in range(granted):
+            row = self._rows.popleft()
+            if row[0].subscriber_id in marked:
+                self._ready.append(row)
+        return bool(granted)
+
+    def _envelope(self, claimed: Claimed, recipient: Recipient) -> Envelope:
+        return Envelope(
+            key=MessageKey(self._issue_id, claimed.subscriber_id),
+            to=recipient.address,
+            letter=self._letters(claimed.blocks),
+            message_id=self._links.message_id(claimed.subscriber_id, self._issue_id),
+            values=self._links.values(recipient, self._issue_id),
+            headers=self._links.headers(recipient, self._issue_id),
+            attempt_id=self.id,
+        )
+
+    def _record(self, unit: SendUnit, outcomes: Sequence[Outcome]) -> list[Settled]:
+        if not outcomes:
+            return []
+        now = self._clock()
+        settled = [settle(outcome, self._tries.get(outcome.key.number, 0), now) for outcome in outcomes]
+        unit.deliveries.settle(self._issue_id, self.id, settled, now)
+        for one in settled:
+            if one.bad_address:
+                unit.subscribers.mark_bounced(one.subscriber_id, now, reason=one.code)
+        unit.rates.give_back(self._rate, sum(one.state is DeliveryState.PENDING for one in settled))
+        return settled
+
+    def _recorded(self, settled: Sequence[Settled]) -> None:
+        """After the commit: these need not be recorded again."""
+        del self._outcomes[: len(settled)]
+        self.tally.update(one.state for one in settled)
+
+    def _close(self) -> None:
+        with self._recording:
+            outcomes = self._outcomes[:]
+            with self._work() as unit:
+                settled = self._record(unit, outcomes)
+                unit.deliveries.release(self.id)
+                unit.deliveries.close_attempt(self.id, self._clock())
+            self._recorded(settled)
+
+    @contextmanager
+    def _heart(self) -> Iterator[None]:
+        """Keeps the lease, and records what is known while the transport waits for its provider."""
+        done = threading.Event()
+        thread = threading.Thread(target=self._beat, args=(done,), name="heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _beat(self, done: threading.Event) -> None:
+        while not done.wait(_FLUSH_S):
+            due = time.monotonic() - self._renewed >= HEARTBEAT_S
+            if not due and not self._outcomes:
+                continue
+            try:
+                with self._recording:
+                    if done.is_set():
+                        return
+                    outcomes = self._outcomes[:]
+                    with self._work() as unit:
+                        settled = self._record(unit, outcomes)
+                        if not unit.deliveries.renew(self.id, self._clock() + LEASE):
+                            self.lost = True
+                    self._recorded(settled)
+                    self._renewed = time.monotonic()
+            except NewsletterError as problem:
+                # The next beat tries again; without any, the lease runs out and others take over.
+                log.warning("heartbeat failed", issue=self._issue_id, attempt=self.id, code=problem.code)

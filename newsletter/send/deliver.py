@@ -1,0 +1,212 @@
+"""Deliver an issue: claim, hand over, record, until something is used up."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from newsletter.errors import TransportProblem
+from newsletter.model.delivery import Claimed, DeliveryState
+from newsletter.model.issue import IssueState
+from newsletter.model.rate import Rate
+from newsletter.send.attempt import LEASE, Attempt
+from newsletter.send.ports import Clock, Letters, Links, Transport, TransportBusy, Work
+from subscribers.model import Recipient
+
+BATCH: Final = 1000
+_GONE: Final = "They are no longer on the list."
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivered:
+    """What one call did. ``wait_s`` says when there is more to do: 0 at once, None when nobody waits."""
+
+    issue_id: int
+    accepted: int = 0
+    failed: int = 0
+    retrying: int = 0
+    unknown: int = 0
+    skipped: int = 0
+    finished: bool = False
+    problem: str = ""
+    wait_s: float | None = None
+
+
+def deliver_issue(
+    issue_id: int,
+    *,
+    work: Work,
+    transport: Transport,
+    letters: Letters,
+    links: Links,
+    rate: Rate,
+    clock: Clock,
+    stop: threading.Event,
+    budget_s: float,
+    batch: int = BATCH,
+) -> Delivered:
+    """Sends what is pending of an issue that is being sent, for at most about ``budget_s`` seconds.
+
+    Ends early when ``stop`` is set, when the author pauses or cancels, or when nothing is left; then the
+    issue is finished. A problem of the transport as a whole pauses the issue with its sentence and burns
+    no delivery; a passing one only ends the call. Never raises for one bad subscriber.
+    """
+    run = _Run(
+        issue_id=issue_id,
+        work=work,
+        transport=transport,
+        letters=letters,
+        links=links,
+        rate=rate,
+        clock=clock,
+        stop=stop,
+        deadline=time.monotonic() + budget_s,
+        batch=_most_claimed(rate, batch),
+    )
+    return run.deliver()
+
+
+def _most_claimed(rate: Rate, batch: int) -> int:
+    """What a minute allows: consent is checked when a delivery is claimed, so not long ahead."""
+    if rate.unlimited:
+        return batch
+    return max(1, min(batch, max(16, rate.count * 60 // rate.seconds)))
+
+
+@dataclass(kw_only=True)
+class _Run:
+    issue_id: int
+    work: Work
+    transport: Transport
+    letters: Letters
+    links: Links
+    rate: Rate
+    clock: Clock
+    stop: threading.Event
+    deadline: float
+    batch: int
+
+    def deliver(self) -> Delivered:
+        tally: Counter[DeliveryState] = Counter()
+        while not self._over():
+            claimed = self._claim(tally)
+            if claimed is None:
+                return self._told(tally)
+            attempt_id, rows = claimed
+            if not rows:
+                if attempt_id:
+                    continue  # everybody in this batch was skipped
+                return self._end(tally)
+            attempt = Attempt(
+                attempt_id,
+                self.issue_id,
+                rows,
+                work=self.work,
+                letters=self.letters,
+                links=self.links,
+                rate=self.rate,
+                clock=self.clock,
+                stop=self.stop,
+                deadline=self.deadline,
+            )
+            try:
+                attempt.run(self.transport)
+            except TransportBusy as problem:
+                tally += attempt.tally
+                log.warning("transport busy", issue=self.issue_id, code=problem.code)
+                return self._told(tally, problem=str(problem), wait_s=60.0)
+            except TransportProblem as problem:
+                tally += attempt.tally
+                self._pause(str(problem))
+                return self._told(tally, problem=str(problem))
+            tally += attempt.tally
+            if attempt.halted:
+                return self._told(tally)
+            if attempt.wait_s:
+                if time.monotonic() + attempt.wait_s >= self.deadline:
+                    return self._told(tally, wait_s=attempt.wait_s)
+                self.stop.wait(attempt.wait_s)
+        return self._told(tally, wait_s=0.0)
+
+    def _over(self) -> bool:
+        return self.stop.is_set() or time.monotonic() >= self.deadline
+
+    def _claim(
+        self, tally: Counter[DeliveryState]
+    ) -> tuple[int, list[tuple[Claimed, Recipient]]] | None:
+        """An attempt and what it claimed. Suppression and consent are checked here (invariant 9).
+
+        None: the issue is not being sent. Attempt 0: nothing is pending. No rows: all were skipped.
+        """
+        with self.work() as unit:
+            if unit.issues.get(self.issue_id).state is not IssueState.SENDING:
+                return None
+            now = self.clock()
+            found = unit.deliveries.claimable(self.issue_id, self.batch, now)
+            if not found:
+                return 0, []
+            permission = unit.subscribers.claimable([claimed.subscriber_id for claimed in found], now)
+            rows = [
+                (claimed, permission.recipients[claimed.subscriber_id])
+                for claimed in found
+                if claimed.subscriber_id in permission.recipients
+            ]
+            refused = {
+                claimed.subscriber_id: permission.refused.get(claimed.subscriber_id, _GONE)
+                for claimed in found
+                if claimed.subscriber_id not in permission.recipients
+            }
+            unit.deliveries.skip(self.issue_id, refused, now)
+            attempt_id = unit.deliveries.open_attempt(self.issue_id, self.transport.name, now, now + LEASE)
+            unit.deliveries.claim(self.issue_id, attempt_id, [claimed.subscriber_id for claimed, _ in rows])
+            if not rows:
+                unit.deliveries.close_attempt(attempt_id, now)
+        tally[DeliveryState.SKIPPED] += len(refused)
+        return attempt_id, rows
+
+    def _end(self, tally: Counter[DeliveryState]) -> Delivered:
+        """Nothing is pending: finished, unless the audience is still being drawn or somebody waits."""
+        with self.work() as unit:
+            issue = unit.issues.get(self.issue_id)
+            if issue.state is not IssueState.SENDING:
+                return self._told(tally)
+            if issue.audience_drawn and not unit.deliveries.remaining(self.issue_id):
+                unit.issues.finish(self.issue_id, self.clock())
+                log.info("issue finished", issue=self.issue_id)
+                return self._told(tally, finished=True)
+            retry_at = unit.deliveries.next_retry_at(self.issue_id)
+        wait_s = max(0.0, (retry_at - self.clock()).total_seconds()) if retry_at else 1.0
+        return self._told(tally, wait_s=wait_s)
+
+    def _pause(self, problem: str) -> None:
+        with self.work() as unit:
+            if unit.issues.get(self.issue_id).state is IssueState.SENDING:
+                unit.issues.pause(self.issue_id, problem, self.clock())
+        log.error("issue paused", issue=self.issue_id)
+
+    def _told(
+        self,
+        tally: Counter[DeliveryState],
+        *,
+        finished: bool = False,
+        problem: str = "",
+        wait_s: float | None = None,
+    ) -> Delivered:
+        return Delivered(
+            issue_id=self.issue_id,
+            accepted=tally[DeliveryState.ACCEPTED],
+            failed=tally[DeliveryState.FAILED],
+            retrying=tally[DeliveryState.RETRY_WAIT],
+            unknown=tally[DeliveryState.UNKNOWN],
+            skipped=tally[DeliveryState.SKIPPED],
+            finished=finished,
+            problem=problem,
+            wait_s=wait_s,
+        )

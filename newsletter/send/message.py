@@ -1,0 +1,80 @@
+"""The whole message of one envelope: its headers, and the spliced body.
+
+Headers that all recipients share are encoded once per letter. Every value goes through
+:mod:`newsletter.send.fields`, which lets none become a second header.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from threading import Lock
+from typing import Final
+
+from newsletter.model.delivery import Envelope, Letter
+from newsletter.send import fields
+from newsletter.send.splice import Spliced
+
+_KEPT: Final = 64  # variants of the issues being sent just now
+
+
+class Press:
+    """Makes message bytes; remembers the letters it spliced lately. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._letters: OrderedDict[str, _Frame] = OrderedDict()
+        self._lock = Lock()
+        self._date: tuple[int, bytes] = (-1, b"")
+
+    def pieces(self, envelope: Envelope, *, date: datetime) -> list[bytes]:
+        """The message in pieces, CRLF line ends, no dot at the beginning of a line.
+
+        Raises Invalid for an address or a value that cannot stand in a header, KeyError for a slot that
+        the envelope has no value for.
+        """
+        frame = self._frame(envelope.letter)
+        head = [self._dated(date), b"To: ", fields.plain_address(envelope.to).encode(), b"\r\nMessage-ID: "]
+        head += [fields.message_id(envelope.message_id).encode(), b"\r\n"]
+        head += [fields.header(name, value) for name, value in envelope.headers]
+        return [frame.head, *head, frame.tail, *frame.body.body(envelope.values)]
+
+    def _frame(self, letter: Letter) -> _Frame:
+        with self._lock:
+            frame = self._letters.get(letter.id)
+            if frame is None or (frame.letter is not letter and frame.letter != letter):
+                frame = self._letters[letter.id] = _Frame(letter)
+                if len(self._letters) > _KEPT:
+                    self._letters.popitem(last=False)
+            return frame
+
+    def _dated(self, date: datetime) -> bytes:
+        second = int(date.timestamp())
+        known, line = self._date
+        if known != second:
+            line = f"Date: {format_datetime(date.astimezone(UTC))}\r\n".encode()
+            self._date = (second, line)
+        return line
+
+
+class _Frame:
+    """What every message of one letter shares."""
+
+    def __init__(self, letter: Letter) -> None:
+        self.letter = letter
+        self.body = Spliced(letter)
+        self.head = b"".join(
+            [
+                fields.header("From", fields.mailbox(letter.sender.name, letter.sender.address)),
+                fields.header("Reply-To", letter.reply_to) if letter.reply_to else b"",
+                fields.header("Subject", letter.subject),
+                fields.header("Content-Language", letter.language) if letter.language else b"",
+                *(fields.header(name, value) for name, value in letter.headers),
+            ]
+        )
+        self.tail = f"MIME-Version: 1.0\r\nContent-Type: {self.body.content_type}\r\n\r\n".encode()
+
+
+def mime(envelope: Envelope, *, date: datetime) -> bytes:
+    """One whole message, for the outbox, a preview or a test. Never touches the network."""
+    return b"".join(Press().pieces(envelope, date=date))

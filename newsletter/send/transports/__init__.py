@@ -1,0 +1,1 @@
+"""Adapters that hand messages to a provider."""
