@@ -60,7 +60,7 @@ def _sender(text: object) -> str:
 
 def _rate(text: object) -> str:
     value = str(text).strip().lower().replace(" ", "")
-    if value != "unlimited" and not re.fullmatch(r"[1-9]\d{0,8}/(second|minute|hour|day)", value):
+    if value not in {"", "unlimited"} and not re.fullmatch(r"[1-9]\d{0,8}/(second|minute|hour|day)", value):
         raise ValueError("write a rate such as 60/minute, 100/day or unlimited")
     return value
 
@@ -164,6 +164,7 @@ class Settings(BaseModel):
     theme: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")] = Field(
         "letter", description="How the email looks: the name of a theme."
     )
+    theme_folder: str = Field("", description="A folder with your own theme files, laid over the theme's.")
     feed_url: str = Field("", description="A feed that is added by itself when there is none.")
     poll_interval: Duration = Field(
         timedelta(hours=1), description="How often a feed is looked at; it adapts between this and a day."
@@ -195,7 +196,9 @@ class Settings(BaseModel):
     )
     smtp_connections: int = Field(2, ge=1, le=256, description="SMTP connections at the same time.")
     rate: Annotated[str, BeforeValidator(_rate)] = Field(
-        "60/minute", description="The most mail by SMTP: 60/minute, 100/day, 10/second, unlimited."
+        "",
+        description="The most mail: 60/minute, 100/day, 10/second, unlimited. Empty: 60/minute by SMTP, "
+        "as fast as it goes otherwise.",
     )
     sendgrid_api_key: SecretStr = Field(
         SecretStr(""),
@@ -223,7 +226,7 @@ class Settings(BaseModel):
             theme=self.theme,
             base_url=self.public_url,
             cadence=self.cadence,
-            theme_folder=str(self.data_dir / "themes"),
+            theme_folder=self.theme_folder,
         )
 
     @property
@@ -234,6 +237,10 @@ class Settings(BaseModel):
     @property
     def author_address(self) -> str:
         return parseaddr(self.author_email)[1] or parseaddr(self.sender)[1]
+
+    @property
+    def sending_rate(self) -> str:
+        return self.rate or ("60/minute" if self.transport == "smtp" else "unlimited")
 
     @property
     def window(self) -> tuple[time, time] | None:

@@ -8,4 +8,5 @@ pytest_plugins = [
     "tests.support.postgres",
     "tests.support.chromium",
     "tests.support.smtp",
+    "tests.support.databases",
 ]

@@ -299,6 +299,20 @@ class Issues:
         )
         return self.get(issue_id)
 
+    def plan(self, issue_id: int, send_at: datetime | None) -> None:
+        """When a draft approves itself; None: it waits for the author."""
+        self._set(issue_id, send_at=None if send_at is None else to_ms(send_at))
+
+    def due_by_itself(self, now: datetime) -> Sequence[Issue]:
+        """Drafts whose planned time has come."""
+        return self._with_posts(
+            self._conn.execute(
+                select(issues).where(
+                    issues.c.state == IssueState.DRAFT.value, issues.c.send_at <= to_ms(now)
+                )
+            ).all()
+        )
+
     def back_to_draft(self, issue_id: int, *, reason: str, now: datetime) -> Issue:
         self._move(issue_id, IssueState.DRAFT)
         self._set(

@@ -70,6 +70,7 @@ feeds = Table(
     _text("last_modified"),
     _text("body_sha"),
     _count("interval_s"),
+    Column("ttl_s", Integer),  # how long the feed asks us to wait between polls
     Column("added_at", Ms, nullable=False),
     Column("polled_at", Ms),
     Column("next_poll_at", Ms),

@@ -1,0 +1,91 @@
+"""Transactions and migrations: what the rest of the house relies on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from newsletter.errors import ConfigError, StoreProblem
+from newsletter.store.database import Database
+from newsletter.store.migrate import require_current, upgrade
+
+WRITER = """
+import sys
+from sqlalchemy import text
+from newsletter.store.database import Database
+database = Database(sys.argv[1])
+for _ in range(100):
+    with database.write() as conn:
+        value = conn.execute(text("SELECT value FROM settings WHERE name = 'n'")).scalar_one()
+        conn.execute(text("UPDATE settings SET value = :v WHERE name = 'n'"), {"v": str(int(value) + 1)})
+database.close()
+"""
+
+
+def test_an_upgrade_is_done_once_and_can_be_repeated(migrated: Database) -> None:
+    assert upgrade(migrated) is False
+    require_current(migrated)
+
+
+def test_an_empty_database_says_how_to_begin(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/none.db")
+    with pytest.raises(StoreProblem, match="newsletter init"):
+        require_current(database)
+    database.close()
+
+
+def test_a_newer_database_is_refused_and_left_alone(migrated: Database) -> None:
+    with migrated.write() as conn:
+        conn.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for act in (upgrade, require_current):
+        with pytest.raises(StoreProblem, match="newer version"):
+            act(migrated)
+
+
+def test_a_transaction_that_raises_leaves_nothing(migrated: Database) -> None:
+    with pytest.raises(ZeroDivisionError), migrated.write() as conn:
+        conn.execute(text("INSERT INTO settings VALUES ('a', 'b', 0)"))
+        raise ZeroDivisionError
+    with migrated.read() as conn:
+        assert conn.execute(text("SELECT count(*) FROM settings")).scalar_one() == 0
+
+
+def test_four_processes_that_write_lose_no_update(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/busy.db"
+    database = Database(url)
+    upgrade(database)
+    with database.write() as conn:
+        conn.execute(text("INSERT INTO settings VALUES ('n', '0', 0)"))
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, url], env=os.environ) for _ in range(4)]
+    assert [writer.wait(timeout=120) for writer in writers] == [0, 0, 0, 0]
+    with database.read() as conn:
+        assert conn.execute(text("SELECT value FROM settings")).scalar_one() == "400"
+    database.close()
+
+
+def test_sqlite_commits_reach_the_disk(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/x.db")
+    with database.write() as conn:
+        assert conn.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2, "FULL (invariant 7)"
+        assert conn.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+        assert conn.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
+    database.close()
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "nonsense", "", "sqlite3:///x"])
+def test_a_url_that_is_no_database_is_told(url: str) -> None:
+    with pytest.raises(ConfigError, match="DATABASE_URL"):
+        Database(url)
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_bytes(b"this is not a database at all, but long enough to be read" * 20)
+    database = Database(f"sqlite:///{tmp_path}/x.db")
+    with pytest.raises(StoreProblem, match="damaged"), database.read() as conn:
+        conn.execute(text("SELECT 1 FROM settings"))
+    database.close()

@@ -1,0 +1,140 @@
+"""Settings: where they come from, what they may be, and what is never shown."""
+
+from __future__ import annotations
+
+from datetime import time, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter import config
+from newsletter.errors import ConfigError, Invalid
+from newsletter.keys import Keys, new_secret
+from subscribers.model import Cadence
+
+
+def test_the_environment_wins_over_the_database_which_wins_over_the_default() -> None:
+    settings = config.load({"title": "From the environment"}, {"title": "Stored", "theme": "bulletin"})
+    assert (settings.title, settings.theme, settings.flood) == ("From the environment", "bulletin", 3)
+
+
+def test_the_environment_wins_over_the_file_and_empty_values_count_as_absent() -> None:
+    found = config.environment(
+        {"NEWSLETTER_TITLE": "Env", "NEWSLETTER_FROM": "", "SENDGRID_API_KEY": "SG.x"},
+        {"NEWSLETTER_TITLE": "File", "NEWSLETTER_FROM": "Ann <ann@example.org>", "OTHER": "x"},
+    )
+    assert found == {"title": "Env", "sender": "Ann <ann@example.org>", "sendgrid_api_key": "SG.x"}
+
+
+def test_what_must_exist_before_the_database_is_never_read_from_it() -> None:
+    assert config.load({}, {"port": "1234"}).port == 8000
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FROM", "no address"),
+        ("FROM", "Ann\nBcc: x@example.org <ann@example.org>"),
+        ("RATE", "0/minute"),
+        ("RATE", "often"),
+        ("SETTLE", "a while"),
+        ("SEND_WINDOW", "8-20"),
+        ("TIMEZONE", "Mars/Olympus"),
+        ("BASE_URL", "ftp://example.org"),
+        ("LANGUAGE", "en'><script>"),
+        ("THEME", "../etc"),
+        ("FLOOD", "0"),
+        ("TITLE", "Two\nlines"),
+        ("SMTP_URL", "smtp+plain://mail.example.org:25"),
+        ("TRANSPORT", "pigeon"),
+    ],
+)
+def test_a_value_it_cannot_have_is_told_by_name(name: str, value: str) -> None:
+    with pytest.raises(Invalid, match=f"^{name} cannot be used"):
+        config.parse_one(name, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "stored"),
+    [
+        ("FROM", " Ann  <ann@example.org> ", "Ann <ann@example.org>"),
+        ("newsletter_settle", "90 min", "90 minutes"),
+        ("SETTLE", "0", "0"),
+        ("RATE", "100 / Day", "100/day"),
+        ("BASE_URL", "https://news.example.org/", "https://news.example.org"),
+        ("CADENCE", "weekly", "weekly"),
+        ("ALLOW_PRIVATE_ADDRESSES", "yes", "true"),
+    ],
+)
+def test_a_value_is_stored_in_one_spelling(name: str, value: str, stored: str) -> None:
+    assert config.parse_one(name, value) == stored
+
+
+def test_an_unknown_name_and_a_boot_setting_are_told() -> None:
+    with pytest.raises(Invalid, match="no setting called NONSENSE"):
+        config.parse_one("NONSENSE", "1")
+    with pytest.raises(Invalid, match="NEWSLETTER_PORT in .env"):
+        config.parse_one("PORT", "80")
+
+
+def test_a_wrong_environment_says_where_it_comes_from() -> None:
+    with pytest.raises(ConfigError, match=r"^PORT \(from the environment or .env\)"):
+        config.load({"port": "many"}, {})
+
+
+def test_no_secret_is_ever_shown() -> None:
+    fixed = {"database_url": "postgresql://me:hunter2@db/news", "smtp_url": "smtp://me:hunter2@mail:587"}
+    shown = config.shown(config.load(fixed, {}), fixed, {})
+    assert "hunter2" not in str(shown)
+    by_name = {setting.name: setting for setting in shown}
+    assert by_name["SMTP_URL"].value == "set"
+    assert by_name["SMTP_URL"].fixed and not by_name["TITLE"].fixed
+    assert "hunter2" not in repr(config.load(fixed, {}))
+
+
+def test_the_rate_is_gentle_by_smtp_unless_the_author_says_otherwise() -> None:
+    assert config.load({}, {"transport": "smtp"}).sending_rate == "60/minute"
+    assert config.load({}, {"transport": "sendgrid"}).sending_rate == "unlimited"
+    assert config.load({}, {"transport": "sendgrid", "rate": "5/second"}).sending_rate == "5/second"
+
+
+def test_the_newsletter_is_made_of_its_settings() -> None:
+    settings = config.load(
+        {}, {"sender": "Ann <ann@example.org>", "cadence": "daily", "send_window": "08:00-20:00"}
+    )
+    newsletter = settings.newsletter
+    assert newsletter.title == "Ann"
+    assert newsletter.host == "example.org"
+    assert newsletter.cadence is Cadence.DAILY
+    assert newsletter.base_url == "http://localhost:8000"
+    assert settings.window == (time(8), time(20))
+    assert settings.author_address == "ann@example.org"
+    assert config.load({}, {}).newsletter.sender is None
+
+
+@given(st.integers(0, 10**7))
+def test_a_duration_survives_being_written_and_read(seconds: int) -> None:
+    assert config.duration(config.text_of(timedelta(seconds=seconds))) == timedelta(seconds=seconds)
+
+
+def test_a_secret_key_is_long_or_refused() -> None:
+    for text, said in (("", "not set"), ("short", "shorter than 32")):
+        with pytest.raises(ConfigError, match=said):
+            Keys.parse(text)
+    assert len(new_secret()) >= 32
+
+
+def test_a_new_secret_key_still_reads_what_the_old_one_wrote() -> None:
+    old, new = new_secret(), new_secret()
+    written = Keys.parse(old).encrypt("smtp://me:hunter2@mail")
+    both = Keys.parse(f"{new},{old}")
+    assert both.decrypt(written) == "smtp://me:hunter2@mail"
+    assert both.derive("links")[1] == Keys.parse(old).derive("links")[0]
+    with pytest.raises(ConfigError, match="cannot be read"):
+        Keys.parse(new).decrypt(written)
+
+
+def test_each_purpose_has_a_key_of_its_own() -> None:
+    keys = Keys.parse(new_secret())
+    assert keys.derive("links") != keys.derive("message ids")
