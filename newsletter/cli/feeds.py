@@ -1,0 +1,163 @@
+"""newsletter feeds, poll and posts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from newsletter import wiring
+from newsletter.cli.output import After, AsJson, Limit, say, show_json, show_pairs, show_table
+from newsletter.model.post import PostState
+
+feeds = typer.Typer(no_args_is_help=True, help="The blogs that are watched.")
+posts = typer.Typer(no_args_is_help=True, help="What the blogs posted, and why each was mailed or not.")
+
+
+@feeds.command("add")
+def add_feed(url: Annotated[str, typer.Argument(help="A blog, a post, or a feed.")]) -> None:
+    """Watch a blog; its feed is found by itself."""
+    with wiring.build() as house:
+        feed = house.desk.add_feed(url)
+        say(f"Feed {feed.id} is watched: {feed.title or feed.url}")
+        say(f"It is looked at {feed.next_poll_reason or 'at the next turn'}; try: newsletter poll {feed.id}")
+
+
+@feeds.command("list")
+def list_feeds(as_json: AsJson = False) -> None:
+    """Every feed, when it was looked at and when it will be."""
+    with wiring.build() as house:
+        found = house.desk.feeds()
+    if as_json:
+        return show_json(found)
+    show_table(
+        ["id", "state", "title", "address", "last look", "next look", "problem"],
+        [(f.id, f.state, f.title, f.url, f.polled_at, f.next_poll_at, f.problem) for f in found],
+        empty="No feed is watched. Add one with: newsletter feeds add URL",
+    )
+
+
+@feeds.command("show")
+def show_feed(feed_id: Annotated[int, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
+    """When it was looked at, what came back, and why each post was mailed, held or left alone."""
+    with wiring.build() as house:
+        shown = house.desk.feed(feed_id)
+    if as_json:
+        return show_json(shown)
+    feed = shown.feed
+    show_pairs(
+        [
+            ("title", feed.title),
+            ("address", feed.url),
+            ("blog", feed.site_url),
+            ("state", feed.state),
+            ("last look", feed.polled_at),
+            ("next look", feed.next_poll_at),
+            ("because", feed.next_poll_reason),
+            ("problem", feed.problem),
+        ]
+    )
+    say("")
+    show_table(
+        ["looked", "came back", "status", "bytes", "entries", "new", "edited", "held", "problem"],
+        [
+            (p.at, p.result, p.status or "", p.size, p.entries, p.new, p.edited, p.held, p.problem)
+            for p in shown.polls
+        ],
+        empty="It was not looked at yet.",
+    )
+    say("")
+    show_table(
+        ["id", "state", "title", "published", "because"],
+        [(p.id, p.state, p.title, p.published_at, p.reason) for p in shown.posts],
+        empty="No post is known.",
+    )
+
+
+@feeds.command("remove")
+def remove_feed(feed_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+    """Stop watching; its posts stay known, so that they are never mailed twice."""
+    with wiring.build() as house:
+        house.desk.remove_feed(feed_id)
+    say(f"Feed {feed_id} is no longer watched. Its posts stay known.")
+
+
+def poll(
+    feed_id: Annotated[int | None, typer.Argument(metavar="[ID]", help="One feed; else all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look at the feeds now, whatever the schedule says."""
+    with wiring.build() as house:
+        polled = house.desk.poll(feed_id)
+    if as_json:
+        return show_json(polled)
+    show_table(
+        ["feed", "came back", "new", "edited", "held", "gone", "problem", "next look because"],
+        [
+            (p.feed_id, p.result, len(p.new), len(p.edited), len(p.held), len(p.gone), p.problem,
+             p.next_poll_reason)
+            for p in polled
+        ],
+        empty="No feed is watched. Add one with: newsletter feeds add URL",
+    )  # fmt: skip
+    if feed_id is not None and polled and polled[0].problem:
+        raise typer.Exit(1)
+
+
+@posts.command("list")
+def list_posts(
+    state: Annotated[PostState | None, typer.Option(help="Only those in this state.")] = None,
+    feed: Annotated[int | None, typer.Option(help="Only those of this feed.")] = None,
+    limit: Limit = 50,
+    after: After = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Every post that is known, newest first, with the reason for its state."""
+    with wiring.build() as house:
+        found = house.desk.posts(state=state, feed_id=feed, limit=limit, after=after)
+    if as_json:
+        keys = ("id", "feed_id", "title", "url", "state", "reason")
+        return show_json([{key: getattr(post, key) for key in keys} for post in found])
+    show_table(
+        ["id", "feed", "state", "title", "published", "because"],
+        [(p.id, p.feed_id, p.state, p.title, p.published_at, p.reason) for p in found],
+        empty="No post is known yet. Look now with: newsletter poll",
+    )
+
+
+@posts.command("show")
+def show_post(post_id: Annotated[int, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
+    """One post, whole."""
+    with wiring.build() as house:
+        post = house.desk.post(post_id)
+    if as_json:
+        return show_json(post)
+    show_pairs(
+        [
+            ("title", post.title),
+            ("address", post.url),
+            ("author", post.author),
+            ("state", post.state),
+            ("because", post.reason),
+            ("published", post.published_at),
+            ("first seen", post.first_seen_at),
+            ("edited", post.changed_at),
+            ("topics", ", ".join(post.topics)),
+        ]
+    )
+
+
+@posts.command("release")
+def release_post(post_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+    """Mail this post after all: it goes into the next draft."""
+    with wiring.build() as house:
+        post = house.desk.release_post(post_id)
+    say(f"Post {post.id} goes into the next draft.")
+
+
+@posts.command("skip")
+def skip_post(post_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+    """Never mail this post."""
+    with wiring.build() as house:
+        post = house.desk.skip_post(post_id)
+    say(f"Post {post.id} will not be mailed.")

@@ -1,0 +1,302 @@
+"""newsletter issues."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from newsletter import wiring
+from newsletter.cli.output import After, AsJson, Limit, err, say, show_json, show_pairs, show_table
+from newsletter.desk import IssueShown
+from newsletter.errors import Invalid
+from newsletter.model.checklist import Level
+from newsletter.model.issue import IssueState
+from newsletter.model.receipt import Receipt
+
+issues = typer.Typer(no_args_is_help=True, help="Drafts, what was approved, and what was sent.")
+Id = Annotated[int, typer.Argument(metavar="ID")]
+
+
+class Format(StrEnum):
+    HTML = "html"
+    TEXT = "text"
+    MIME = "mime"
+
+
+class Choice(StrEnum):
+    HOLD = "hold"
+    RESEND = "resend"
+
+
+@issues.command("list")
+def list_issues(
+    state: Annotated[IssueState | None, typer.Option(help="Only those in this state.")] = None,
+    limit: Limit = 50,
+    after: After = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Every issue, newest first."""
+    with wiring.build() as house:
+        found = house.desk.issues(state=state, limit=limit, after=after)
+    if as_json:
+        return show_json([_public(shown) for shown in found])
+    show_table(
+        ["id", "state", "subject", "posts", "made", "goes"],
+        [
+            (s.issue.id, s.issue.state, s.issue.subject, len(s.issue.included), s.issue.created_at,
+             s.issue.send_at)
+            for s in found
+        ],
+        empty="There is no issue yet. New posts make drafts by themselves: newsletter tick",
+    )  # fmt: skip
+
+
+@issues.command("show")
+def show_issue(issue_id: Id, as_json: AsJson = False) -> None:
+    """One issue with its posts and its checklist."""
+    with wiring.build() as house:
+        shown = house.desk.issue(issue_id)
+    issue = shown.issue
+    if as_json:
+        return show_json(
+            {
+                **_public(shown),
+                "preheader": issue.preheader,
+                "note": issue.note,
+                "cadence": issue.cadence,
+                "content_hash": issue.content_hash,
+                "problem": issue.problem,
+                "size": shown.size,
+                "checklist": shown.checklist.lines,
+            }
+        )
+    show_pairs(
+        [
+            ("subject", issue.subject),
+            ("preview line", issue.preheader),
+            ("state", issue.state),
+            ("made", issue.created_at),
+            ("goes", issue.send_at),
+            ("size", f"{shown.size / 1024:.0f} KB" if shown.size else ""),
+            ("problem", issue.problem),
+        ]
+    )
+    say("")
+    included = {place.post_id: place.included for place in issue.posts}
+    show_table(
+        ["id", "in it", "title", "address"],
+        [(p.id, "yes" if included.get(p.id) else "left out", p.title, p.url) for p in shown.posts],
+        empty="It carries no post.",
+    )
+    say("")
+    marks = {Level.BLOCKING: "must", Level.ADVICE: "advice", Level.GOOD: "ok"}
+    show_table(
+        ["", "checklist", "what to do"],
+        [(marks[line.level], line.text, line.mend) for line in shown.checklist.lines],
+        empty="It is not composed yet. Run: newsletter tick",
+    )
+
+
+@issues.command("preview")
+def preview_issue(
+    issue_id: Id,
+    form: Annotated[Format, typer.Option("--format", help="What to show.")] = Format.HTML,
+    out: Annotated[Path | None, typer.Option("--out", help="Write it into this file.")] = None,
+) -> None:
+    """The email as it will be sent."""
+    with wiring.build() as house:
+        text = house.desk.preview(issue_id, format=form.value)
+    if out is None:
+        sys.stdout.write(text)
+        return
+    out.write_text(text, encoding="utf-8", newline="")
+    say(f"Wrote {out}.")
+
+
+@issues.command("edit")
+def edit_issue(
+    issue_id: Id,
+    subject: Annotated[str | None, typer.Option(help="The subject.")] = None,
+    preheader: Annotated[str | None, typer.Option(help="The preview line.")] = None,
+    note: Annotated[str | None, typer.Option(help="An introduction, in Markdown.")] = None,
+    include: Annotated[list[int] | None, typer.Option(help="Put this post in; may be repeated.")] = None,
+    exclude: Annotated[list[int] | None, typer.Option(help="Leave this post out; may be repeated.")] = None,
+) -> None:
+    """Change a draft; an approved issue goes back to draft."""
+    if subject is None and preheader is None and note is None and not include and not exclude:
+        raise typer.BadParameter("Say what to change: --subject, --preheader, --note, --include, --exclude.")
+    with wiring.build() as house:
+        shown = house.desk.edit_issue(
+            issue_id,
+            subject=subject,
+            preheader=preheader,
+            note=note,
+            include=include or (),
+            exclude=exclude or (),
+        )
+    say(f"Issue {issue_id} is changed: {shown.issue.subject}")
+
+
+@issues.command("test")
+def test_issue(
+    issue_id: Id,
+    to: Annotated[str, typer.Option("--to", metavar="ADDRESS", help="Who gets the test.")],
+) -> None:
+    """Send a test to one address; it never touches the subscribers."""
+    with wiring.build() as house:
+        outcome = house.desk.test_issue(issue_id, to)
+    say(outcome)
+
+
+@issues.command("approve")
+def approve_issue(
+    issue_id: Id,
+    at: Annotated[
+        str | None, typer.Option(help="When it goes, such as 2026-05-04T08:00; now where absent.")
+    ] = None,
+) -> None:
+    """Freeze a draft: what was approved is what is sent."""
+    with wiring.build() as house:
+        moment = _moment(at, house.desk.newsletter().timezone) if at else None
+        shown = house.desk.approve_issue(issue_id, at=moment)
+    when = "now" if moment is None else f"on {moment.isoformat(timespec='minutes')}"
+    say(f"Issue {issue_id} is approved and goes {when}: {shown.issue.subject}")
+
+
+@issues.command("send")
+def send_issue(issue_id: Id, as_json: AsJson = False) -> None:
+    """Send an approved issue now, in the foreground."""
+    with wiring.build() as house:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=err, transient=True) as progress:
+            bar = progress.add_task("Sending", total=None)
+
+            def show(receipt: Receipt) -> None:
+                progress.update(
+                    bar, total=receipt.audience or None, completed=receipt.audience - receipt.remaining
+                )
+
+            receipt = house.desk.send_issue(issue_id, progress=show)
+        shown = house.desk.issue(issue_id)
+    _show_receipt(receipt, as_json)
+    if shown.issue.state is IssueState.PAUSED:
+        err.print(f"Issue {issue_id} is paused: {shown.issue.problem}", style="yellow")
+        raise typer.Exit(1)
+
+
+@issues.command("pause")
+def pause_issue(issue_id: Id) -> None:
+    """Stop sending for now; what is in flight is finished."""
+    with wiring.build() as house:
+        house.desk.pause_issue(issue_id)
+    say(f"Issue {issue_id} is paused. Go on with: newsletter issues resume {issue_id}")
+
+
+@issues.command("resume")
+def resume_issue(issue_id: Id) -> None:
+    """Go on sending a paused issue."""
+    with wiring.build() as house:
+        house.desk.resume_issue(issue_id)
+    say(f"Issue {issue_id} goes on at the next turn, or now with: newsletter issues send {issue_id}")
+
+
+@issues.command("cancel")
+def cancel_issue(issue_id: Id) -> None:
+    """Never send it; what was sent stays sent."""
+    with wiring.build() as house:
+        house.desk.cancel_issue(issue_id)
+    say(f"Issue {issue_id} is cancelled.")
+
+
+@issues.command("receipt")
+def receipt(issue_id: Id, as_json: AsJson = False) -> None:
+    """The account: accepted, failed, skipped, unknown and remaining add up to the recipients."""
+    with wiring.build() as house:
+        shown = house.desk.receipt(issue_id)
+    _show_receipt(shown.receipt, as_json)
+    if not as_json and shown.remarks:
+        say("")
+        show_table(
+            ["subscriber", "state", "code", "because"],
+            [(r.subscriber_id, r.state, r.code, r.reason) for r in shown.remarks],
+            empty="",
+        )
+
+
+@issues.command("settle")
+def settle(
+    issue_id: Id,
+    unknown: Annotated[Choice, typer.Option("--unknown", help="hold: leave them; resend: send again.")],
+) -> None:
+    """Decide what happens to those who may or may not have received it."""
+    with wiring.build() as house:
+        count = house.desk.settle_unknown(issue_id, resend=unknown is Choice.RESEND)
+    if unknown is Choice.HOLD:
+        say(f"{count} stay as they are: they may or may not have received it.")
+    else:
+        say(f"{count} are sent again; some may receive it twice.")
+
+
+@issues.command("retry")
+def retry(issue_id: Id) -> None:
+    """Send again to those whose delivery failed."""
+    with wiring.build() as house:
+        count = house.desk.retry_failed(issue_id)
+    say(f"{count} are tried again." if count else "None failed.")
+
+
+def _public(shown: IssueShown) -> dict[str, Any]:
+    issue = shown.issue
+    return {
+        "id": issue.id,
+        "state": issue.state,
+        "subject": issue.subject,
+        "posts": [place.post_id for place in issue.included],
+        "created_at": issue.created_at,
+        "send_at": issue.send_at,
+    }
+
+
+def _show_receipt(receipt: Receipt, as_json: bool) -> None:
+    numbers = {
+        "audience": receipt.audience,
+        "accepted": receipt.accepted,
+        "failed": receipt.failed,
+        "skipped": receipt.skipped,
+        "unknown": receipt.unknown,
+        "remaining": receipt.remaining,
+        "delivered": receipt.delivered,
+        "bounced": receipt.bounced,
+        "complained": receipt.complained,
+        "unsubscribed": receipt.unsubscribed,
+    }
+    if as_json:
+        return show_json(numbers)
+    words = {"audience": "recipients", "unknown": "may or may not have arrived"}
+    rows = [(words.get(name, name), number) for name, number in numbers.items()]
+    show_pairs([(name, f"{number:,}") for name, number in rows[:6]])
+    beside = [f"{number:,} {name}" for name, number in rows[6:] if number]
+    if beside:
+        say("of those accepted: " + ", ".join(beside))
+
+
+def _moment(text: str, timezone: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Invalid(f"{text} is not a time.", hint="Write it as 2026-05-04T08:00.") from error
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=ZoneInfo(timezone))
+    return moment.astimezone(UTC)

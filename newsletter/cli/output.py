@@ -1,0 +1,84 @@
+"""What people and programs read: tables or one JSON document on stdout, problems on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from newsletter.model.times import rfc3339
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="The most to show.")]
+After = Annotated[int, typer.Option(min=0, help="Go on after this id.")]
+
+
+def plain(value: object) -> Any:
+    """A value as JSON shows it: times as RFC 3339, enums as their words, dataclasses as objects."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    if isinstance(value, Enum):
+        return getattr(value, "word", value.value)
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    return value
+
+
+def show_json(value: object) -> None:
+    sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, indent=2) + "\n")
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """A table, or one sentence where there is nothing."""
+    listed = list(rows)
+    if not listed:
+        out.print(empty)
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, justify="right" if column in {"id", "posts"} else "left")
+    for row in listed:
+        table.add_row(*(Text(cell(value)) for value in row))
+    out.print(table)
+
+
+def show_pairs(pairs: Iterable[tuple[str, object]]) -> None:
+    """Names and values, one a line; empty values are left out."""
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in pairs:
+        if cell(value):
+            table.add_row(name, Text(cell(value)))
+    out.print(table)
+
+
+def cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.astimezone().strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, Enum):
+        return str(getattr(value, "word", value.value))
+    return str(value)
+
+
+def say(sentence: str) -> None:
+    """One sentence of what happened, for people."""
+    out.print(Text(sentence))

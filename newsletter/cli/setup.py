@@ -1,0 +1,97 @@
+"""Setting up and running: init, run, login, tick, demo, doctor, worker."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from newsletter import wiring
+from newsletter.cli.output import AsJson, err, out, say, show_json, show_table
+from newsletter.errors import ConfigError
+from newsletter.keys import new_secret
+from newsletter.model.checklist import Level
+
+
+def init() -> None:
+    """Write .env (secret key, database) and the database here; safe to repeat."""
+    path = Path(".env")
+    if path.exists():
+        say(f"{path} is there already and stays as it is.")
+    else:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(
+                "# What must be known before the database is open. Keep this file secret.\n"
+                f"NEWSLETTER_SECRET_KEY={new_secret()}\n"
+                "NEWSLETTER_DATABASE_URL=sqlite:///newsletter.db\n"
+            )
+        say(f"Wrote {path} with a fresh secret key.")
+    changed = wiring.prepare()
+    say("The database is ready." if changed else "The database is up to date.")
+    say("Next: newsletter run, then open the link that it prints.")
+
+
+def run(
+    host: Annotated[str | None, typer.Option(help="Listen here instead of HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Listen here instead of PORT.")] = None,
+) -> None:
+    """Web and scheduler in one process."""
+    from newsletter.cli.serve import serve
+
+    serve(host=host, port=port)
+
+
+def login() -> None:
+    """Print a fresh one-time link to the studio."""
+    with wiring.build() as house:
+        out.print(house.desk.login_link(), soft_wrap=True)
+
+
+def tick(as_json: AsJson = False) -> None:
+    """One turn of the pipeline, then exit (for cron)."""
+    with wiring.build() as house:
+        turned = house.turn()
+    if as_json:
+        show_json(turned)
+        return
+    for step in turned.steps:
+        if step.summary:
+            say(f"{step.name}: {step.summary}")
+    for problem in turned.problems:
+        err.print(f"[yellow]{problem}[/]")
+    if not any(step.summary for step in turned.steps) and not turned.problems:
+        say("Nothing was due.")
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check settings, DNS, sending, clock, disk, database."""
+    with wiring.build() as house:
+        lines = house.desk.doctor()
+    blocking = [line for line in lines if line.level is Level.BLOCKING]
+    if as_json:
+        show_json(lines)
+    else:
+        marks = {Level.GOOD: "ok", Level.ADVICE: "note", Level.BLOCKING: "problem"}
+        show_table(
+            ["", "what", "found", "what to do"],
+            [(marks[line.level], line.code, line.text, line.mend) for line in lines],
+            empty="Nothing to check.",
+        )
+    if blocking:
+        raise typer.Exit(1)
+
+
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Send by itself, print the receipt and exit.")] = False,
+    folder: Annotated[Path | None, typer.Option(help="Where to keep it, instead of a new folder.")] = None,
+    port: Annotated[int, typer.Option(help="The studio's port; a free one where it is taken.")] = 8000,
+) -> None:
+    """The whole pipeline on a bundled sample blog, in a throw-away folder."""
+    from newsletter.demo.story import tell
+
+    if folder is not None and folder.exists() and any(folder.iterdir()):
+        raise ConfigError(f"The folder {folder} is not empty.", hint="Give a new one, or none.")
+    tell(once=once, folder=folder, port=port)

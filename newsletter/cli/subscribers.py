@@ -1,0 +1,166 @@
+"""newsletter subscribers and settings."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from newsletter import wiring
+from newsletter.cli.output import After, AsJson, Limit, err, say, show_json, show_pairs, show_table
+from newsletter.errors import Invalid
+from subscribers.model import SubscriberState
+
+subscribers = typer.Typer(no_args_is_help=True, help="Who receives the newsletter.")
+settings = typer.Typer(no_args_is_help=True, help="How the newsletter is set up.")
+Address = Annotated[str, typer.Argument(metavar="ADDRESS")]
+
+
+@subscribers.command("add")
+def add(address: Address, name: Annotated[str, typer.Option(help="Their name.")] = "") -> None:
+    """Add somebody who asked you for it."""
+    with wiring.build() as house:
+        added = house.desk.add_subscriber(address, name=name)
+    if added.refused:
+        raise Invalid(added.refused)
+    say(f"Subscriber {added.subscriber.id} {'is added' if added.created else 'was on the list already'}.")
+
+
+@subscribers.command("list")
+def list_subscribers(
+    state: Annotated[SubscriberState | None, typer.Option(help="Only those in this state.")] = None,
+    text: Annotated[str, typer.Option("--search", help="Part of an address or name.")] = "",
+    limit: Limit = 50,
+    after: After = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Subscribers by id."""
+    with wiring.build() as house:
+        found = house.desk.subscribers(state=state, text=text, limit=limit, after=after)
+        counts = house.desk.subscriber_counts()
+    if as_json:
+        return show_json([{"id": s.id, "address": s.address, "state": s.state} for s in found])
+    show_table(
+        ["id", "address", "name", "state", "since"],
+        [(s.id, s.address, s.name, s.state, s.joined_at) for s in found],
+        empty="Nobody yet. Add one with: newsletter subscribers add ADDRESS",
+    )
+    if counts:
+        say("")
+        say(", ".join(f"{count:,} {state.value}" for state, count in counts.items() if count))
+
+
+@subscribers.command("show")
+def show(address: Address, as_json: AsJson = False) -> None:
+    """One subscriber, with the proof of consent."""
+    with wiring.build() as house:
+        shown = house.desk.subscriber(address)
+    if as_json:
+        return show_json(shown)
+    person = shown.subscriber
+    show_pairs(
+        [
+            ("id", person.id),
+            ("address", person.address),
+            ("name", person.name),
+            ("state", person.state),
+            ("how often", person.cadence or "as the newsletter"),
+            ("topics refused", ", ".join(person.topics_off)),
+            ("paused until", person.paused_until),
+            ("since", person.joined_at),
+            ("never mail", ", ".join(s.cause.value for s in shown.suppressions)),
+        ]
+    )
+    say("")
+    show_table(
+        ["when", "proof of consent", "from"],
+        [(c.at, c.kind, c.source) for c in shown.consents],
+        empty="No proof of consent is recorded.",
+    )
+
+
+@subscribers.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring addresses from a CSV file; who unsubscribed or bounced elsewhere stays out."""
+    with wiring.build() as house, Progress(console=err, transient=True) as progress:
+        bar = progress.add_task("Reading", total=None)
+        report = house.desk.import_subscribers(
+            file.read_bytes(),
+            source=file.name,
+            dry_run=dry_run,
+            progress=lambda done, total: progress.update(bar, completed=done, total=total),
+        )
+    if as_json:
+        return show_json(report)
+    show_table(
+        ["line", "what", "because"],
+        [(row.line, row.outcome, row.reason) for row in report.told],
+        empty="Every row is fine.",
+    )
+    say("")
+    say(report.sentence)
+
+
+@subscribers.command("export")
+def export_file(
+    file: Annotated[Path, typer.Argument(help="Where to; - for standard output.")],
+) -> None:
+    """Write every subscriber as CSV."""
+    with wiring.build() as house:
+        if str(file) == "-":
+            for line in house.desk.export_subscribers():
+                sys.stdout.write(line)
+            return
+        count = -1
+        with file.open("w", encoding="utf-8", newline="") as target:
+            file.chmod(0o600)
+            for line in house.desk.export_subscribers():
+                target.write(line)
+                count += 1
+    say(f"Wrote {count} subscribers to {file}.")
+
+
+@subscribers.command("unsubscribe")
+def unsubscribe(address: Address) -> None:
+    """Take somebody off the list who asked for it."""
+    with wiring.build() as house:
+        changed = house.desk.unsubscribe(address)
+    say("They are unsubscribed." if changed else "They were unsubscribed already.")
+
+
+@settings.command("list")
+def list_settings(as_json: AsJson = False) -> None:
+    """Every setting, its value and where that comes from."""
+    with wiring.build() as house:
+        found = house.desk.settings()
+    if as_json:
+        return show_json(found)
+    show_table(
+        ["setting", "value", "from", "what it is"],
+        [(s.name, s.value, s.source, s.help) for s in found],
+        empty="",
+    )
+
+
+@settings.command("get")
+def get_setting(name: str) -> None:
+    """One setting's value; a secret is never shown."""
+    with wiring.build() as house:
+        sys.stdout.write(house.desk.setting(name).value + "\n")
+
+
+@settings.command("set")
+def set_setting(name: str, value: str) -> None:
+    """Change one setting; an empty value brings the default back."""
+    with wiring.build() as house:
+        shown = house.desk.set_setting(name, value)
+    say(f"{shown.name} is {shown.value or 'empty'}.")

@@ -1,0 +1,25 @@
+"""What people ask of the house: one verb per thing an author can do.
+
+The command line and the studio call nothing else. Every verb opens its own transaction; what it shows is
+read-only. What happens by itself stands in :mod:`newsletter.pipeline`.
+"""
+
+from __future__ import annotations
+
+from newsletter.desk.feeds import FeedVerbs
+from newsletter.desk.issues import IssueVerbs
+from newsletter.desk.list import ListVerbs
+from newsletter.desk.setup import SetupVerbs
+from newsletter.desk.shown import FeedShown, IssueShown, Person, ReceiptShown, Today
+from newsletter.doors import Doors
+from newsletter.tools import Tools
+
+__all__ = ["Desk", "FeedShown", "IssueShown", "Person", "ReceiptShown", "Today"]
+
+
+class Desk(FeedVerbs, IssueVerbs, ListVerbs, SetupVerbs):
+    """Thread-safe. ``who`` stands in the audit: author, or the name of another door."""
+
+    def __init__(self, tools: Tools, *, doors: Doors) -> None:
+        self.tools = tools
+        self.doors = doors

@@ -1,0 +1,86 @@
+"""Feeds and posts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from newsletter import intake
+from newsletter.desk.base import Verbs
+from newsletter.desk.shown import FeedShown
+from newsletter.errors import FeedProblem
+from newsletter.model.feed import Feed
+from newsletter.model.post import Post, PostState
+from newsletter.poll import FoundFeed, find_feeds
+
+POLLS_SHOWN = 30
+
+
+class FeedVerbs(Verbs):
+    def find_feeds(self, url: str) -> Sequence[FoundFeed]:
+        """The feeds at or behind an address, the best first; empty where there is none."""
+        settings = self.tools.settings()
+        return find_feeds(url, self.tools.http(settings), self.tools.parser)
+
+    def add_feed(self, url: str) -> Feed:
+        """Watches the best feed at or behind an address. Raises FeedProblem where there is none."""
+        found = self.find_feeds(url)
+        if not found:
+            raise FeedProblem(
+                f"No feed was found at {url}.",
+                url=url,
+                hint="Give the address of the blog's feed itself; most blogs name it on their home page.",
+            )
+        with self.tools.begin() as unit:
+            feed = unit.feeds.add(found[0].url, now=self._now(), title=found[0].title)
+            self._audit(unit, "add feed", f"feed {feed.id}")
+        return feed
+
+    def feeds(self) -> Sequence[Feed]:
+        with self.tools.read() as unit:
+            return unit.feeds.list()
+
+    def feed(self, feed_id: int) -> FeedShown:
+        with self.tools.read() as unit:
+            return FeedShown(
+                feed=unit.feeds.get(feed_id),
+                polls=unit.feeds.polls(feed_id, limit=POLLS_SHOWN),
+                posts=unit.posts.list(feed_id=feed_id, limit=50),
+            )
+
+    def remove_feed(self, feed_id: int) -> None:
+        with self.tools.begin() as unit:
+            unit.feeds.remove(feed_id, now=self._now())
+            self._audit(unit, "remove feed", f"feed {feed_id}")
+
+    def poll(self, feed_id: int | None = None) -> Sequence[intake.Polled]:
+        """Looks at one feed or all, now, whatever the schedule says; drafts follow at the next turn."""
+        feed_ids = [feed_id] if feed_id is not None else [feed.id for feed in self.feeds()]
+        return [intake.poll_feed(self.tools, one) for one in feed_ids]
+
+    def posts(
+        self, state: PostState | None = None, feed_id: int | None = None, limit: int = 50, after: int = 0
+    ) -> Sequence[Post]:
+        """Newest first."""
+        with self.tools.read() as unit:
+            return unit.posts.list(state=state, feed_id=feed_id, limit=limit, after=after)
+
+    def post(self, post_id: int) -> Post:
+        with self.tools.read() as unit:
+            return unit.posts.get(post_id)
+
+    def release_post(self, post_id: int) -> Post:
+        """Mails it after all: it goes into the next draft."""
+        return self._decide(post_id, PostState.READY, "You released it.", "release post")
+
+    def skip_post(self, post_id: int) -> Post:
+        """Never mails it; a draft that carries it leaves it out."""
+        return self._decide(post_id, PostState.SKIPPED, "You chose not to mail it.", "skip post")
+
+    def _decide(self, post_id: int, to: PostState, reason: str, action: str) -> Post:
+        now = self._now()
+        with self.tools.begin() as unit:
+            post = unit.posts.move(post_id, to, reason, now)
+            if to is PostState.SKIPPED:
+                unit.issues.withdraw_post(post_id)
+            self._audit(unit, action, f"post {post_id}")
+        return post

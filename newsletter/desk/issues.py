@@ -1,0 +1,173 @@
+"""Drafts, approval, sending and the receipt."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from newsletter import dispatch, drafting
+from newsletter.desk.base import Verbs
+from newsletter.desk.shown import IssueShown, ReceiptShown
+from newsletter.errors import NotFound
+from newsletter.model.delivery import DeliveryState
+from newsletter.model.issue import Issue, IssueState
+from newsletter.model.receipt import Receipt
+from subscribers.addresses import normalise
+
+if TYPE_CHECKING:
+    from newsletter.store.unit import Unit
+
+REMARKS_SHOWN = 500
+
+
+class IssueVerbs(Verbs):
+    def issues(
+        self, state: IssueState | None = None, limit: int = 50, after: int = 0
+    ) -> Sequence[IssueShown]:
+        """Newest first; ``after`` is the last id of the page before."""
+        with self.tools.read() as unit:
+            found = unit.issues.list(states=[state] if state else (), limit=limit, after=after)
+            return [show(unit, issue) for issue in found]
+
+    def issue(self, issue_id: int) -> IssueShown:
+        with self.tools.read() as unit:
+            return show(unit, unit.issues.get(issue_id))
+
+    def preview(
+        self,
+        issue_id: int,
+        format: Literal["html", "text", "mime"] = "html",
+        dark: bool = False,
+        images: bool = True,
+    ) -> str:
+        """The email as it will be sent, from the same bytes, with sample values for a subscriber's own."""
+        return drafting.preview(self.tools, issue_id, format=format, dark=dark, images=images)
+
+    def edit_issue(
+        self,
+        issue_id: int,
+        subject: str | None = None,
+        preheader: str | None = None,
+        note: str | None = None,
+        include: Iterable[int] = (),
+        exclude: Iterable[int] = (),
+    ) -> IssueShown:
+        """Changes a draft and composes it again; an approved one goes back to draft first."""
+        now = self._now()
+        with self.tools.begin() as unit:
+            if unit.issues.get(issue_id).state is IssueState.APPROVED:
+                unit.issues.back_to_draft(issue_id, reason="You edited it after approving it.", now=now)
+            unit.issues.edit(
+                issue_id,
+                now=now,
+                subject=None if subject is None else " ".join(subject.split()),
+                preheader=None if preheader is None else " ".join(preheader.split()),
+                note=note,
+                include=include,
+                exclude=exclude,
+            )
+            self._audit(unit, "edit", f"issue {issue_id}")
+        drafting.recompose(self.tools, issue_id)
+        return self.issue(issue_id)
+
+    def test_issue(self, issue_id: int, to: str) -> str:
+        """Sends the issue to one address, now; it never looks at the subscribers. Returns what happened.
+
+        Raises Invalid for what is no address.
+        """
+        return dispatch.send_test(self.tools, issue_id, normalise(to).text)
+
+    def approve_issue(self, issue_id: int, at: datetime | None = None) -> IssueShown:
+        """Freezes a draft and lets it go at that time, or now. Raises NotReady, naming what blocks."""
+        drafting.approve_issue(self.tools, issue_id, at=at, who="author")
+        return self.issue(issue_id)
+
+    def unapprove_issue(self, issue_id: int) -> IssueShown:
+        with self.tools.begin() as unit:
+            unit.issues.back_to_draft(issue_id, reason="You took the approval back.", now=self._now())
+            self._audit(unit, "unapprove", f"issue {issue_id}")
+        return self.issue(issue_id)
+
+    def stop_issue(self, issue_id: int) -> IssueShown:
+        """A draft that would go by itself waits for the author instead."""
+        with self.tools.begin() as unit:
+            unit.issues.plan(issue_id, None)
+            self._audit(unit, "stop", f"issue {issue_id}")
+        return self.issue(issue_id)
+
+    def cancel_issue(self, issue_id: int) -> IssueShown:
+        """Never sends it, or nobody further; what was sent stays sent."""
+        dispatch.cancel(self.tools, issue_id)
+        self._audited("cancel", issue_id)
+        return self.issue(issue_id)
+
+    def pause_issue(self, issue_id: int) -> IssueShown:
+        dispatch.pause(self.tools, issue_id)
+        self._audited("pause", issue_id)
+        return self.issue(issue_id)
+
+    def resume_issue(self, issue_id: int) -> IssueShown:
+        dispatch.resume(self.tools, issue_id)
+        self._audited("resume", issue_id)
+        return self.issue(issue_id)
+
+    def send_issue(
+        self,
+        issue_id: int,
+        progress: Callable[[Receipt], None] = lambda _receipt: None,
+        stop: threading.Event | None = None,
+    ) -> Receipt:
+        """Sends an approved issue in the foreground until nothing remains, it pauses, or ``stop`` is set."""
+        self._audited("send", issue_id)
+        return dispatch.send_now(self.tools, issue_id, progress, stop or threading.Event())
+
+    def receipt(self, issue_id: int, remarks: int = REMARKS_SHOWN) -> ReceiptShown:
+        """The account, and the first of those that failed, were skipped, or may not have arrived."""
+        with self.tools.read() as unit:
+            return ReceiptShown(
+                receipt=unit.deliveries.receipt(issue_id),
+                issue=unit.issues.get(issue_id),
+                remarks=unit.deliveries.list(
+                    issue_id,
+                    states=(
+                        DeliveryState.UNKNOWN,
+                        DeliveryState.FAILED,
+                        DeliveryState.RETRY_WAIT,
+                        DeliveryState.SKIPPED,
+                    ),
+                    limit=remarks,
+                ),
+            )
+
+    def settle_unknown(self, issue_id: int, resend: bool) -> int:
+        """Leaves the unknown as they are, or sends to them again (some may get it twice); how many."""
+        count = dispatch.settle_unknown(self.tools, issue_id, resend=resend)
+        self._audited("resend unknown" if resend else "hold unknown", issue_id)
+        return count
+
+    def retry_failed(self, issue_id: int) -> int:
+        """Sends again to those whose delivery failed; how many."""
+        count = dispatch.retry_failed(self.tools, issue_id)
+        self._audited("retry failed", issue_id)
+        return count
+
+    def _audited(self, action: str, issue_id: int) -> None:
+        with self.tools.begin() as unit:
+            self._audit(unit, action, f"issue {issue_id}")
+
+
+def show(unit: Unit, issue: Issue) -> IssueShown:
+    try:
+        artefact = unit.issues.artefact(issue.id)
+    except NotFound:
+        size = 0
+    else:
+        size = sum(len(segment.text.encode()) for segment in artefact.html)
+    return IssueShown(
+        issue=issue,
+        posts=tuple(unit.posts.get(place.post_id) for place in issue.posts),
+        checklist=unit.issues.checklist(issue.id),
+        size=size,
+    )

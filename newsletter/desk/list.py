@@ -1,0 +1,60 @@
+"""The subscribers, as the author handles them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from newsletter.desk.base import Verbs
+from newsletter.desk.shown import Person
+from newsletter.errors import NotFound
+from subscribers import exports, imports
+from subscribers.model import Subscriber, SubscriberState, SuppressionCause
+from subscribers.store import Added
+
+SOURCE = "author"
+
+
+class ListVerbs(Verbs):
+    def subscribers(
+        self, state: SubscriberState | None = None, text: str = "", limit: int = 50, after: int = 0
+    ) -> Sequence[Subscriber]:
+        """By id, those after ``after``."""
+        with self.tools.read() as unit:
+            return unit.subscribers.list(limit=limit, after=after, state=state, text=text)
+
+    def subscriber_counts(self) -> Mapping[SubscriberState, int]:
+        with self.tools.read() as unit:
+            return unit.subscribers.counts()
+
+    def subscriber(self, who: str | int) -> Person:
+        """By address or id. Raises NotFound."""
+        with self.tools.read() as unit:
+            found = unit.subscribers.find(who) if isinstance(who, int) else unit.subscribers.by_address(who)
+            if found is None:
+                raise NotFound("There is no such subscriber.", hint="See: newsletter subscribers list")
+            return Person(
+                subscriber=found,
+                consents=unit.subscribers.consents(found.id),
+                suppressions=unit.subscribers.suppressions_of(found.address),
+            )
+
+    def add_subscriber(self, address: str, name: str = "") -> Added:
+        """Adds somebody who asked the author; the author's word is the proof of consent."""
+        with self.tools.begin() as unit:
+            added = unit.subscribers.add(address, name=name, source=SOURCE, now=self._now())
+            if added.created and added.subscriber:
+                self._audit(unit, "add subscriber", f"subscriber {added.subscriber.id}")
+        return added
+
+    def unsubscribe(self, address: str) -> bool:
+        person = self.subscriber(address).subscriber
+        with self.tools.begin() as unit:
+            changed = unit.subscribers.unsubscribe(person.id, self._now(), reason="by the author")
+            self._audit(unit, "unsubscribe", f"subscriber {person.id}")
+        return changed
+
+    def suppress(self, address: str) -> None:
+        """Never mails this address, whoever asks for it; only the author can take it back."""
+        with self.tools.begin() as unit:
+            unit.subscribers.suppress(address, SuppressionCause.MANUAL, self._now(), reason="by the author")
+            self._audit(unit, "suppress", "an address")

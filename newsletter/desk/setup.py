@@ -1,0 +1,85 @@
+"""The newsletter itself: its settings, what needs the author, whether all is well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from newsletter import config
+from newsletter.config import SettingShown
+from newsletter.desk.base import Verbs
+from newsletter.desk.issues import show
+from newsletter.desk.shown import Today
+from newsletter.doors import Doors
+from newsletter.errors import Conflict, Invalid
+from newsletter.health import examine
+from newsletter.model.checklist import CheckLine
+from newsletter.model.issue import IssueState
+from newsletter.model.post import PostState
+from newsletter.model.publication import Newsletter
+
+
+class SetupVerbs(Verbs):
+    doors: Doors
+
+    def newsletter(self) -> Newsletter:
+        return self.tools.settings().newsletter
+
+    def settings(self) -> Sequence[SettingShown]:
+        """Every setting, in the order of their documentation."""
+        with self.tools.read() as unit:
+            stored = unit.settings.all()
+        return config.shown(self.tools.settings(), self.tools.fixed, stored)
+
+    def setting(self, name: str) -> SettingShown:
+        """Raises Invalid for an unknown name."""
+        wanted = name.upper().removeprefix(config.PREFIX)
+        for shown in self.settings():
+            if shown.name == wanted:
+                return shown
+        raise Invalid(f"There is no setting called {name}.", hint="See: newsletter settings list")
+
+    def set_setting(self, name: str, value: str) -> SettingShown:
+        """Stores a setting; an empty value brings the default back.
+
+        Raises Invalid for a value it cannot have, Conflict where the environment fixes it.
+        """
+        shown = self.setting(name)
+        if shown.fixed and shown.name not in {config.public_name(field) for field in config.BOOT}:
+            raise Conflict(
+                f"{shown.name} comes from the environment and cannot be changed here.",
+                hint=f"Change or remove {config.PREFIX}{shown.name} in .env or the environment.",
+            )
+        text = config.parse_one(name, value) if value.strip() else ""
+        field = config.FIELDS[shown.name]
+        with self.tools.begin() as unit:
+            if not text:
+                unit.settings.remove(field)
+            else:
+                stored = self.tools.keys.encrypt(text) if config.is_secret(shown.name) else text
+                unit.settings.set(field, stored, self._now())
+            self._audit(unit, "set", f"setting {shown.name}")
+        return self.setting(name)
+
+    def today(self) -> Today:
+        newsletter = self.newsletter()
+        with self.tools.read() as unit:
+            drafts = unit.issues.list(states=[IssueState.DRAFT], limit=50)
+            sending = unit.issues.list(states=[IssueState.SENDING, IssueState.PAUSED], limit=50)
+            approved = unit.issues.list(states=[IssueState.APPROVED], limit=50)
+            feeds = unit.feeds.list()
+            return Today(
+                drafts=[show(unit, issue) for issue in drafts],
+                held=unit.posts.list(state=PostState.HELD, limit=50),
+                problems=[f"{feed.title or feed.url}: {feed.problem}" for feed in feeds if feed.problem]
+                + [f"{issue.subject}: {issue.problem}" for issue in sending if issue.problem],
+                sending=[show(unit, issue) for issue in sending],
+                approved=[show(unit, issue) for issue in approved],
+                set_up=newsletter.sender is not None and bool(feeds),
+            )
+
+    def doctor(self) -> Sequence[CheckLine]:
+        return examine(self.tools)
+
+    def login_link(self) -> str:
+        """A fresh one-time link to the studio, good for an hour."""
+        return f"{self.tools.settings().public_url}/studio/login/{self.doors.new_login()}"

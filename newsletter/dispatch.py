@@ -1,0 +1,237 @@
+"""Sending, put together: what is due, with the transport, the letters and the links it needs."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from newsletter import rendering
+from newsletter.compose import letter_of
+from newsletter.errors import Conflict, NewsletterError
+from newsletter.model.artefact import Artefact
+from newsletter.model.delivery import Letter
+from newsletter.model.issue import IssueState
+from newsletter.model.notice import NewNotice, NoticeKind, NoticeState
+from newsletter.model.receipt import Receipt
+from newsletter.send import (
+    Delivered,
+    cancel_issue,
+    deliver_issue,
+    expand_audience,
+    pause_issue,
+    recover,
+    resume_issue,
+    send_notices,
+    start_issue,
+)
+from newsletter.send import retry_failed as retry_failed_deliveries
+from newsletter.send import settle_unknown as settle_unknown_deliveries
+from newsletter.send import start_due as start_due_issues
+from newsletter.send.rate import parse
+from newsletter.telling import tell_author
+from newsletter.tools import Tools
+
+LONGEST_WAIT_S: Final = 5.0  #: a foreground send looks again at least this often
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    notices: int = 0
+    accepted: int = 0
+    failed: int = 0
+    unknown: int = 0
+    problems: tuple[str, ...] = ()
+
+
+def start_due(tools: Tools) -> list[int]:
+    """Approved issues whose time has come begin to be sent."""
+    with tools.read() as unit:
+        if not unit.issues.due(tools.clock()):
+            return []
+    with tools.begin() as unit:
+        return start_due_issues(unit, tools.clock())
+
+
+def send(tools: Tools, budget_s: float, stop: threading.Event) -> Sent:
+    """Notices first, then every issue that is being sent, for about ``budget_s`` seconds altogether."""
+    deadline = time.monotonic() + budget_s
+    recover(tools.begin, tools.clock)
+    problems: list[str] = []
+    notices = 0
+    try:
+        notices = _send_notices(tools, stop)
+    except NewsletterError as error:
+        problems.append(str(error))
+    with tools.read() as unit:
+        issue_ids = [issue.id for issue in unit.issues.sending()]
+    done: list[Delivered] = []
+    for issue_id in issue_ids:
+        if stop.is_set() or time.monotonic() >= deadline:
+            break
+        done.append(_send_issue(tools, issue_id, deadline - time.monotonic(), stop))
+    return Sent(
+        notices=notices,
+        accepted=sum(one.accepted for one in done),
+        failed=sum(one.failed for one in done),
+        unknown=sum(one.unknown for one in done),
+        problems=tuple(problems + [one.problem for one in done if one.problem]),
+    )
+
+
+def send_now(
+    tools: Tools, issue_id: int, progress: Callable[[Receipt], None], stop: threading.Event
+) -> Receipt:
+    """Sends one issue in the foreground until nothing remains, it pauses, or ``stop`` is set.
+
+    Raises Conflict for an issue that is neither approved nor being sent.
+    """
+    with tools.begin() as unit:
+        issue = unit.issues.get(issue_id)
+        if issue.state is IssueState.APPROVED:
+            start_issue(unit, issue_id, tools.clock())
+        elif issue.state is IssueState.PAUSED:
+            resume_issue(unit, issue_id, tools.clock())
+        elif issue.state is not IssueState.SENDING:
+            raise Conflict(
+                f"Issue {issue_id} is {issue.state} and cannot be sent.",
+                hint=f"Approve it first: newsletter issues approve {issue_id}"
+                if issue.state is IssueState.DRAFT
+                else "",
+            )
+    while True:
+        recover(tools.begin, tools.clock)
+        done = _send_issue(tools, issue_id, LONGEST_WAIT_S, stop)
+        receipt = _receipt(tools, issue_id)
+        progress(receipt)
+        if stop.is_set() or done.finished or done.wait_s is None:
+            return receipt
+        stop.wait(min(done.wait_s, LONGEST_WAIT_S))
+
+
+def send_test(tools: Tools, issue_id: int, to: str) -> str:
+    """Sends the issue to one address as a notice; it cannot reach anybody else. Says what happened."""
+    now = tools.clock()
+    key = f"test:{issue_id}:{secrets.token_hex(8)}"
+    with tools.begin() as unit:
+        unit.issues.artefact(issue_id)  # NotFound where nothing is composed yet
+        unit.notices.queue(NewNotice(key=key, kind=NoticeKind.TEST, to=to, issue_id=issue_id), now)
+    _send_notices(tools, threading.Event())
+    with tools.read() as unit:
+        notice = unit.notices.by_key(key)
+    if notice.state is NoticeState.ACCEPTED:
+        return f"The test was handed over to {_way(tools)}."
+    if notice.state is NoticeState.PENDING:
+        return f"The test waits: {notice.reason or 'the sending rate is used up for now.'}"
+    return f"The test was not sent: {notice.reason or notice.state.value}."
+
+
+def pause(tools: Tools, issue_id: int) -> None:
+    with tools.begin() as unit:
+        pause_issue(unit, issue_id, tools.clock())
+
+
+def resume(tools: Tools, issue_id: int) -> None:
+    with tools.begin() as unit:
+        resume_issue(unit, issue_id, tools.clock())
+
+
+def cancel(tools: Tools, issue_id: int) -> None:
+    with tools.begin() as unit:
+        cancel_issue(unit, issue_id, tools.clock())
+
+
+def retry_failed(tools: Tools, issue_id: int) -> int:
+    with tools.begin() as unit:
+        return retry_failed_deliveries(unit, issue_id, tools.clock())
+
+
+def settle_unknown(tools: Tools, issue_id: int, *, resend: bool) -> int:
+    """How many were resent, or how many stay unknown."""
+    with tools.begin() as unit:
+        resent = settle_unknown_deliveries(unit, issue_id, tools.clock(), resend=resend)
+        return resent if resend else unit.deliveries.receipt(issue_id).unknown
+
+
+def _send_notices(tools: Tools, stop: threading.Event) -> int:
+    settings = tools.settings()
+    with tools.read() as unit:
+        if not unit.notices.waiting(tools.clock()):
+            return 0
+    return send_notices(
+        work=tools.begin,
+        transport=tools.transport(settings),
+        render=lambda notice: rendering.render_notice(tools, settings, notice),
+        rate=parse(settings.sending_rate),
+        clock=tools.clock,
+        stop=stop,
+    )
+
+
+def _send_issue(tools: Tools, issue_id: int, budget_s: float, stop: threading.Event) -> Delivered:
+    settings = tools.settings()
+    newsletter = settings.newsletter
+    expand_audience(
+        issue_id, work=tools.begin, default_cadence=newsletter.cadence, clock=tools.clock, stop=stop
+    )
+    try:
+        transport = tools.transport(settings)
+    except NewsletterError as error:
+        with tools.begin() as unit:
+            pause_issue(unit, issue_id, tools.clock(), problem=str(error))
+        done = Delivered(issue_id=issue_id, problem=str(error))
+    else:
+        with tools.read() as unit:
+            artefact = unit.issues.artefact(issue_id)
+        done = deliver_issue(
+            issue_id,
+            work=tools.begin,
+            transport=transport,
+            letters=_letters(artefact, rendering.common_headers(newsletter, issue_id)),
+            links=tools.links(settings),
+            rate=parse(settings.sending_rate),
+            clock=tools.clock,
+            stop=stop,
+            budget_s=budget_s,
+        )
+    if done.problem:
+        _tell_if_paused(tools, issue_id, done.problem)
+    return done
+
+
+def _tell_if_paused(tools: Tools, issue_id: int, problem: str) -> None:
+    with tools.begin() as unit:
+        issue = unit.issues.get(issue_id)
+        if issue.state is IssueState.PAUSED:
+            tell_author(
+                unit,
+                tools.settings(),
+                key=f"paused:{issue_id}:{issue.changed_at.timestamp():.0f}",
+                kind=NoticeKind.PROBLEM,
+                issue_id=issue_id,
+                data={"title": issue.subject, "problem": problem},
+                now=tools.clock(),
+            )
+
+
+def _letters(artefact: Artefact, headers: tuple[tuple[str, str], ...]) -> Callable[[int], Letter]:
+    @lru_cache(maxsize=64)
+    def letter(mask: int) -> Letter:
+        return letter_of(artefact, mask, headers)
+
+    return letter
+
+
+def _receipt(tools: Tools, issue_id: int) -> Receipt:
+    with tools.read() as unit:
+        return unit.deliveries.receipt(issue_id)
+
+
+def _way(tools: Tools) -> str:
+    return {"outbox": "the outbox folder", "smtp": "the mail server", "sendgrid": "SendGrid"}[
+        tools.settings().transport
+    ]

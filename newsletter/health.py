@@ -1,0 +1,158 @@
+"""What ``doctor`` looks at: settings, sending, DNS, clock, disk, database."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from newsletter.config import Settings
+from newsletter.errors import NewsletterError
+from newsletter.guard.http import is_private_host
+from newsletter.model.checklist import CheckLine, Level
+from newsletter.tools import Tools
+
+FREE_BYTES: Final = 200 * 1024 * 1024
+LookUp = Callable[[str], Sequence[str]]
+"""The TXT records of a name; empty where there are none. Raises RequestProblem where DNS does not answer."""
+
+
+def examine(tools: Tools) -> list[CheckLine]:
+    """Every check, in the order in which an author would mend them. Changes nothing; sends nothing."""
+    settings = tools.settings()
+    return [
+        *database(tools),
+        *disk(settings.data_dir),
+        *set_up(settings),
+        *sending(settings),
+        *public_address(settings),
+        *domain(settings, tools.look_up),
+    ]
+
+
+def database(tools: Tools) -> Iterator[CheckLine]:
+    settings = tools.settings()
+    try:
+        with tools.read() as unit:
+            feeds = unit.feeds.list()
+    except NewsletterError as error:
+        yield _bad("database", error.message, error.hint)
+        return
+    if settings.database_url.startswith("sqlite"):
+        yield _good("database", f"SQLite {sqlite3.sqlite_version} answers.")
+    else:
+        yield _good("database", "PostgreSQL answers.")
+    if not feeds:
+        yield _note("feeds", "No feed is watched.", "Add your blog: newsletter feeds add URL")
+    for feed in feeds:
+        if feed.problem:
+            yield _note("feeds", f"Feed {feed.id}: {feed.problem}", f"See: newsletter feeds show {feed.id}")
+
+
+def disk(folder: Path) -> Iterator[CheckLine]:
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    text = f"{free / 1024**3:.1f} GB are free in {folder.absolute()}."
+    if not os.access(existing, os.W_OK):
+        yield _bad("disk", f"{folder.absolute()} cannot be written.", "Set NEWSLETTER_DATA_DIR.")
+    elif free < FREE_BYTES:
+        yield _bad("disk", text, "Make room: a full disk stops sending.")
+    else:
+        yield _good("disk", text)
+
+
+def set_up(settings: Settings) -> Iterator[CheckLine]:
+    newsletter = settings.newsletter
+    if newsletter.sender is None:
+        yield _bad("from", "From is not set.", "newsletter settings set FROM 'Name <you@example.org>'")
+    else:
+        yield _good("from", f"Mail comes from {newsletter.sender}.")
+    if not newsletter.postal_address:
+        yield _bad(
+            "postal address",
+            "The postal address is not set; mail without one is against the law in many places.",
+            "newsletter settings set POSTAL_ADDRESS '…' (a post-office box will do)",
+        )
+    else:
+        yield _good("postal address", "The postal address is set.")
+
+
+def sending(settings: Settings) -> Iterator[CheckLine]:
+    if settings.transport == "outbox":
+        yield _note(
+            "sending",
+            f"Mail is written into the folder {settings.data_dir / settings.outbox_dir} and goes nowhere.",
+            "Choose smtp or sendgrid: newsletter settings set TRANSPORT smtp",
+        )
+    elif settings.transport == "smtp":
+        url = settings.smtp_url.get_secret_value()
+        if not url:
+            yield _bad("sending", "SMTP is chosen, but SMTP_URL is not set.",
+                       "newsletter settings set SMTP_URL smtp://user:password@host:587")  # fmt: skip
+        else:
+            yield _good("sending", f"Mail goes by SMTP through {urlsplit(url).hostname}, {settings.rate}.")
+    elif not settings.sendgrid_api_key.get_secret_value():
+        yield _bad("sending", "SendGrid is chosen, but its API key is not set.",
+                   "newsletter settings set SENDGRID_API_KEY SG.…")  # fmt: skip
+    else:
+        yield _good("sending", "Mail goes through SendGrid.")
+
+
+def public_address(settings: Settings) -> Iterator[CheckLine]:
+    host = urlsplit(settings.public_url).hostname or ""
+    if is_private_host(host):
+        yield _note(
+            "address",
+            f"Links in mail point to {settings.public_url}, which only this machine or network reaches.",
+            "newsletter settings set BASE_URL https://… (the address that subscribers reach)",
+        )
+    elif not settings.public_url.startswith("https://"):
+        yield _note(
+            "address",
+            f"{settings.public_url} is not https; Gmail and Yahoo want one-click links to be.",
+            "Put a web server with a certificate in front and set BASE_URL to its https address.",
+        )
+    else:
+        yield _good("address", f"Links in mail point to {settings.public_url}.")
+
+
+def domain(settings: Settings, look_up: LookUp) -> Iterator[CheckLine]:
+    """SPF (RFC 7208) and DMARC (RFC 7489) of From's domain, where mail really goes out."""
+    sender = settings.newsletter.sender
+    if sender is None or settings.transport == "outbox":
+        return
+    name = sender.address.rpartition("@")[2]
+    for label, query, mark, mend in (
+        ("spf", name, "v=spf1", "Publish the SPF record that your mail provider gives you."),
+        ("dmarc", f"_dmarc.{name}", "v=DMARC1", f'Publish _dmarc.{name} TXT "v=DMARC1; p=none".'),
+    ):
+        try:
+            found = [record for record in look_up(query) if record.lower().startswith(mark.lower())]
+        except NewsletterError as error:
+            yield _note(label, error.message, "Run doctor again later.")
+            continue
+        if len(found) == 1:
+            yield _good(label, f"{name} publishes {label.upper()}.")
+        elif found:
+            yield _bad(label, f"{name} publishes {len(found)} {label.upper()} records; one is allowed.",
+                       "Join them into one.")  # fmt: skip
+        else:
+            yield _note(
+                label, f"{name} publishes no {label.upper()} record; Gmail and Yahoo ask for it.", mend
+            )
+
+
+def _good(code: str, text: str) -> CheckLine:
+    return CheckLine(level=Level.GOOD, code=code, text=text)
+
+
+def _note(code: str, text: str, mend: str) -> CheckLine:
+    return CheckLine(level=Level.ADVICE, code=code, text=text, mend=mend)
+
+
+def _bad(code: str, text: str, mend: str) -> CheckLine:
+    return CheckLine(level=Level.BLOCKING, code=code, text=text, mend=mend)

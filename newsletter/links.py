@@ -1,0 +1,67 @@
+"""Every link that mail carries, and the headers made of them. Never touches the database or the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from newsletter.send.identity import message_id
+from subscribers.model import Recipient
+from subscribers.tokens import Purpose, Tokens
+
+
+class Links:
+    """Builds and reads links for one base URL (without trailing slash)."""
+
+    def __init__(self, *, base_url: str, tokens: Tokens, message_key: bytes, host: str) -> None:
+        self.base_url = base_url
+        self._tokens = tokens
+        self._message_key = message_key
+        self._host = host
+
+    def unsubscribe(self, subscriber_id: int, issue_id: int = 0) -> str:
+        return f"{self.base_url}/u/{self._tokens.sign(Purpose.UNSUBSCRIBE, subscriber_id, issue_id)}"
+
+    def preferences(self, subscriber_id: int) -> str:
+        return f"{self.base_url}/p/{self._tokens.sign(Purpose.PREFERENCES, subscriber_id)}"
+
+    def issue(self, issue_id: int) -> str:
+        return f"{self.base_url}/i/{issue_id}"
+
+    def author_issue(self, issue_id: int, expires_at: datetime) -> str:
+        """The author's signed link to a draft: a page to look at, whose buttons approve or cancel."""
+        token = self._tokens.sign(Purpose.AUTHOR_ISSUE, issue_id, expires_at=expires_at)
+        return f"{self.base_url}/a/{token}"
+
+    def values(self, recipient: Recipient, issue_id: int) -> Mapping[str, str]:
+        """What fills an issue's slots for this recipient, unescaped."""
+        return {
+            "unsubscribe_url": self.unsubscribe(recipient.id, issue_id),
+            "preferences_url": self.preferences(recipient.id),
+            "view_url": self.issue(issue_id),
+            "base_url": self.base_url,
+            "name": recipient.name,
+        }
+
+    def public_values(self, issue_id: int) -> Mapping[str, str]:
+        """What fills the slots where nobody in particular reads: the public page, a preview, a test."""
+        return {
+            "unsubscribe_url": f"{self.base_url}/subscribe",
+            "preferences_url": f"{self.base_url}/subscribe",
+            "view_url": self.issue(issue_id),
+            "base_url": self.base_url,
+            "name": "",
+        }
+
+    def headers(self, recipient: Recipient, issue_id: int) -> tuple[tuple[str, str], ...]:
+        """One-click unsubscribe (RFC 8058 section 3.1, RFC 2369)."""
+        return (
+            ("List-Unsubscribe", f"<{self.unsubscribe(recipient.id, issue_id)}>"),
+            ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        )
+
+    def message_id(self, subscriber_id: int, issue_id: int) -> str:
+        return message_id(issue_id, subscriber_id, self._message_key, self._host)
+
+    def notice_id(self, notice_id: int) -> str:
+        return message_id(0, notice_id, self._message_key, self._host)

@@ -1,0 +1,180 @@
+"""The one module that chooses adapters and puts the house together."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dns.exception
+import dns.resolver
+from dotenv import dotenv_values
+
+from newsletter import config, pipeline
+from newsletter.compose import Compiler, Themes
+from newsletter.config import Settings
+from newsletter.desk import Desk
+from newsletter.doors import Doors
+from newsletter.errors import ConfigError, RequestFailed
+from newsletter.guard.http import HttpClient
+from newsletter.keys import Keys
+from newsletter.links import Links
+from newsletter.logs import start_logging
+from newsletter.pipeline import ALL, Budget, Step, Turned
+from newsletter.poll import Parser
+from newsletter.send.ports import Transport
+from newsletter.send.transports.outbox import Outbox
+from newsletter.send.transports.sendgrid import SendGrid
+from newsletter.send.transports.smtp import Smtp
+from newsletter.store.database import Database
+from newsletter.store.migrate import require_current, upgrade
+from newsletter.store.unit import Store
+from newsletter.tools import Tools
+from subscribers.tokens import Tokens
+
+
+class House:
+    """The whole product, put together: the desk for people, ``turn`` for engines. Thread-safe."""
+
+    def __init__(self, boot: Settings, fixed: Mapping[str, str]) -> None:
+        self._boot = boot
+        self._fixed = fixed
+        self._keys = Keys.parse(boot.secret_key.get_secret_value())
+        self.store = Store(Database(boot.database_url), subscriber_keys=self._keys.derive("suppressions"))
+        self.tokens = Tokens(self._keys.derive("links"))
+        self._http: dict[bool, HttpClient] = {}
+        self._lock = threading.Lock()
+        self._parser = Parser()
+        self._compiler = Compiler()
+        self.tools = Tools(
+            begin=self.store.begin,
+            read=self.store.read,
+            settings=self.settings,
+            clock=now,
+            keys=self._keys,
+            fixed=fixed,
+            http=self._client,
+            parser=self._parser,
+            compiler=self._compiler,
+            themes=Themes(),
+            links=self._links,
+            transport=self._transport,
+            look_up=look_up,
+        )
+        self.desk = Desk(self.tools, doors=Doors(begin=self.store.begin, read=self.store.read, clock=now))
+
+    def settings(self) -> Settings:
+        """The settings as they are now: environment over database over defaults."""
+        with self.store.read() as unit:
+            stored = unit.settings.all()
+        return config.load(
+            self._fixed,
+            {
+                field: self._keys.decrypt(value) if config.is_secret(config.public_name(field)) else value
+                for field, value in stored.items()
+                if field in Settings.model_fields
+            },
+        )
+
+    def turn(self, steps: Collection[Step] = ALL, budget: Budget | None = None) -> Turned:
+        return pipeline.turn(self.tools, steps, budget)
+
+    def close(self) -> None:
+        for client in self._http.values():
+            client.close()
+        self._parser.close()
+        self._compiler.close()
+        self.store.close()
+
+    def _client(self, settings: Settings) -> HttpClient:
+        with self._lock:
+            private = settings.allow_private_addresses
+            if private not in self._http:
+                self._http[private] = HttpClient(allow_private=private)
+            return self._http[private]
+
+    def _links(self, settings: Settings) -> Links:
+        return Links(
+            base_url=settings.public_url,
+            tokens=self.tokens,
+            message_key=self._keys.derive("message ids")[0],
+            host=settings.newsletter.host,
+        )
+
+    def _transport(self, settings: Settings) -> Transport:
+        return transport(settings)
+
+
+def transport(settings: Settings) -> Transport:
+    """How mail is sent. Raises ConfigError where what it needs is not set."""
+    if settings.transport == "smtp":
+        url = settings.smtp_url.get_secret_value()
+        if not url:
+            raise ConfigError(
+                "SMTP is chosen, but its address is not set.",
+                hint="newsletter settings set SMTP_URL smtp://user:password@host:587",
+            )
+        return Smtp(url, connections=settings.smtp_connections)
+    if settings.transport == "sendgrid":
+        key = settings.sendgrid_api_key.get_secret_value()
+        if not key:
+            raise ConfigError(
+                "SendGrid is chosen, but its API key is not set.",
+                hint="newsletter settings set SENDGRID_API_KEY SG.…",
+            )
+        return SendGrid(key, base_url=settings.sendgrid_url, region=settings.sendgrid_region)
+    return Outbox(settings.data_dir / settings.outbox_dir)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def look_up(name: str) -> Sequence[str]:
+    """The TXT records of a name. Raises RequestFailed where DNS does not answer within 5 seconds."""
+    try:
+        answer = dns.resolver.resolve(name, "TXT", lifetime=5.0)
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        return []
+    except dns.exception.DNSException as error:
+        raise RequestFailed(f"DNS gives no answer about {name}.", url=f"dns:{name}") from error
+    return [b"".join(record.strings).decode("utf-8", "replace") for record in answer]
+
+
+def environment() -> dict[str, str]:
+    """The settings that the environment and ``.env`` in this folder fix."""
+    return config.environment(os.environ, dotenv_values(Path(".env")))
+
+
+def prepare(fixed: Mapping[str, str] | None = None) -> bool:
+    """Creates or upgrades the database; returns whether anything was done."""
+    boot = config.load(environment() if fixed is None else fixed, {})
+    Keys.parse(boot.secret_key.get_secret_value())
+    database = Database(boot.database_url)
+    try:
+        return upgrade(database)
+    finally:
+        database.close()
+
+
+@contextmanager
+def build(fixed: Mapping[str, str] | None = None) -> Iterator[House]:
+    """The house, open for the length of the block.
+
+    Raises ConfigError for settings that cannot be used, StoreProblem where there is no database yet.
+    """
+    fixed = environment() if fixed is None else fixed
+    boot = config.load(fixed, {})
+    start_logging(boot.log)
+    house = House(boot, fixed)
+    try:
+        require_current(house.store.database)
+        yield house
+    finally:
+        house.close()
+
+
+__all__ = ["House", "build", "environment", "prepare", "transport"]
