@@ -127,7 +127,7 @@ class Settings(BaseModel):
         validate_by_alias=True,
     )
 
-    database_url: str = Field("sqlite:///newsletter.db", description="Where everything is kept.")
+    database_url: str = Field("sqlite:///newsletter.db", repr=False, description="Where everything is kept.")
     secret_key: SecretStr = Field(
         SecretStr(""),
         description="At least 32 characters; a comma list when changed: the first signs, all verify.",

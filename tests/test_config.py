@@ -74,7 +74,7 @@ def test_a_value_is_stored_in_one_spelling(name: str, value: str, stored: str) -
 def test_an_unknown_name_and_a_boot_setting_are_told() -> None:
     with pytest.raises(Invalid, match="no setting called NONSENSE"):
         config.parse_one("NONSENSE", "1")
-    with pytest.raises(Invalid, match="NEWSLETTER_PORT in .env"):
+    with pytest.raises(Invalid, match=r"NEWSLETTER_PORT in \.env"):
         config.parse_one("PORT", "80")
 
 
