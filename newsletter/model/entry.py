@@ -47,5 +47,5 @@ class FeedDocument:
     kind: str = ""  #: rss, atom, rdf, json, cdf
     generator: str = ""
     entries: tuple[Entry, ...] = ()
-    known_raw: frozenset[str] = frozenset()  #: raw hashes recognised and not parsed again
+    known: tuple[str, ...] = ()  #: raw hashes of entries recognised by their bytes and not parsed again
     problem: str = ""  #: one sentence where the document was damaged but readable

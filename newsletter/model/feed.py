@@ -43,6 +43,7 @@ class Feed:
     validators: Validators = Validators()
     body_sha: str = ""
     interval_s: int = 0  #: the current rhythm, seconds; 0: not yet known
+    ttl_s: int | None = None  #: how long the feed asks us to wait between polls, seconds
     added_at: datetime
     polled_at: datetime | None = None
     next_poll_at: datetime | None = None
@@ -55,6 +56,8 @@ class Feed:
     redirect_since: datetime | None = None
     hub_url: str = ""
     self_url: str = ""
+    hub_secret: str = ""  #: what the hub signs its pushes with; empty: not subscribed
+    hub_lease_until: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ _MOVES: dict[PostState, frozenset[PostState]] = {
     PostState.READY: frozenset({PostState.SKIPPED, PostState.GONE}),
     PostState.HELD: frozenset({PostState.READY, PostState.SKIPPED, PostState.GONE}),
     PostState.SKIPPED: frozenset({PostState.READY}),
-    PostState.GONE: frozenset({PostState.READY}),
+    PostState.GONE: frozenset({PostState.READY, PostState.SETTLING, PostState.HELD}),  # back in the feed
 }
 
 

@@ -66,7 +66,9 @@ class Feeds:
     def remove(self, feed_id: int) -> Feed:
         """Never polled again; its posts stay known, so that adding it back mails nothing twice."""
         self.get(feed_id)
-        self._update(feed_id, state=FeedState.REMOVED, next_poll_at=None, next_poll_reason="", lease_until=None)
+        self._update(
+            feed_id, state=FeedState.REMOVED, next_poll_at=None, next_poll_reason="", lease_until=None
+        )
         return self.get(feed_id)
 
     def set_state(self, feed_id: int, state: FeedState, now: datetime) -> Feed:
@@ -74,7 +76,12 @@ class Feeds:
         self.get(feed_id)
         if state is FeedState.ACTIVE:
             self._update(
-                feed_id, state=state, failures=0, problem="", next_poll_at=now, next_poll_reason="it was taken up again"
+                feed_id,
+                state=state,
+                failures=0,
+                problem="",
+                next_poll_at=now,
+                next_poll_reason="it was taken up again",
             )
         else:
             self._update(feed_id, state=state, next_poll_at=None, next_poll_reason="")
@@ -116,7 +123,9 @@ class Feeds:
         """Whether the lease is still this one; locks the feed's row until the transaction ends."""
         return (
             self._conn.scalar(
-                select(feeds.c.id).where(feeds.c.id == feed_id, feeds.c.lease_token == token).with_for_update()
+                select(feeds.c.id)
+                .where(feeds.c.id == feed_id, feeds.c.lease_token == token)
+                .with_for_update()
             )
             is not None
         )
@@ -124,7 +133,9 @@ class Feeds:
     def save_poll(self, feed: Feed, poll: Poll) -> None:
         """Stores what a poll taught us of a feed (all of ``feed``'s fields), logs it and ends the lease."""
         values = {
-            field.name: getattr(feed, field.name) for field in fields(Feed) if field.name not in {"id", "validators"}
+            field.name: getattr(feed, field.name)
+            for field in fields(Feed)
+            if field.name not in {"id", "validators"}
         }
         self._update(
             feed.id,
@@ -191,7 +202,9 @@ def _unleased(now: datetime) -> Any:
 
 def _feed(row: Row[Any]) -> Feed:
     values = {
-        field.name: getattr(row, field.name) for field in fields(Feed) if field.name not in {"state", "validators"}
+        field.name: getattr(row, field.name)
+        for field in fields(Feed)
+        if field.name not in {"state", "validators"}
     }
     for name in _TIMES:
         values[name] = maybe_from_ms(values[name])

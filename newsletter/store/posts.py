@@ -106,7 +106,9 @@ class Posts:
 
     def changed_since(self, moment: datetime) -> Sequence[Post]:
         """Posts edited or moved to another state at or after ``moment``."""
-        query = select(posts).where(posts.c.changed_at >= to_ms(moment)).order_by(posts.c.changed_at, posts.c.id)
+        query = (
+            select(posts).where(posts.c.changed_at >= to_ms(moment)).order_by(posts.c.changed_at, posts.c.id)
+        )
         return [_post(row) for row in self._conn.execute(query)]
 
     def publication_times(self, feed_id: int, *, limit: int = 20) -> Sequence[datetime]:
@@ -140,7 +142,9 @@ class Posts:
             raws=by_raw,
             posts=found,
             recent=tuple(recent),
-            mailed=self._mailed({*recent, *(post.id for post in found.values() if post.state is PostState.GONE)}),
+            mailed=self._mailed(
+                {*recent, *(post.id for post in found.values() if post.state is PostState.GONE)}
+            ),
             count=self.count(feed_id=feed_id),
         )
 
@@ -206,7 +210,8 @@ class Posts:
         return [(row.revision, row.title, row.html) for row in self._conn.execute(query)]
 
     def replace_text(self, post_id: int, html: str, now: datetime) -> None:
-        """Puts the page's full text in the place of a feed's summary. Never touches what identifies the post."""
+        """Puts the page's full text in the place of a feed's summary. Never touches what identifies the
+        post."""
         self._set(post_id, html=html, truncated=False, changed_at=to_ms(now))
 
     def _revise(self, sighting: Sighting, now: datetime) -> None:
@@ -264,18 +269,20 @@ class Posts:
         found: dict[str, int] = {}
         for some in _some(wanted):
             rows = self._conn.execute(
-                select(posts.c.raw_sha, posts.c.id).where(posts.c.feed_id == feed_id, posts.c.raw_sha.in_(some))
+                select(posts.c.raw_sha, posts.c.id).where(
+                    posts.c.feed_id == feed_id, posts.c.raw_sha.in_(some)
+                )
             )
             found |= {row.raw_sha: row.id for row in rows}
         return found
 
-    def _recent(self, feed_id: int) -> list[int]:
+    def _recent(self, feed_id: int) -> Sequence[int]:
         """The unmailed posts of a feed, and those of its last window."""
         last = select(func.max(posts.c.last_seen_at)).where(posts.c.feed_id == feed_id).scalar_subquery()
         query = select(posts.c.id).where(
             posts.c.feed_id == feed_id, or_(posts.c.last_seen_at == last, self._unmailed())
         )
-        return list(self._conn.scalars(query.order_by(posts.c.id.desc()).limit(_RECENT)))
+        return self._conn.scalars(query.order_by(posts.c.id.desc()).limit(_RECENT)).all()
 
     def _unmailed(self) -> Any:
         mailed = exists().where(
@@ -331,6 +338,6 @@ def _post(row: Row[Any]) -> Post:
     return Post(**values)
 
 
-def _some(values: Iterable[Any]) -> Iterator[list[Any]]:
+def _some(values: Iterable[Any]) -> Iterator[Sequence[Any]]:
     found = list(values)
     return (found[start : start + MANY] for start in range(0, len(found), MANY))

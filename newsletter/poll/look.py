@@ -1,0 +1,109 @@
+"""Looks at a feed: fetches it, and reads as little of it as is needed. Cheapest first.
+
+304 -> nothing. The same bytes as last time -> nothing. Else the document is cut into entries, those whose
+bytes we have seen are dropped, and only the rest goes through the parser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from newsletter.errors import FeedGone, FeedProblem, FeedUnparsable
+from newsletter.model.entry import FeedDocument
+from newsletter.model.feed import Feed, PollResult, Validators
+from newsletter.poll.fetch import Fetched, Refused, fetch
+from newsletter.poll.ports import Http, Parse
+from newsletter.poll.split import split, without
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What one look at a feed brought. Nothing of it is stored yet."""
+
+    result: PollResult
+    status: int = 0
+    size: int = 0  #: bytes after decompression
+    elapsed_ms: int = 0
+    document: FeedDocument | None = None  #: for READ
+    validators: Validators = field(default_factory=Validators)
+    body_sha: str = ""
+    problem: str = ""
+    retry_after: timedelta | None = None
+    max_age: timedelta | None = None
+    permanent: str = ""  #: see :class:`newsletter.poll.fetch.Fetched`
+
+
+def look(feed: Feed, known: Collection[str], *, http: Http, parser: Parse, now: datetime) -> Look:
+    """Fetches and reads a feed. ``known`` are the raw hashes of its posts.
+
+    Never raises a FeedProblem: it is part of the answer. Never touches the database. Once a day it asks
+    without validators, since some servers answer 304 for ever.
+    """
+    asked_whole = feed.full_fetch_at is None or now - feed.full_fetch_at >= _DAY
+    try:
+        fetched = fetch(http, feed.url, validators=Validators() if asked_whole else feed.validators, now=now)
+        return _read(feed, fetched, known, parser)
+    except FeedGone as problem:
+        return Look(result=PollResult.GONE, status=410, problem=str(problem))
+    except Refused as problem:
+        return Look(
+            result=PollResult.FAILED,
+            status=problem.status,
+            problem=str(problem),
+            retry_after=problem.retry_after,
+        )
+    except FeedProblem as problem:
+        return Look(result=PollResult.FAILED, problem=str(problem))
+
+
+def _read(feed: Feed, fetched: Fetched, known: Collection[str], parser: Parse) -> Look:
+    seen = Look(
+        result=PollResult.UNCHANGED,
+        status=fetched.status,
+        size=len(fetched.body),
+        elapsed_ms=fetched.elapsed_ms,
+        validators=fetched.validators,
+        body_sha=feed.body_sha,
+        max_age=fetched.max_age,
+        permanent=fetched.permanent,
+    )
+    if fetched.status == 304:
+        return seen
+    body_sha = sha256(fetched.body).hexdigest()
+    if body_sha == feed.body_sha:
+        return seen
+    try:
+        document = read_document(fetched, known, parser)
+    except FeedUnparsable as problem:
+        return replace(seen, result=PollResult.FAILED, validators=feed.validators, problem=str(problem))
+    return replace(seen, result=PollResult.READ, document=document, body_sha=body_sha)
+
+
+def read_document(fetched: Fetched, known: Collection[str], parser: Parse) -> FeedDocument:
+    """Parses what is not known by its bytes. Raises FeedUnparsable."""
+    pieces = split(fetched.body) if known else None
+    if pieces is None or not any(piece.sha in known for piece in pieces):
+        document = parser.parse(fetched.body, url=fetched.url, content_type=fetched.content_type)
+        if document.problem and not document.entries:
+            raise FeedUnparsable(
+                f"The feed {fetched.url} cannot be read. {document.problem}", url=fetched.url
+            )
+        return document
+    by_bytes = tuple(piece.sha for piece in pieces if piece.sha in known)
+    rest = [number for number, piece in enumerate(pieces) if piece.sha not in known]
+    if not rest:
+        return FeedDocument(known=by_bytes)
+    document = parser.parse(
+        without(fetched.body, pieces, known), url=fetched.url, content_type=fetched.content_type
+    )
+    if len(document.entries) != len(rest):
+        return parser.parse(fetched.body, url=fetched.url, content_type=fetched.content_type)
+    entries = tuple(
+        replace(entry, position=number) for entry, number in zip(document.entries, rest, strict=True)
+    )
+    return replace(document, entries=entries, known=by_bytes)
