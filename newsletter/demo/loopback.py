@@ -109,11 +109,12 @@ class SmtpThread:
         self._loop = asyncio.new_event_loop()
         listener = listen(port)
         self.port: int = listener.getsockname()[1]
-        self._server = self._loop.run_until_complete(
-            self._loop.create_server(self._accept, sock=listener, ssl=ssl_context)
-        )
         self._thread = threading.Thread(target=self._loop.run_forever, name="loopback-smtp", daemon=True)
         self._thread.start()
+        # Not run_until_complete: the caller's thread may be running a loop of its own.
+        self._server = asyncio.run_coroutine_threadsafe(
+            self._loop.create_server(self._accept, sock=listener, ssl=ssl_context), self._loop
+        ).result()
 
     def _accept(self) -> SMTP:
         return _SmtpConnection(self._connections, self._handler, loop=self._loop, **self._options)
