@@ -2,7 +2,8 @@
 
 Suppression decides, state displays. Only the address's own confirmed opt-in lifts ``unsubscribed``,
 ``bounced`` and ``erased``; only the author lifts ``complained`` and ``manual``, and by an act of its own.
-An import, somebody else's sign-up or a replayed event lift nothing.
+An import, somebody else's sign-up or a replayed event lift nothing. An unsubscription can be taken back by
+whoever made it, from the page that told of it; that restores what was and lifts nothing older.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Act(StrEnum):
     COMPLAIN = "complain"
     SUPPRESS = "suppress"  #: the author: never mail this one
     LIFT = "lift"  #: the author takes back a complaint or their own suppression
+    UNDO = "undo"  #: whoever just unsubscribed by a link takes that back, at once
     ERASE = "erase"
 
 
@@ -57,11 +59,14 @@ class Move:
 STRONGEST: Final = (_C.ERASED, _C.COMPLAINED, _C.MANUAL, _C.BOUNCED, _C.UNSUBSCRIBED)
 """Which cause is told where an address has several."""
 
-_ONLY_THE_AUTHOR: Final = frozenset({_C.COMPLAINED, _C.MANUAL})
-_LEFT: Final = {
-    _S.UNSUBSCRIBED: _C.UNSUBSCRIBED,
-    _S.BOUNCED: _C.BOUNCED,
+_LIFTS: Final = {
+    Act.LIFT: frozenset({_C.COMPLAINED, _C.MANUAL}),
+    Act.UNDO: frozenset({_C.UNSUBSCRIBED}),
+}
+_LEFT: Final = {  # what a state displays, the strongest first
     _S.COMPLAINED: _C.COMPLAINED,
+    _S.BOUNCED: _C.BOUNCED,
+    _S.UNSUBSCRIBED: _C.UNSUBSCRIBED,
 }
 
 
@@ -81,8 +86,8 @@ def decide(standing: Standing, act: Act) -> Move:
     if act is Act.CONFIRM:
         why = _forbidden(standing)
         return replace(stays, refused=why) if why else Move(state=_S.ACTIVE, causes=frozenset())
-    if act is Act.LIFT:
-        return _lift(standing, stays)
+    if act in _LIFTS:
+        return _lift(standing, stays, _LIFTS[act])
     return _leave(standing, act)
 
 
@@ -119,16 +124,17 @@ _LEAVING: Final = {
 }
 
 
-def _lift(standing: Standing, stays: Move) -> Move:
-    causes = standing.causes - _ONLY_THE_AUTHOR
-    if causes == standing.causes and standing.state is not _S.COMPLAINED:
+def _lift(standing: Standing, stays: Move, lifted: frozenset[SuppressionCause]) -> Move:
+    causes = standing.causes - lifted
+    shown = _LEFT.get(standing.state) if standing.state else None
+    if causes == standing.causes and shown not in lifted:
         return stays
-    if standing.state is None or standing.state in (_S.ACTIVE, _S.UNCONFIRMED):
-        return Move(state=standing.state, causes=causes)
-    if _C.BOUNCED in causes:
-        return Move(state=_S.BOUNCED, causes=causes)
+    # Someone whom the author suppressed displays as unsubscribed without having left.
+    if shown is None or (shown not in lifted and standing.state is not _S.UNSUBSCRIBED):
+        return replace(stays, causes=causes)
+    left = next((state for state, cause in _LEFT.items() if cause in causes), None)
     if causes:
-        return Move(state=_S.UNSUBSCRIBED, causes=causes)
+        return Move(state=left or _S.UNSUBSCRIBED, causes=causes)
     return Move(state=_S.ACTIVE if standing.consented else _S.UNCONFIRMED, causes=causes)
 
 

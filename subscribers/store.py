@@ -8,7 +8,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select, update
@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 from subscribers import audience
 from subscribers.addresses import Address, normalise
 from subscribers.audience import Claimable
-from subscribers.errors import Invalid, Unknown
+from subscribers.errors import Invalid, Refused, Unknown
 from subscribers.model import (
     Cadence,
     Candidate,
@@ -27,6 +27,7 @@ from subscribers.model import (
     Suppression,
     SuppressionCause,
 )
+from subscribers.requests import Requests
 from subscribers.rows import SHOWN, consent, stored_words, subscriber
 from subscribers.sql import insert, like
 from subscribers.states import Act, Move, Standing, decide
@@ -36,6 +37,7 @@ from subscribers.times import maybe_ms, to_ms
 
 MOST_NAME = 100  #: characters; what is longer is cut
 STRIKES = 5  #: soft bounces in a row that count as a hard one
+UNDO_WITHIN = timedelta(hours=1)
 
 _c = subscribers.c
 
@@ -57,6 +59,7 @@ class Subscribers:
         """``keys`` seal the suppressions: the first writes, all read. Raises ValueError for none."""
         self.conn = conn
         self.suppressions = Suppressions(conn, keys=keys)
+        self.requests = Requests(conn)
 
     # --- find -----------------------------------------------------------------------------------
 
@@ -244,6 +247,15 @@ class Subscribers:
     def rename(self, id: int, name: str, now: datetime) -> None:
         self._set(id, now, name=plain_name(name))
 
+    def readdress(self, id: int, address: str, now: datetime) -> None:
+        """Their mail goes elsewhere from now on. Raises Invalid, Unknown, and Refused where the new
+        address is somebody's already or must not be mailed: that decides again at this moment."""
+        written = normalise(address)
+        known, standing = self.standing(written)
+        if (known is not None and known.id != id) or standing.causes:
+            raise Refused("This address cannot be used here.", hint="Choose another one.")
+        self._set(id, now, address=written.text, address_key=written.key, domain=written.domain)
+
     def tag(
         self, ids: Sequence[int], now: datetime, *, add: Iterable[str] = (), remove: Iterable[str] = ()
     ) -> None:
@@ -267,6 +279,24 @@ class Subscribers:
     def unsubscribe(self, id: int, now: datetime, reason: str = "") -> bool:
         """They leave; effective when the transaction commits. Returns whether that was new."""
         return self.act(id, Act.UNSUBSCRIBE, now, reason=reason)
+
+    def undo_unsubscribe(self, id: int, left_at: datetime, now: datetime) -> bool:
+        """Takes back the unsubscription of that very moment, within the hour; False for any other.
+
+        For whoever just made it: the page that tells of it carries the moment in a signed link.
+        """
+        found = self.find(id)
+        if found is None or now - left_at > UNDO_WITHIN:
+            return False
+        when = [s.at for s in self.suppressions_of(found.address) if s.cause is SuppressionCause.UNSUBSCRIBED]
+        return when == [left_at] and self.act(id, Act.UNDO, now)
+
+    def explain(self, id: int, reason: str) -> None:
+        """Why they left, where they cared to say. Kept with the unsubscription, cut to 300 characters."""
+        found = self.find(id)
+        if found is not None and found.address:
+            key = normalise(found.address).key
+            self.suppressions.explain(key, SuppressionCause.UNSUBSCRIBED, reason[:300])
 
     def mark_bounced(self, id: int, now: datetime, *, hard: bool = True, reason: str = "") -> bool:
         """The address is bad, or (``hard=False``) took one strike of five. Returns whether they are now
@@ -333,6 +363,8 @@ class Subscribers:
         self.suppressions.remove(address.key, standing.causes - move.causes)
         if known is not None:
             self.write(known, move, now)
+            if act in _ENDS_REQUESTS:
+                self.requests.close(known.id, now)
         return move.causes != standing.causes or move.state != standing.state
 
     def write(self, known: Subscriber, move: Move, now: datetime) -> None:
@@ -344,6 +376,9 @@ class Subscribers:
         if not self.conn.execute(changed).rowcount:
             raise Unknown(f"There is no subscriber {id}.")
 
+
+# A link that asked for a confirmation before must not bring them back afterwards.
+_ENDS_REQUESTS = frozenset({Act.CONFIRM, Act.UNSUBSCRIBE, Act.COMPLAIN, Act.SUPPRESS, Act.ERASE})
 
 _ACTS = {
     SuppressionCause.UNSUBSCRIBED: Act.UNSUBSCRIBE,

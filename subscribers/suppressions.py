@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from subscribers.model import Suppression, SuppressionCause
 from subscribers.sql import MANY, chunks, insert
@@ -87,6 +87,22 @@ class Suppressions:
         if rows:
             self._conn.execute(insert(self._conn, suppressions).on_conflict_do_nothing(), rows)
         return len(rows)
+
+    def explain(self, address_key: str, cause: SuppressionCause, reason: str) -> None:
+        """Puts a reason beside a cause that is already recorded."""
+        self._conn.execute(
+            update(suppressions)
+            .where(
+                suppressions.c.address_hash.in_(self._hashes(address_key)),
+                suppressions.c.cause == cause.value,
+            )
+            .values(reason=reason)
+        )
+
+    def forget_reasons(self, address_key: str) -> None:
+        """Empties what anybody wrote beside this address's causes."""
+        mine = suppressions.c.address_hash.in_(self._hashes(address_key))
+        self._conn.execute(update(suppressions).where(mine).values(reason=""))
 
     def remove(self, address_key: str, causes: Iterable[SuppressionCause]) -> None:
         """Forgets these causes. Who may ask for that is decided in states.py, not here."""

@@ -29,11 +29,10 @@ class Purpose(IntEnum):
 
     UNSUBSCRIBE = 1  #: (subscriber, issue); never expires
     PREFERENCES = 2  #: (subscriber,)
-    CONFIRM = 3  #: (request,)
+    CONFIRM = 3  #: (request,): a sign-up, or that a new address is theirs
     PERSONAL = 4  #: (subscriber,): name, export, erasure, address; 30 minutes
-    ADDRESS_CHANGE = 5  #: (request,): the new address agrees
-    AUTHOR_ISSUE = 6  #: (issue, ...): the author's link to a draft
-    UNDO = 7  #: (subscriber, …): takes back what was just done on a page
+    AUTHOR_ISSUE = 5  #: (issue, ...): the author's link to a draft
+    UNDO = 6  #: (subscriber, issue, epoch milliseconds): takes back an unsubscription just made
 
 
 class Tokens:

@@ -1,0 +1,61 @@
+"""What the public pages need of the house; ``wiring`` supplies it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from newsletter.model.delivery import DeliveryFlag
+from newsletter.model.notice import NewNotice
+from newsletter.model.publication import Newsletter
+from subscribers.store import Subscribers
+from subscribers.tokens import Tokens
+
+
+class NoticeQueue(Protocol):
+    def queue(self, notice: NewNotice, now: datetime) -> bool:
+        """False where its key was used before; then nothing changes."""
+        ...
+
+
+class Ledger(Protocol):
+    def learned(
+        self, issue_id: int, subscriber_id: int, now: datetime, *, flag: DeliveryFlag = DeliveryFlag.NONE
+    ) -> bool:
+        """Counts the flag on that delivery; False where there is none."""
+        ...
+
+
+class PublicUnit(Protocol):
+    """One transaction, as the public pages see it."""
+
+    @property
+    def subscribers(self) -> Subscribers: ...
+    @property
+    def notices(self) -> NoticeQueue: ...
+    @property
+    def deliveries(self) -> Ledger: ...
+
+
+Work = Callable[[], AbstractContextManager[PublicUnit]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Front:
+    """``begin`` opens a transaction that may write, ``read`` one that only reads. ``topics`` are what the
+    feeds' posts are about. ``provider`` names who hands mail over ("SendGrid"), empty for an own server.
+    ``held`` gives what the house holds about a subscriber beside the list, and ``forget`` removes it."""
+
+    begin: Work
+    read: Work
+    newsletter: Callable[[], Newsletter]
+    tokens: Tokens
+    clock: Callable[[], datetime]
+    topics: Callable[[], Sequence[str]]
+    double_opt_in: Callable[[], bool]
+    provider: Callable[[], str]
+    held: Callable[[PublicUnit, int], dict[str, object]]
+    forget: Callable[[PublicUnit, int, str], None]

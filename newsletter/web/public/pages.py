@@ -1,0 +1,111 @@
+"""Makes the public pages: the newsletter's title and language, one style sheet, no script, strict rules."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from babel.dates import format_date
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.responses import HTMLResponse, Response
+
+from newsletter.model.publication import Newsletter
+from newsletter.web.public import words
+from newsletter.web.public.front import Front
+from newsletter.web.templates import environment, templates_folder
+from subscribers.errors import BadToken, Expired, Refused, SubscribersError, TooMany, Unknown
+
+CSP: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+# "same-origin" keeps links with tokens from other sites and still lets our own forms say where they come
+# from, which "no-referrer" does not ("Origin: null").
+HEADERS: Final = {
+    "content-security-policy": CSP,
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-store",
+    "x-robots-tag": "noindex",
+}
+_STATUS: Final[dict[type[SubscribersError], tuple[int, str]]] = {
+    Expired: (410, "expired"),
+    BadToken: (400, "bad_link"),
+    Unknown: (400, "bad_link"),  # a good link to somebody who vanished tells no more than a bad one
+    Refused: (409, "refused"),
+    TooMany: (429, "too_many"),
+}
+
+
+class PublicPages:
+    """Thread-safe. Never shows an address but by its mask."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self._env = environment()
+        self.css = (templates_folder() / "web" / "public" / "public.css").read_bytes()
+        self.css_digest = hashlib.sha256(self.css).hexdigest()[:16]
+
+    def page(self, name: str, *, status: int = 200, indexed: bool = False, **values: Any) -> HTMLResponse:
+        """One page of ``templates/web/public``. ``indexed`` lets search engines keep it."""
+        newsletter = self._front.newsletter()
+        language = words.known(newsletter.language)
+        content = self._env.get_template(f"public/{name}.html").render(
+            {
+                "newsletter": newsletter,
+                "language": language,
+                "say": saying(newsletter),
+                "css": f"/public/{self.css_digest}.css",
+                "day": lambda moment: format_date(moment, "long", locale=language),
+                **values,
+            }
+        )
+        headers = {k: v for k, v in HEADERS.items() if not (indexed and k == "x-robots-tag")}
+        return HTMLResponse(content, status_code=status, headers=headers)
+
+    def told(self, heading: str, text: str = "", *, status: int = 200, **values: Any) -> HTMLResponse:
+        """A page that only says something. Both are names of words; ``values`` fill them in."""
+        return self.page("told", status=status, heading=heading, text=text, values=values)
+
+    def problem(self, error: SubscribersError) -> HTMLResponse:
+        kinds = (_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+        status, word = next(kinds, (400, "wrong"))
+        return self.told(f"problem.{word}", f"problem.{word}_text", status=status)
+
+    def route_class(self) -> type[APIRoute]:
+        """Routes whose problems become pages."""
+        pages = self
+
+        class PublicRoute(APIRoute):
+            def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+                inner = super().get_route_handler()
+
+                async def handled(request: Request) -> Response:
+                    try:
+                        return await inner(request)
+                    except SubscribersError as error:
+                        return pages.problem(error)
+                    except RequestValidationError:
+                        return pages.told("problem.wrong", "problem.wrong_text", status=400)
+
+                return handled
+
+        return PublicRoute
+
+
+def saying(newsletter: Newsletter) -> Callable[..., str]:
+    """``say("leave.question", address=…)``: the sentence in the newsletter's language, not yet escaped.
+
+    Raises KeyError for a name that has no words.
+    """
+    said = words.words(words.known(newsletter.language))
+    always = {"newsletter": newsletter.title, "postal": " · ".join(newsletter.postal_address.split("\n"))}
+
+    def say(name: str, **values: object) -> str:
+        section, _, word = name.partition(".")
+        return said[section][word].format(**(always | values))
+
+    return say

@@ -1,0 +1,157 @@
+"""The public pages over a real list on SQLite, and small stand-ins for the queue and the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient, Response
+from sqlalchemy import Connection
+
+from newsletter.model.delivery import DeliveryFlag
+from newsletter.model.notice import NewNotice
+from newsletter.model.publication import Newsletter, Sender
+from newsletter.store.database import Database
+from newsletter.web.public import Front, public_router
+from newsletter.web.public.front import PublicUnit
+from subscribers.model import Subscriber
+from subscribers.store import Subscribers
+from subscribers.tables import metadata
+from subscribers.tokens import Tokens
+
+KEY = b"a key of the tests, 32 bytes long"
+NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+NEWSLETTER = Newsletter(
+    title="Low Notes & Co",
+    sender=Sender(name="Ada", address="ada@blog.example"),
+    postal_address="1 Mill Lane\nYork",
+    timezone="Europe/Berlin",
+)
+
+
+@dataclass
+class Unit:
+    """One transaction of the stand-in house."""
+
+    subscribers: Subscribers
+    notices: Queue
+    deliveries: Ledger
+
+
+class Queue:
+    def __init__(self) -> None:
+        self.queued: dict[str, NewNotice] = {}
+
+    def queue(self, notice: NewNotice, now: datetime) -> bool:
+        return self.queued.setdefault(notice.key, notice) is notice
+
+
+class Ledger:
+    def __init__(self) -> None:
+        self.flags: list[tuple[int, int, DeliveryFlag]] = []
+
+    def learned(
+        self, issue_id: int, subscriber_id: int, now: datetime, *, flag: DeliveryFlag = DeliveryFlag.NONE
+    ) -> bool:
+        self.flags.append((issue_id, subscriber_id, flag))
+        return True
+
+
+@dataclass
+class House:
+    """What a test may look at and change."""
+
+    database: Database
+    now: datetime = NOW
+    newsletter: Newsletter = NEWSLETTER
+    topics: list[str] = field(default_factory=lambda: ["Diet", "News"])
+    double: bool = True
+    notices: Queue = field(default_factory=Queue)
+    ledger: Ledger = field(default_factory=Ledger)
+    tokens: Tokens = field(default_factory=lambda: Tokens([KEY]))
+    forgotten: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def begin(self) -> Iterator[PublicUnit]:
+        with self.database.write() as conn:
+            yield self._unit(conn)
+
+    @contextmanager
+    def read(self) -> Iterator[PublicUnit]:
+        with self.database.read() as conn:
+            yield self._unit(conn)
+
+    def _unit(self, conn: Connection) -> Unit:
+        return Unit(Subscribers(conn, keys=[KEY]), self.notices, self.ledger)
+
+    def front(self) -> Front:
+        return Front(
+            begin=self.begin,
+            read=self.read,
+            newsletter=lambda: self.newsletter,
+            tokens=self.tokens,
+            clock=lambda: self.now,
+            topics=lambda: self.topics,
+            double_opt_in=lambda: self.double,
+            provider=lambda: "",
+            held=lambda unit, id: {"deliveries": []},
+            forget=lambda unit, id, address: self.forgotten.append(address),
+        )
+
+    def later(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+    def join(self, address: str = "ann@example.com") -> Subscriber:
+        with self.begin() as unit:
+            added = unit.subscribers.add(address, source="the author", now=self.now)
+        assert added.subscriber is not None
+        return added.subscriber
+
+    def find(self, id: int) -> Subscriber:
+        with self.read() as unit:
+            return unit.subscribers.get(id)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    database = Database(f"sqlite:///{tmp_path}/list.db")
+    with database.write() as conn:
+        metadata.create_all(conn)
+    yield House(database)
+    database.close()
+
+
+class Web:
+    """A browser without cookies that follows nothing by itself. ``address`` is where it comes from."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self.address = "203.0.113.9"
+
+    def get(self, path: str, **how: Any) -> Response:
+        return self._ask("GET", path, **how)
+
+    def post(self, path: str, **how: Any) -> Response:
+        return self._ask("POST", path, **how)
+
+    def _ask(self, method: str, path: str, **how: Any) -> Response:
+        async def asked() -> Response:
+            transport = ASGITransport(self._app, client=(self.address, 40_000))
+            async with AsyncClient(transport=transport, base_url="http://localhost") as client:
+                return await client.request(method, path, **how)
+
+        return asyncio.run(asked())
+
+
+@pytest.fixture
+def web(house: House) -> Web:
+    app = FastAPI()
+    app.include_router(public_router(house.front()))
+    return Web(app)
