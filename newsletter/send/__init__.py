@@ -1,13 +1,13 @@
 """Step 5: from an approved issue to an account of every subscriber.
 
-    audience    who is drawn, and which posts each one gets
-    deliver     claims, hands over, records, until something is used up
-    attempt     one hand-over: what is durable before what
-    notices     messages outside any issue, ahead of all others
-    control     pause, resume, cancel, retry, settle, recover
-    retry       what a provider's refusal means
-    splice      a message per recipient from segments encoded once
-    transports/ the adapters; only ``wiring`` chooses among them
+audience    who is drawn, and which posts each one gets
+deliver     claims, hands over, records, until something is used up
+attempt     one hand-over: what is durable before what
+notices     messages outside any issue, ahead of all others
+control     pause, resume, cancel, retry, settle, recover
+retry       what a provider's refusal means
+splice      a message per recipient from segments encoded once
+transports/ the adapters; only ``wiring`` chooses among them
 """
 
 from newsletter.send.audience import expand_audience, start_due, start_issue

@@ -138,9 +138,7 @@ class _Run:
     def _over(self) -> bool:
         return self.stop.is_set() or time.monotonic() >= self.deadline
 
-    def _claim(
-        self, tally: Counter[DeliveryState]
-    ) -> tuple[int, list[tuple[Claimed, Recipient]]] | None:
+    def _claim(self, tally: Counter[DeliveryState]) -> tuple[int, list[tuple[Claimed, Recipient]]] | None:
         """An attempt and what it claimed. Suppression and consent are checked here (invariant 9).
 
         None: the issue is not being sent. Attempt 0: nothing is pending. No rows: all were skipped.

@@ -40,9 +40,7 @@ def settle(outcome: Outcome, tries: int, now: datetime) -> Settled:
             reason=outcome.reason,
             provider_id=outcome.provider_id,
         )
-    retry_at = (
-        next_retry(tries + 1, now, outcome.retry_after_s) if outcome.verdict is Verdict.RETRY else None
-    )
+    retry_at = next_retry(tries + 1, now, outcome.retry_after_s) if outcome.verdict is Verdict.RETRY else None
     return Settled(
         subscriber_id=who,
         state=DeliveryState.RETRY_WAIT if retry_at else DeliveryState.FAILED,

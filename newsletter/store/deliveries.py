@@ -39,9 +39,7 @@ class Deliveries:
         if self._conn.dialect.name != "sqlite":
             self._conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
 
-    def add(
-        self, issue_id: int, masks: Mapping[int, int], skipped: Mapping[int, str], now: datetime
-    ) -> None:
+    def add(self, issue_id: int, masks: Mapping[int, int], skipped: Mapping[int, str], now: datetime) -> None:
         """Draws these subscribers: ``masks`` are to be mailed, ``skipped`` have a reason why not.
 
         Who is drawn already stays as they are.
@@ -73,9 +71,8 @@ class Deliveries:
         found: dict[int, set[int]] = {}
         if not post_ids:
             return found
-        other = (
-            select(issue_posts.c.issue_id, issue_posts.c.post_id, issue_posts.c.block)
-            .where(issue_posts.c.post_id.in_(post_ids), issue_posts.c.issue_id != issue_id)
+        other = select(issue_posts.c.issue_id, issue_posts.c.post_id, issue_posts.c.block).where(
+            issue_posts.c.post_id.in_(post_ids), issue_posts.c.issue_id != issue_id
         )
         places = self._conn.execute(other).all()
         for place in places:
@@ -303,13 +300,10 @@ class Deliveries:
         Whose posts all came otherwise stays failed. Never touches one that was accepted and then refused
         for the address itself (its subscriber is suppressed and would be skipped).
         """
-        places = dict(
-            self._conn.execute(
-                select(issue_posts.c.post_id, issue_posts.c.block).where(issue_posts.c.issue_id == issue_id)
-            )
-            .tuples()
-            .all()
+        found = self._conn.execute(
+            select(issue_posts.c.post_id, issue_posts.c.block).where(issue_posts.c.issue_id == issue_id)
         )
+        places: dict[int, int] = {post_id: block for post_id, block in found}
         changed, after = 0, 0
         while rows := self._conn.execute(
             select(deliveries.c.subscriber_id, deliveries.c.blocks)
@@ -420,11 +414,14 @@ class Deliveries:
 
     def remaining(self, issue_id: int) -> int:
         """How many of those drawn are not settled yet."""
-        return self._conn.scalar(
-            select(func.count())
-            .select_from(deliveries)
-            .where(deliveries.c.issue_id == issue_id, deliveries.c.state.in_([s.value for s in _OPEN]))
-        ) or 0
+        return (
+            self._conn.scalar(
+                select(func.count())
+                .select_from(deliveries)
+                .where(deliveries.c.issue_id == issue_id, deliveries.c.state.in_([s.value for s in _OPEN]))
+            )
+            or 0
+        )
 
     def next_retry_at(self, issue_id: int) -> datetime | None:
         """When the first of those that wait may be tried again."""

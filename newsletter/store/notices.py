@@ -45,6 +45,13 @@ class Notices:
             raise NotFound(f"There is no notice {notice_id}.")
         return _notice(row)
 
+    def by_key(self, key: str) -> Notice:
+        """Raises NotFound."""
+        row = self._conn.execute(select(notices).where(notices.c.key == key)).one_or_none()
+        if row is None:
+            raise NotFound("There is no such notice.")
+        return _notice(row)
+
     def list(self, *, limit: int = 50, after: int = 0) -> Sequence[Notice]:
         """Newest first; ``after`` is the last id of the page before."""
         query = select(notices).order_by(notices.c.id.desc()).limit(limit)
@@ -139,9 +146,7 @@ class Notices:
         )
         return changed.rowcount
 
-    def _settle(
-        self, notice_id: int, to: NoticeState, before: Sequence[NoticeState], **values: Any
-    ) -> None:
+    def _settle(self, notice_id: int, to: NoticeState, before: Sequence[NoticeState], **values: Any) -> None:
         self._conn.execute(
             update(notices)
             .where(notices.c.id == notice_id, notices.c.state.in_([state.value for state in before]))

@@ -63,9 +63,7 @@ class Rates:
             .limit(1)
         )
         if newest is not None:
-            self._conn.execute(
-                update(rates).where(rates.c.name == newest).values(used=rates.c.used - count)
-            )
+            self._conn.execute(update(rates).where(rates.c.name == newest).values(used=rates.c.used - count))
 
     def wait_s(self, rate: Rate, now: datetime) -> float:
         """Seconds until at least one more message may leave; 0 where one may leave now."""
