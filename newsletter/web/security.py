@@ -13,6 +13,7 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
+import structlog
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -47,7 +48,7 @@ BODY_LIMITS: Final = (
 )
 BODY_LIMIT: Final = 256 * _KB  #: any other form; the longest is a draft's introduction
 
-Refusal = Callable[[Scope, int], ASGIApp]
+log = structlog.get_logger(__name__)
 
 
 def host_of(header: str) -> str:
@@ -95,14 +96,19 @@ class TooMuch(Exception):
 
 class Guard:
     """Refuses foreign hosts, cross-site writes and oversized bodies; adds the headers of :data:`HEADERS`
-    that an answer did not set itself.
+    that an answer did not set itself; turns what nobody foresaw into a calm page and a line in the log.
 
-    ``refuse(scope, status)`` gives the page for a refusal; ``open_prefixes`` name the paths that others
-    may write to (one-click unsubscribe, webhooks, embedded forms): none of them reads a cookie.
+    ``refuse(status)`` gives the page for a refusal; ``open_prefixes`` name the paths that others may write
+    to (one-click unsubscribe, webhooks, embedded forms): none of them reads a cookie.
     """
 
     def __init__(
-        self, app: ASGIApp, *, base_url: Callable[[], str], refuse: Refusal, open_prefixes: tuple[str, ...]
+        self,
+        app: ASGIApp,
+        *,
+        base_url: Callable[[], str],
+        refuse: Callable[[int], ASGIApp],
+        open_prefixes: tuple[str, ...],
     ) -> None:
         self._app = app
         self._base_url = base_url
@@ -113,27 +119,50 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        app = await self._vetted(scope)
-        if isinstance(app, int):
-            app = self._refuse(scope, app)
-        await app(scope, _limited(receive, body_limit(scope["path"])), _with_headers(send))
+        answer = _Answer(send)
+        try:
+            refused = await self._refused(scope)
+            app = self._refuse(refused) if refused else self._app
+            await app(scope, _limited(receive, body_limit(scope["path"])), answer)
+        except Exception:
+            # The route, not the path: a path may carry somebody's token.
+            log.exception("page failed", route=getattr(scope.get("route"), "path", ""))
+            if answer.started:
+                raise
+            await self._refuse(500)(scope, receive, answer)
 
-    async def _vetted(self, scope: Scope) -> ASGIApp | int:
+    async def _refused(self, scope: Scope) -> int:
+        """The status to refuse with, or 0."""
         headers, path = Headers(scope=scope), str(scope["path"])
         host = host_of(headers.get("host", ""))
         if path != "/healthz" and not is_local(host):
             base = host_of(urlsplit(await run_in_threadpool(self._base_url)).netloc)
             if not host or host != base:
                 return 421
-        if scope["method"] not in SAFE_METHODS:
-            declared = headers.get("content-length", "0")
-            if not declared.isdecimal() or int(declared) > body_limit(path):
-                return 413
-            if not path.startswith(self._open) and not is_own_write(
-                headers, await run_in_threadpool(self._base_url)
-            ):
-                return 403
-        return self._app
+        if scope["method"] in SAFE_METHODS:
+            return 0
+        declared = headers.get("content-length", "0")
+        if not declared.isdecimal() or int(declared) > body_limit(path):
+            return 413
+        if path.startswith(self._open):
+            return 0
+        return 0 if is_own_write(headers, await run_in_threadpool(self._base_url)) else 403
+
+
+class _Answer:
+    """Sends an answer on, with the headers it did not set itself."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.started = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+        await self._send(message)
 
 
 def _limited(receive: Receive, limit: int) -> Receive:
@@ -148,14 +177,3 @@ def _limited(receive: Receive, limit: int) -> Receive:
         return message
 
     return counted
-
-
-def _with_headers(send: Send) -> Send:
-    async def dressed(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                headers.setdefault(name, value)
-        await send(message)
-
-    return dressed

@@ -10,7 +10,7 @@ import newsletter
 
 
 def templates_folder() -> Path:
-    """The folder with ``email/`` and ``web/``: inside an installed package, else in the checkout beside it."""
+    """The folder with ``email/`` and ``web/``: in the installed package, else in the checkout beside it."""
     package = Path(newsletter.__file__).resolve().parent
     carried = package / "_templates"
     return carried if carried.is_dir() else package.parent / "templates"

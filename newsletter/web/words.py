@@ -60,6 +60,8 @@ DONE: Final[Mapping[str, str]] = {
     "approved": "Approved. Sending starts by itself when its time comes; until then you can take it back.",
     "unapproved": "It is a draft again. Nothing is sent until you approve it.",
     "cancelled": "Cancelled. Whoever has it already keeps it; nobody else receives it.",
+    "cancelled-draft": "Cancelled. Nobody receives it, and its posts are not mailed by themselves.",
+    "stopped": "Stopped. It stays a draft until you approve it.",
     "paused": "Paused. What was already handed over cannot be called back; nothing else goes out.",
     "resumed": "Sending goes on.",
     "retry": "The failed ones are tried once more.",
@@ -68,7 +70,7 @@ DONE: Final[Mapping[str, str]] = {
     "released": "Released. It goes into the next draft, which you approve as always.",
     "skipped": "Skipped. This post is not mailed unless you release it.",
     "feed-added": "The feed is added. What is there already is not mailed; the next new post is.",
-    "feed-removed": "The feed is no longer looked at. Its posts stay remembered, so that none is mailed twice.",
+    "feed-removed": "The feed is no longer looked at. Its posts stay remembered: none is mailed twice.",
     "looked": "Looked just now. The log below says what came back.",
     "settings": "Saved. It holds from now on.",
     "password": "The password is set. Every other browser is signed out.",
@@ -84,7 +86,7 @@ DONE: Final[Mapping[str, str]] = {
 
 
 def when(moment: datetime, now: datetime, zone: tzinfo) -> str:
-    """``today 14:05``, ``tomorrow 08:00``, ``Mon 3 February 14:05``, ``3 February 2025``; times in ``zone``."""
+    """``today 14:05``, ``Mon 3 February 14:05``, ``3 February 2025``; times in ``zone``."""
     local, today = moment.astimezone(zone), now.astimezone(zone).date()
     days = (local.date() - today).days
     clock = f"{local:%H:%M}"

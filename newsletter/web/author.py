@@ -1,0 +1,77 @@
+"""The author's signed link to one draft, from the mail that tells of it. Needs no signing in.
+
+Programs that follow every link in a mail change nothing: GET shows, POST approves or cancels.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from fastapi import APIRouter, Form, Request
+from starlette.responses import Response
+
+from newsletter.model.issue import IssueState
+from newsletter.web.doors import DeskHere, PagesHere
+from newsletter.web.pages import then
+from newsletter.web.ports import House
+from newsletter.web.preview import View, answer
+
+router = APIRouter(prefix="/a")
+
+_DONE: Final = {
+    "approve": "approved",
+    "stop": "stopped",
+    "unapprove": "unapproved",
+    "cancel": "cancelled-draft",
+}
+
+
+def issue_of(request: Request, token: str) -> int:
+    """The issue that a link is for. Raises ``subscribers.errors.BadToken``."""
+    house: House = request.app.state.house
+    return house.author_issue(token)
+
+
+@router.get("/{token}")
+def show(request: Request, token: str, desk: DeskHere, pages: PagesHere, view: str = "") -> Response:
+    shown = desk.issue(issue_of(request, token))
+    state = shown.issue.state
+    return pages.page(
+        request,
+        "studio/author.html",
+        shown=shown,
+        issue=shown.issue,
+        token=token,
+        view=View.parse(view, dark=False),
+        open=state is IssueState.DRAFT,
+        approved=state is IssueState.APPROVED,
+        goes_by_itself=state is IssueState.DRAFT and shown.issue.send_at is not None,
+    )
+
+
+@router.get("/{token}/preview")
+def preview(request: Request, token: str, desk: DeskHere, view: str = "") -> Response:
+    return answer(desk, issue_of(request, token), View.parse(view, dark=False))
+
+
+@router.post("/{token}")
+def decide(
+    request: Request,
+    token: str,
+    desk: DeskHere,
+    choice: Annotated[Literal["approve", "stop", "unapprove", "cancel"], Form()],
+    seen: Annotated[str, Form()] = "",
+) -> Response:
+    """``seen`` is the content hash that the page showed: only that is approved."""
+    issue_id = issue_of(request, token)
+    if choice == "approve":
+        if desk.issue(issue_id).issue.content_hash != seen:
+            return then(f"/a/{token}", "look-again")
+        desk.approve_issue(issue_id, seen=seen)
+    elif choice == "stop":
+        desk.stop_issue(issue_id)
+    elif choice == "unapprove":
+        desk.unapprove_issue(issue_id)
+    else:
+        desk.cancel_issue(issue_id)
+    return then(f"/a/{token}", _DONE[choice])

@@ -1,0 +1,55 @@
+"""The email in a frame: its own address and its own policy, under which nothing runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from markupsafe import Markup
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+
+from newsletter.web.ports import Desk
+from newsletter.web.security import PREVIEW_CSP
+
+HEADERS: Final = {"Content-Security-Policy": PREVIEW_CSP, "Referrer-Policy": "no-referrer"}
+
+_TEXT_PAGE: Final = Markup(
+    '<!doctype html><meta charset="utf-8"><title>Plain text</title>'
+    "<style>:root{{color-scheme:{scheme}}}body{{margin:0;padding:24px;background:Canvas;color:CanvasText}}"
+    "pre{{margin:0 auto;max-width:80ch;font:14px/1.5 ui-monospace,Menlo,Consolas,monospace;"
+    "white-space:pre-wrap;overflow-wrap:anywhere}}</style><pre>{text}</pre>"
+)
+
+
+class Width(StrEnum):
+    DESKTOP = "desktop"
+    PHONE = "phone"
+    TEXT = "text"
+    SOURCE = "source"
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """How the author looks at the email."""
+
+    width: Width = Width.DESKTOP
+    dark: bool = False
+
+    @classmethod
+    def parse(cls, text: str, *, dark: bool) -> View:
+        """From an address; anything unknown is the desktop."""
+        known = text in {width.value for width in Width}
+        return cls(width=Width(text) if known else Width.DESKTOP, dark=dark)
+
+
+def answer(desk: Desk, issue_id: int, view: View, *, images: bool = True) -> Response:
+    """What the frame shows. Raises NotFound."""
+    if view.width is Width.SOURCE:
+        return PlainTextResponse(desk.preview(issue_id, format="mime"), headers=HEADERS)
+    if view.width is Width.TEXT:
+        text = desk.preview(issue_id, format="text")
+        page = _TEXT_PAGE.format(text=text, scheme="dark" if view.dark else "light")
+        return HTMLResponse(page, headers=HEADERS)
+    html = desk.preview(issue_id, format="html", dark=view.dark, images=images)
+    return HTMLResponse(html, headers=HEADERS)

@@ -1,0 +1,185 @@
+"""The draft page: the email as it will be sent, what the author may change, and one clear button."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Final
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Depends, Form, Request
+from starlette.responses import Response
+
+from newsletter.errors import Invalid, NewsletterError, NotReady
+from newsletter.model.issue import IssueState
+from newsletter.web.doors import DeskHere, PagesHere, signed_in
+from newsletter.web.pages import Pages, then
+from newsletter.web.ports import Desk, IssueShown
+from newsletter.web.preview import View, answer
+from subscribers.model import SubscriberState
+
+SUBJECT_MOST: Final = 200
+PREHEADER_MOST: Final = 300
+SUBJECT_GOOD: Final = 60
+"""Characters of a subject that a phone shows at most (it shows fewer in large type): a hint, no limit."""
+PREHEADER_GOOD: Final = (40, 110)
+
+router = APIRouter(prefix="/studio/issues", dependencies=[Depends(signed_in)])
+
+Text = Annotated[str, Form()]
+Posts = Annotated[list[int], Form(default_factory=list)]
+
+
+def page(
+    request: Request,
+    desk: Desk,
+    pages: Pages,
+    shown: IssueShown,
+    *,
+    problem: NewsletterError | None = None,
+) -> Response:
+    """The draft page; with ``problem``, what kept the last button from doing its work."""
+    query = request.query_params
+    view = View.parse(query.get("view", ""), dark="dark" in query)
+    places = {place.post_id: place for place in shown.issue.posts}
+    return pages.page(
+        request,
+        "studio/draft.html",
+        status=409 if problem else 200,
+        shown=shown,
+        issue=shown.issue,
+        posts=[(post, places[post.id].included) for post in shown.posts if post.id in places],
+        view=view,
+        sender=desk.newsletter().sender,
+        audience=desk.subscriber_counts().get(SubscriberState.ACTIVE, 0),
+        author=author_address(desk),
+        setting=setting(desk, "TRANSPORT"),
+        problem=problem,
+        limits={"subject": SUBJECT_MOST, "preheader": PREHEADER_MOST},
+        good={"subject": SUBJECT_GOOD, "preheader": PREHEADER_GOOD},
+    )
+
+
+@router.get("/{issue_id}/preview")
+def preview(
+    issue_id: int,
+    desk: DeskHere,
+    view: str = "",
+    dark: bool = False,
+    images: bool = True,
+) -> Response:
+    """The email itself, for the frame: same bytes, under a policy that lets nothing run."""
+    return answer(desk, issue_id, View.parse(view, dark=dark), images=images)
+
+
+@router.post("/{issue_id}/edit")
+def edit(
+    issue_id: int,
+    desk: DeskHere,
+    include: Posts,
+    subject: Text = "",
+    preheader: Text = "",
+    note: Text = "",
+) -> Response:
+    change(desk, issue_id, subject, preheader, note, include)
+    return then(f"/studio/issues/{issue_id}", "saved")
+
+
+@router.post("/{issue_id}/approve")
+def approve(
+    request: Request,
+    issue_id: int,
+    desk: DeskHere,
+    pages: PagesHere,
+    include: Posts,
+    subject: Text = "",
+    preheader: Text = "",
+    note: Text = "",
+    seen: Text = "",
+    go: Text = "now",
+    at: Text = "",
+) -> Response:
+    """Save what was typed, then approve only what the author has seen (``seen`` is its content hash)."""
+    shown = change(desk, issue_id, subject, preheader, note, include)
+    if shown.issue.content_hash != seen:
+        return then(f"/studio/issues/{issue_id}", "look-again")
+    try:
+        desk.approve_issue(issue_id, at=moment(desk, at) if go == "later" else None, seen=seen)
+    except (NotReady, Invalid) as problem:
+        return page(request, desk, pages, desk.issue(issue_id), problem=problem)
+    return then(f"/studio/issues/{issue_id}", "approved")
+
+
+def change(
+    desk: Desk, issue_id: int, subject: str, preheader: str, note: str, include: list[int]
+) -> IssueShown:
+    """Apply the form, but only what differs: an untouched subject keeps following the post's title."""
+    shown = desk.issue(issue_id)
+    issue = shown.issue
+    before = {place.post_id for place in issue.posts if place.included}
+    wanted = set(include) & {place.post_id for place in issue.posts}
+    changes: dict[str, str] = {
+        name: new
+        for name, new, old in (
+            ("subject", subject.strip(), issue.subject),
+            ("preheader", preheader.strip(), issue.preheader),
+            ("note", note.replace("\r\n", "\n").strip(), issue.note),
+        )
+        if new != old
+    }
+    if not changes and wanted == before:
+        return shown
+    if not wanted:
+        raise Invalid(
+            "An issue needs at least one post.", hint="Keep one, or cancel the issue if none should go out."
+        )
+    if len(subject) > SUBJECT_MOST or len(preheader) > PREHEADER_MOST:
+        raise Invalid(
+            f"A subject has at most {SUBJECT_MOST} characters and a preview line {PREHEADER_MOST}.",
+            hint="Shorten it; phones show far fewer.",
+        )
+    return desk.edit_issue(issue_id, **changes, include=wanted - before, exclude=before - wanted)
+
+
+def moment(desk: Desk, text: str) -> datetime:
+    """A date and time as a form gives it, in the newsletter's time zone. Raises Invalid."""
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(desk.newsletter().timezone))
+    except ValueError as error:
+        raise Invalid("No time was chosen to send at.", hint="Choose a date and a time.") from error
+
+
+@router.post("/{issue_id}/test")
+def send_test(issue_id: int, desk: DeskHere, to: Text = "") -> Response:
+    desk.test_issue(issue_id, to.strip())
+    return then(f"/studio/issues/{issue_id}", "test")
+
+
+@router.post("/{issue_id}/stop")
+def stop(issue_id: int, desk: DeskHere) -> Response:
+    desk.stop_issue(issue_id)
+    return then(f"/studio/issues/{issue_id}", "stopped")
+
+
+@router.post("/{issue_id}/unapprove")
+def unapprove(issue_id: int, desk: DeskHere) -> Response:
+    desk.unapprove_issue(issue_id)
+    return then(f"/studio/issues/{issue_id}", "unapproved")
+
+
+@router.post("/{issue_id}/cancel")
+def cancel(issue_id: int, desk: DeskHere) -> Response:
+    was = desk.issue(issue_id).issue.state
+    desk.cancel_issue(issue_id)
+    started = was in {IssueState.SENDING, IssueState.PAUSED}
+    return then(f"/studio/issues/{issue_id}", "cancelled" if started else "cancelled-draft")
+
+
+def setting(desk: Desk, name: str) -> str:
+    """A setting's value as it is shown; a secret's is only whether it is set."""
+    return next((shown.value for shown in desk.settings() if shown.name == name), "")
+
+
+def author_address(desk: Desk) -> str:
+    """Where a test goes unless another address is given."""
+    given = setting(desk, "AUTHOR_EMAIL") or setting(desk, "FROM")
+    return given.rpartition("<")[2].rstrip(">").strip()

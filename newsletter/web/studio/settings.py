@@ -1,0 +1,156 @@
+"""Settings: the newsletter, its rhythm, sending, look, and people."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Form, Request
+from starlette.responses import Response
+
+from newsletter.errors import Invalid, NotFound
+from newsletter.web.doors import DeskHere, PagesHere, SignedIn, Throttle, signed_in
+from newsletter.web.pages import then
+from newsletter.web.studio.forms import (
+    NEWSLETTER,
+    PRESETS,
+    RHYTHM,
+    SENDING,
+    Section,
+    look,
+    save,
+    typed_form,
+    values_of,
+)
+from newsletter.web.templates import templates_folder
+
+router = APIRouter(prefix="/studio/settings", dependencies=[Depends(signed_in)])
+
+Typed = Annotated[dict[str, str], Depends(typed_form)]
+Password = Annotated[str, Form(max_length=1000)]
+
+_SECTIONS: Final = {section.key: section for section in (NEWSLETTER, RHYTHM, SENDING)}
+
+
+def themes() -> list[str]:
+    """The themes that ship, by folder."""
+    return sorted(path.parent.name for path in (templates_folder() / "email").glob("*/theme.toml"))
+
+
+def section_of(key: str) -> Section:
+    if key == "look":
+        return look(themes())
+    if key not in _SECTIONS:
+        raise NotFound("There is no such page in Settings.")
+    return _SECTIONS[key]
+
+
+@router.get("")
+def settings(request: Request, desk: DeskHere, pages: PagesHere) -> Response:
+    return pages.page(request, "studio/settings.html", checks=desk.doctor(), tab="overview")
+
+
+@router.get("/people")
+def people(request: Request, session: SignedIn, desk: DeskHere, pages: PagesHere) -> Response:
+    return pages.page(
+        request,
+        "studio/people.html",
+        session=session,
+        sessions=desk.doors.sessions(),
+        has_password=desk.doors.has_password(),
+        problem=None,
+        tab="people",
+    )
+
+
+@router.post("/people/password")
+def password(
+    request: Request,
+    session: SignedIn,
+    desk: DeskHere,
+    pages: PagesHere,
+    new: Password = "",
+    current: Password = "",
+) -> Response:
+    """A new password asks for the one that is; without one yet, being signed in is enough."""
+    throttle: Throttle = request.app.state.throttle
+    try:
+        with throttle.hashing:
+            if desk.doors.has_password():
+                _check(request, throttle, desk, current)
+            desk.doors.set_password(new, keep=session.token_sha)
+    except Invalid as problem:
+        return pages.page(
+            request,
+            "studio/people.html",
+            status=400,
+            session=session,
+            sessions=desk.doors.sessions(),
+            has_password=desk.doors.has_password(),
+            problem=problem,
+            tab="people",
+        )
+    return then("/studio/settings/people", "password")
+
+
+def _check(request: Request, throttle: Throttle, desk: DeskHere, current: str) -> None:
+    if not throttle.allows(request):
+        raise Invalid("Too many wrong passwords from this address.", hint="Wait 15 minutes.")
+    if desk.doors.sign_in(current, "") is None:
+        throttle.failed(request)
+        raise Invalid("The current password is another one.")
+
+
+@router.post("/people/sessions/close")
+def close_session(desk: DeskHere, which: Annotated[str, Form()] = "") -> Response:
+    desk.doors.close_session(which)
+    return then("/studio/settings/people", "session-closed")
+
+
+@router.get("/{key}")
+def form(request: Request, key: str, desk: DeskHere, pages: PagesHere, preset: str = "") -> Response:
+    section = section_of(key)
+    return section_page(request, desk, pages, section, {}, {}, preset=preset)
+
+
+@router.post("/{key}")
+def change(request: Request, key: str, desk: DeskHere, pages: PagesHere, typed: Typed) -> Response:
+    section = section_of(key)
+    problems = save(desk, section, typed)
+    if problems:
+        return section_page(request, desk, pages, section, typed, problems)
+    return then(f"/studio/settings/{key}", "settings")
+
+
+def section_page(
+    request: Request,
+    desk: DeskHere,
+    pages: PagesHere,
+    section: Section,
+    typed: dict[str, str],
+    problems: dict[str, str],
+    *,
+    preset: str = "",
+) -> Response:
+    shown = desk.settings()
+    values = {**values_of(section, shown), **with_preset(preset), **typed}
+    return pages.page(
+        request,
+        "studio/section.html",
+        status=400 if problems else 200,
+        section=section,
+        values=values,
+        shown={setting.name: setting for setting in shown},
+        problems=problems,
+        presets=PRESETS,
+        preset=PRESETS.get(preset),
+        tab=section.key,
+    )
+
+
+def with_preset(key: str) -> dict[str, str]:
+    """What choosing a known relay fills in; empty for an unknown one."""
+    preset = PRESETS.get(key)
+    if preset is None:
+        return {}
+    values = {"TRANSPORT": "smtp", "SMTP_host": preset.host, "SMTP_port": str(preset.port)}
+    return {**values, "RATE": preset.rate} if preset.rate else values

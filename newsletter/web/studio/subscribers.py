@@ -1,0 +1,152 @@
+"""Subscribers: who receives the newsletter, one by one and by file."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
+from starlette.responses import Response, StreamingResponse
+
+from newsletter.errors import Conflict, Invalid
+from newsletter.web.doors import DeskHere, PagesHere, signed_in
+from newsletter.web.pages import then
+from subscribers.errors import SubscribersError
+from subscribers.model import SubscriberState
+
+PAGE: Final = 50
+
+router = APIRouter(prefix="/studio/subscribers", dependencies=[Depends(signed_in)])
+
+Text = Annotated[str, Form()]
+
+
+@router.get("")
+def subscribers(
+    request: Request,
+    desk: DeskHere,
+    pages: PagesHere,
+    state: SubscriberState | None = None,
+    text: str = "",
+    after: int = 0,
+) -> Response:
+    found = desk.subscribers(state=state, text=text.strip(), limit=PAGE + 1, after=after)
+    return pages.page(
+        request,
+        "studio/subscribers.html",
+        subscribers=found[:PAGE],
+        counts=desk.subscriber_counts(),
+        state=state,
+        text=text,
+        more=found[PAGE - 1].id if len(found) > PAGE else 0,
+        problem=None,
+        typed="",
+    )
+
+
+@router.post("/add")
+def add(request: Request, desk: DeskHere, pages: PagesHere, address: Text = "", name: Text = "") -> Response:
+    try:
+        added = desk.add_subscriber(address.strip(), name=name.strip())
+        if added.refused:
+            raise Conflict(added.refused)
+    except (Invalid, Conflict, SubscribersError) as problem:
+        return pages.page(
+            request,
+            "studio/subscribers.html",
+            status=400,
+            subscribers=desk.subscribers(limit=PAGE),
+            counts=desk.subscriber_counts(),
+            state=None,
+            text="",
+            more=0,
+            problem=problem,
+            typed=address,
+        )
+    return then("/studio/subscribers", "added" if added.created else "already")
+
+
+@router.get("/export.csv")
+def export(desk: DeskHere) -> Response:
+    """Streamed: a million rows never lie in memory at once."""
+    return StreamingResponse(
+        desk.export_subscribers(),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": 'attachment; filename="subscribers.csv"'},
+    )
+
+
+class Upload:
+    """The one file that waits between "what would happen" and "do it", in memory for half an hour."""
+
+    KEPT_S: Final = 1800.0
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: tuple[str, float, str, bytes] | None = None
+
+    def keep(self, name: str, content: bytes) -> str:
+        """Its key; the file that waited before is forgotten."""
+        key = secrets.token_urlsafe(16)
+        with self._lock:
+            self._kept = (key, self._clock() + self.KEPT_S, name, content)
+        return key
+
+    def take(self, key: str) -> tuple[str, bytes]:
+        """Its name and content, once. Raises Invalid."""
+        with self._lock:
+            kept, self._kept = self._kept, None
+        if kept is None or not secrets.compare_digest(kept[0], key) or kept[1] < self._clock():
+            raise Invalid("The file is not here any more.", hint="Choose it once more.")
+        return kept[2], kept[3]
+
+
+@router.get("/import")
+def import_page(request: Request, pages: PagesHere) -> Response:
+    return pages.page(request, "studio/import.html", report=None, key="", file_name="", problem=None)
+
+
+@router.post("/import")
+def look(request: Request, desk: DeskHere, pages: PagesHere, file: Annotated[UploadFile, File()]) -> Response:
+    """Say what an import would do; change nothing."""
+    content, name = file.file.read(), (file.filename or "file.csv")[-80:]
+    try:
+        if not content:
+            raise Invalid("No file was chosen, or it is empty.", hint="Choose a CSV file.")
+        report = desk.import_subscribers(content, source=name, dry_run=True)
+    except (Invalid, SubscribersError) as problem:
+        return pages.page(
+            request, "studio/import.html", status=400, report=None, key="", file_name=name, problem=problem
+        )
+    upload: Upload = request.app.state.upload
+    key = upload.keep(name, content)
+    return pages.page(request, "studio/import.html", report=report, key=key, file_name=name, problem=None)
+
+
+@router.post("/import/run")
+def run(request: Request, desk: DeskHere, key: Text = "") -> Response:
+    upload: Upload = request.app.state.upload
+    name, content = upload.take(key)
+    desk.import_subscribers(content, source=name, dry_run=False)
+    return then("/studio/subscribers", "imported")
+
+
+@router.get("/{subscriber_id}")
+def subscriber(request: Request, subscriber_id: int, desk: DeskHere, pages: PagesHere) -> Response:
+    return pages.page(request, "studio/subscriber.html", shown=desk.subscriber(subscriber_id))
+
+
+@router.post("/{subscriber_id}/unsubscribe")
+def unsubscribe(subscriber_id: int, desk: DeskHere) -> Response:
+    desk.unsubscribe(desk.subscriber(subscriber_id).subscriber.address)
+    return then(f"/studio/subscribers/{subscriber_id}", "unsubscribed")
+
+
+@router.post("/{subscriber_id}/suppress")
+def suppress(subscriber_id: int, desk: DeskHere) -> Response:
+    desk.suppress(desk.subscriber(subscriber_id).subscriber.address)
+    return then(f"/studio/subscribers/{subscriber_id}", "suppressed")

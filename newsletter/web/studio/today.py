@@ -1,0 +1,39 @@
+"""Today: what needs the author, and when nothing does, when the next look at the blog is."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from newsletter.model.feed import FeedState
+from newsletter.web.doors import DeskHere, PagesHere, signed_in
+from newsletter.web.pages import then
+
+router = APIRouter(prefix="/studio", dependencies=[Depends(signed_in)])
+
+
+@router.get("/")
+def today(request: Request, desk: DeskHere, pages: PagesHere) -> Response:
+    shown = desk.today()
+    active = [feed for feed in desk.feeds() if feed.state is FeedState.ACTIVE]
+    return pages.page(
+        request,
+        "studio/today.html",
+        today=shown,
+        receipts={one.issue.id: desk.receipt(one.issue.id).receipt for one in shown.sending},
+        next_look=min((feed.next_poll_at for feed in active if feed.next_poll_at), default=None),
+        feeds=len(active),
+        has_password=desk.doors.has_password(),
+    )
+
+
+@router.post("/posts/{post_id}/release")
+def release(post_id: int, desk: DeskHere) -> Response:
+    desk.release_post(post_id)
+    return then("/studio/", "released")
+
+
+@router.post("/posts/{post_id}/skip")
+def skip(post_id: int, desk: DeskHere) -> Response:
+    desk.skip_post(post_id)
+    return then("/studio/", "skipped")

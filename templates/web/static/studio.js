@@ -1,0 +1,115 @@
+// Makes the pages smoother. Without it every one of them does the same, with one more click.
+
+const pageOf = async (response) => new DOMParser().parseFromString(await response.text(), "text/html");
+
+const swap = (page, ids) => {
+  for (const id of ids) {
+    const [old, fresh] = [document.getElementById(id), page.getElementById(id)];
+    if (old && fresh) old.replaceWith(document.adoptNode(fresh));
+  }
+};
+
+// A one-time link needs a press, so that programs which only follow links cannot use it up.
+document.querySelector("form[data-at-once]")?.requestSubmit();
+
+// Lengths beside the fields.
+for (const input of document.querySelectorAll("[data-count]")) {
+  const says = document.getElementById(input.dataset.count);
+  input.addEventListener("input", () => {
+    says.querySelector("[data-length]").textContent = [...input.value].length;
+  });
+}
+
+// Desktop, phone, plain text and dark, without loading the page again.
+const preview = document.getElementById("preview");
+const sheet = preview?.closest(".sheet");
+
+const look = (url) => {
+  const view = url.searchParams.get("view") ?? "desktop";
+  const dark = url.searchParams.has("dark");
+  sheet.className = `sheet sheet-${view}${dark ? " sheet-dark" : ""}`;
+  preview.src = `${url.pathname}/preview?view=${view}${dark ? "&dark=1" : ""}`;
+  for (const link of document.querySelectorAll(".views a")) {
+    const target = new URL(link.href);
+    if (link.dataset.view) {
+      if (dark) target.searchParams.set("dark", "1");
+      else target.searchParams.delete("dark");
+      link.toggleAttribute("aria-current", link.dataset.view === view);
+      if (link.dataset.view === view) link.setAttribute("aria-current", "true");
+    } else {
+      target.searchParams.set("view", view);
+      if (dark) target.searchParams.delete("dark");
+      else target.searchParams.set("dark", "1");
+      if (dark) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
+    link.href = target;
+  }
+};
+
+if (preview) {
+  document.querySelector(".views")?.addEventListener("click", (event) => {
+    const link = event.target.closest("a");
+    if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
+    event.preventDefault();
+    const url = new URL(link.href);
+    look(url);
+    history.replaceState(null, "", `${url.pathname}${url.search}`);
+  });
+}
+
+// The draft saves itself; the preview, the checklist and the button follow.
+const draft = document.querySelector("form[data-draft]");
+
+if (draft) {
+  const says = document.getElementById("saving");
+  let timer = 0;
+  let saving = Promise.resolve();
+  draft.classList.add("live");
+
+  const save = async () => {
+    says.textContent = "Saving…";
+    const response = await fetch(draft.action, { method: "POST", body: new FormData(draft) });
+    const page = await pageOf(response);
+    if (!response.ok) {
+      says.textContent = page.querySelector("h1")?.textContent ?? "This could not be saved.";
+      return;
+    }
+    swap(page, ["seen", "checklist", "go", "shown-subject"]);
+    const src = new URL(preview.src);
+    src.searchParams.set("v", Date.now());
+    preview.src = src;
+    says.textContent = "Saved. The preview shows it.";
+  };
+
+  const failed = () => {
+    says.textContent = "Not saved: the studio does not answer. What you typed is still here.";
+    draft.classList.remove("live");
+  };
+
+  draft.addEventListener("input", (event) => {
+    if (event.target.id === "at") return;
+    says.textContent = "";
+    clearTimeout(timer);
+    timer = setTimeout(() => { saving = saving.then(save).catch(failed); }, event.target.type === "checkbox" ? 0 : 900);
+  });
+}
+
+// What changes by itself, such as a receipt while an issue is being sent.
+const live = document.querySelector("[data-live]");
+
+if (live) {
+  const again = async () => {
+    const element = document.getElementById(live.id);
+    if (!element?.dataset.live) return;
+    const busy = element.contains(document.activeElement) || element.querySelector("details[open]");
+    if (!document.hidden && !busy) {
+      try {
+        const response = await fetch(location.pathname);
+        if (response.ok) swap(await pageOf(response), [live.id]);
+      } catch { /* The next round asks again. */ }
+    }
+    setTimeout(again, Number(live.dataset.live));
+  };
+  setTimeout(again, Number(live.dataset.live));
+}
