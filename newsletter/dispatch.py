@@ -213,7 +213,7 @@ def _tell_if_paused(tools: Tools, issue_id: int, problem: str) -> None:
                 key=f"paused:{issue_id}:{issue.changed_at.timestamp():.0f}",
                 kind=NoticeKind.PROBLEM,
                 issue_id=issue_id,
-                data={"title": issue.subject, "problem": problem},
+                data={"text": f"{issue.subject}: {problem}", "hint": ""},
                 now=tools.clock(),
             )
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from zoneinfo import ZoneInfo
 
 from newsletter import rendering
-from newsletter.approve import checklist, planned_time, require_ready
-from newsletter.compose import compose, plan_drafts, preheader_for, preview_html, preview_text, subject_for
+from newsletter.approve import approve, checklist
+from newsletter.compose import Mode, compose, plan_drafts, preheader_for, preview_html, subject_for, text_page
 from newsletter.config import Settings
 from newsletter.errors import Conflict, NewsletterError
 from newsletter.model.artefact import Artefact
@@ -18,6 +18,7 @@ from newsletter.model.checklist import Checklist
 from newsletter.model.issue import Issue, IssueState
 from newsletter.model.notice import NoticeKind
 from newsletter.model.post import Post
+from newsletter.model.window import next_in_window
 from newsletter.telling import tell_author
 from newsletter.tools import Tools
 
@@ -68,16 +69,8 @@ def recompose(tools: Tools, issue_id: int) -> Issue:
         posts = _posts(unit, issue)
     if issue.state not in {IssueState.DRAFT, IssueState.APPROVED}:
         raise Conflict(f"Issue {issue_id} is {issue.state} and is not composed again.")
-    if not issue.subject_edited or not issue.preheader_edited:
-        with tools.begin() as unit:
-            unit.issues.defaults(
-                issue_id,
-                subject=subject_for(issue.cadence, posts, newsletter, tools.clock()),
-                preheader=preheader_for(posts),
-            )
-            issue = unit.issues.get(issue_id)
     artefact = compose(newsletter, issue, posts, compiler=tools.compiler, themes=tools.themes)
-    checked = _check(settings, artefact, posts)
+    checked = _check(tools, settings, artefact, posts)
     with tools.begin() as unit:
         now = tools.clock()
         was_approved = unit.issues.get(issue_id).state is IssueState.APPROVED
@@ -88,11 +81,12 @@ def recompose(tools: Tools, issue_id: int) -> Issue:
         unit.issues.save_artefact(
             issue_id, artefact, checked, {post.id: post.revision for post in posts}, now
         )
+        unit.issues.defaults(issue_id, subject=artefact.subject, preheader=artefact.preheader)
         first = not issue.content_hash
         if first and settings.approval == "auto":
             unit.issues.plan(
                 issue_id,
-                planned_time(now + SELF_APPROVAL_AFTER, settings.window, ZoneInfo(settings.timezone)),
+                next_in_window(now + SELF_APPROVAL_AFTER, settings.window, ZoneInfo(settings.timezone)),
             )
         if first or was_approved:
             tell_author(
@@ -123,17 +117,15 @@ def approve_issue(tools: Tools, issue_id: int, *, at: datetime | None, who: str,
             raise Conflict(
                 "This draft has changed since you looked at it.", hint="Look at it again, then approve it."
             )
-        if issue.state is IssueState.DRAFT:
-            require_ready(issue, unit.issues.checklist(issue_id))
         now = tools.clock()
-        unit.issues.approve(issue_id, send_at=max(at, now) if at else now, now=now)
+        approve(unit, issue_id, at=at, now=now)
         unit.audit.add(
             who=who, action="approve", subject=f"issue {issue_id}", detail=issue.content_hash, now=now
         )
 
 
 def approve_by_itself(tools: Tools) -> list[int]:
-    """Approves the drafts whose planned time has come, unless the checklist blocks; then the author is told."""
+    """Approves drafts whose planned time has come; where the checklist blocks, the author is told."""
     with tools.read() as unit:
         due = [issue.id for issue in unit.issues.due_by_itself(tools.clock())]
     approved = []
@@ -162,10 +154,11 @@ def preview(
         artefact = unit.issues.artefact(issue_id)
     values = tools.links(settings).public_values(issue_id)
     if format == "text":
-        return preview_text(artefact, values)
+        return text_page(artefact, values)
     if format == "mime":
         return rendering.sample_mime(tools, settings, issue_id, artefact)
-    return preview_html(artefact, values, dark=dark, images=images)
+    mode = Mode.DARK if dark else Mode.LIGHT if images else Mode.NO_IMAGES
+    return preview_html(artefact, values, mode=mode)
 
 
 def _create(tools: Tools) -> list[int]:
@@ -194,7 +187,7 @@ def _create(tools: Tools) -> list[int]:
                     cadence=cadence,
                     period=plan.period,
                     subject=subject_for(cadence, posts, newsletter, now),
-                    preheader=preheader_for(posts),
+                    preheader=preheader_for(posts, newsletter),
                     posts=[(post.id, 0) for post in posts],  # revision 0: nothing is composed yet
                     now=now,
                 )
@@ -202,8 +195,15 @@ def _create(tools: Tools) -> list[int]:
     return created
 
 
-def _check(settings: Settings, artefact: Artefact, posts: list[Post]) -> Checklist:
-    return checklist(settings.newsletter, artefact, posts)
+def _check(tools: Tools, settings: Settings, artefact: Artefact, posts: list[Post]) -> Checklist:
+    theme = tools.themes.get(settings.theme, settings.theme_folder)
+    return checklist(
+        settings.newsletter,
+        artefact,
+        posts,
+        private_links=settings.allow_private_addresses or settings.transport == "outbox",
+        palettes={"light": theme.light, "dark": theme.dark},
+    )
 
 
 def _posts(unit: Unit, issue: Issue) -> list[Post]:
@@ -219,6 +219,6 @@ def _tell_problem(tools: Tools, issue_id: int, problem: str) -> None:
             key=f"problem:issue:{issue_id}:{hashlib.sha256(problem.encode()).hexdigest()[:16]}",
             kind=NoticeKind.PROBLEM,
             issue_id=issue_id,
-            data={"title": issue.subject, "problem": problem},
+            data={"text": f"{issue.subject}: {problem}", "hint": ""},
             now=tools.clock(),
         )

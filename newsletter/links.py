@@ -33,6 +33,17 @@ class Links:
         token = self._tokens.sign(Purpose.AUTHOR_ISSUE, issue_id, expires_at=expires_at)
         return f"{self.base_url}/a/{token}"
 
+    def confirm(self, request_id: int) -> str:
+        return f"{self.base_url}/c/{self._tokens.sign(Purpose.CONFIRM, request_id)}"
+
+    def personal(self, subscriber_id: int, expires_at: datetime) -> str:
+        """A subscriber's link to what needs proof that they read the address's mail."""
+        token = self._tokens.sign(Purpose.PERSONAL, subscriber_id, expires_at=expires_at)
+        return f"{self.base_url}/m/{token}"
+
+    def studio(self) -> str:
+        return f"{self.base_url}/studio/"
+
     def values(self, recipient: Recipient, issue_id: int) -> Mapping[str, str]:
         """What fills an issue's slots for this recipient, unescaped."""
         return {

@@ -96,7 +96,7 @@ def _poll(tools: Tools, budget: Budget) -> Done:
 
 
 def _detect(tools: Tools, budget: Budget) -> Done:
-    return _done(Step.DETECT, ready=intake.settle_due(tools, budget.seconds))
+    return _done(Step.DETECT, ready=intake.settle_due(tools))
 
 
 def _compose(tools: Tools, budget: Budget) -> Done:

@@ -13,7 +13,7 @@ from newsletter.config import Settings
 from newsletter.guard.http import HttpClient
 from newsletter.keys import Keys
 from newsletter.links import Links
-from newsletter.poll import Parser
+from newsletter.poll.parser import Parser
 from newsletter.send.ports import Transport
 
 if TYPE_CHECKING:  # the glue names the store's unit of work as a type only

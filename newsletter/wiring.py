@@ -24,16 +24,17 @@ from newsletter.keys import Keys
 from newsletter.links import Links
 from newsletter.logs import start_logging
 from newsletter.pipeline import ALL, Budget, Step, Turned
-from newsletter.poll import Parser
+from newsletter.poll.parser import Parser
 from newsletter.send.ports import Transport
 from newsletter.send.transports.outbox import Outbox
 from newsletter.send.transports.sendgrid import SendGrid
 from newsletter.send.transports.smtp import Smtp
+from newsletter.send.transports.smtp_url import relay_of
 from newsletter.store.database import Database
 from newsletter.store.migrate import require_current, upgrade
 from newsletter.store.unit import Store
 from newsletter.tools import Tools
-from subscribers.tokens import Tokens
+from subscribers.tokens import Purpose, Tokens
 
 
 class House:
@@ -82,6 +83,10 @@ class House:
     def turn(self, steps: Collection[Step] = ALL, budget: Budget | None = None) -> Turned:
         return pipeline.turn(self.tools, steps, budget)
 
+    def author_issue(self, token: str) -> int:
+        """The issue of an author's signed link. Raises BadToken."""
+        return self.tokens.verify(Purpose.AUTHOR_ISSUE, token, now())[0]
+
     def close(self) -> None:
         for client in self._http.values():
             client.close()
@@ -117,7 +122,7 @@ def transport(settings: Settings) -> Transport:
                 "SMTP is chosen, but its address is not set.",
                 hint="newsletter settings set SMTP_URL smtp://user:password@host:587",
             )
-        return Smtp(url, connections=settings.smtp_connections)
+        return Smtp(relay_of(url), connections=settings.smtp_connections)
     if settings.transport == "sendgrid":
         key = settings.sendgrid_api_key.get_secret_value()
         if not key:

@@ -8,6 +8,7 @@ from newsletter import intake
 from newsletter.desk.base import Verbs
 from newsletter.desk.shown import FeedShown
 from newsletter.errors import FeedProblem
+from newsletter.intake import Polled
 from newsletter.model.feed import Feed
 from newsletter.model.post import Post, PostState
 from newsletter.poll import FoundFeed, find_feeds
@@ -52,7 +53,7 @@ class FeedVerbs(Verbs):
             unit.feeds.remove(feed_id, now=self._now())
             self._audit(unit, "remove feed", f"feed {feed_id}")
 
-    def poll(self, feed_id: int | None = None) -> Sequence[intake.Polled]:
+    def poll(self, feed_id: int | None = None) -> Sequence[Polled]:
         """Looks at one feed or all, now, whatever the schedule says; drafts follow at the next turn."""
         feed_ids = [feed_id] if feed_id is not None else [feed.id for feed in self.feeds()]
         return [intake.poll_feed(self.tools, one) for one in feed_ids]

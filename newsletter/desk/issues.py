@@ -79,9 +79,13 @@ class IssueVerbs(Verbs):
         """
         return dispatch.send_test(self.tools, issue_id, normalise(to).text)
 
-    def approve_issue(self, issue_id: int, at: datetime | None = None) -> IssueShown:
-        """Freezes a draft and lets it go at that time, or now. Raises NotReady, naming what blocks."""
-        drafting.approve_issue(self.tools, issue_id, at=at, who="author")
+    def approve_issue(self, issue_id: int, at: datetime | None = None, seen: str = "") -> IssueShown:
+        """Freezes a draft and lets it go at that time, or now.
+
+        ``seen`` is the content hash that the author looked at. Raises NotReady naming what blocks, Conflict
+        where the draft is no longer the one that was seen.
+        """
+        drafting.approve_issue(self.tools, issue_id, at=at, who="author", seen=seen)
         return self.issue(issue_id)
 
     def unapprove_issue(self, issue_id: int) -> IssueShown:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from newsletter.desk.base import Verbs
 from newsletter.desk.shown import Person
 from newsletter.errors import NotFound
-from subscribers import exports, imports
 from subscribers.model import Subscriber, SubscriberState, SuppressionCause
 from subscribers.store import Added
 
