@@ -63,23 +63,26 @@ class Feeds:
             for row in self._conn.execute(select(feeds).where(feeds.c.state.in_(wanted)).order_by(feeds.c.id))
         ]
 
-    def remove(self, feed_id: int) -> Feed:
+    def remove(self, feed_id: int, *, now: datetime) -> Feed:
         """Never polled again; its posts stay known, so that adding it back mails nothing twice."""
-        self.get(feed_id)
-        self._update(
-            feed_id, state=FeedState.REMOVED, next_poll_at=None, next_poll_reason="", lease_until=None
-        )
-        return self.get(feed_id)
+        return self.set_state(feed_id, FeedState.REMOVED, now)
 
     def set_state(self, feed_id: int, state: FeedState, now: datetime) -> Feed:
-        """Pauses a feed, or takes it up again: then it is due at once. Raises NotFound."""
-        self.get(feed_id)
+        """Pauses, removes or takes up a feed; then it is due at once. Raises NotFound.
+
+        What a removed feed posted while nobody looked counts as already there.
+        """
+        before = self.get(feed_id)
         if state is FeedState.ACTIVE:
             self._update(
                 feed_id,
                 state=state,
                 failures=0,
                 problem="",
+                baseline_at=None if before.state is FeedState.REMOVED else before.baseline_at,
+                body_sha="",
+                etag="",
+                last_modified="",
                 next_poll_at=now,
                 next_poll_reason="it was taken up again",
             )
@@ -185,7 +188,7 @@ class Feeds:
         )
         return [_poll(row) for row in rows]
 
-    def forget_polls(self, before: datetime) -> int:
+    def prune_polls(self, before: datetime) -> int:
         """Drops log lines older than ``before``; returns how many."""
         return self._conn.execute(delete(polls).where(polls.c.at < to_ms(before))).rowcount
 

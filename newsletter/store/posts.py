@@ -44,23 +44,28 @@ class Posts:
         return [found[post_id] for post_id in wanted if post_id in found]
 
     def list(
-        self, *, states: Iterable[PostState] = (), feed_id: int = 0, limit: int = 50, after: int = 0
+        self,
+        *,
+        state: PostState | None = None,
+        feed_id: int | None = None,
+        limit: int = 50,
+        after: int = 0,
     ) -> Sequence[Post]:
         """Newest first; ``after`` is the last id of the page before."""
         query = select(posts).order_by(posts.c.id.desc()).limit(limit)
-        if wanted := [state.value for state in states]:
-            query = query.where(posts.c.state.in_(wanted))
-        if feed_id:
+        if state is not None:
+            query = query.where(posts.c.state == state.value)
+        if feed_id is not None:
             query = query.where(posts.c.feed_id == feed_id)
         if after:
             query = query.where(posts.c.id < after)
         return [_post(row) for row in self._conn.execute(query)]
 
-    def count(self, *, states: Iterable[PostState] = (), feed_id: int = 0) -> int:
+    def count(self, *, state: PostState | None = None, feed_id: int | None = None) -> int:
         query = select(func.count()).select_from(posts)
-        if wanted := [state.value for state in states]:
-            query = query.where(posts.c.state.in_(wanted))
-        if feed_id:
+        if state is not None:
+            query = query.where(posts.c.state == state.value)
+        if feed_id is not None:
             query = query.where(posts.c.feed_id == feed_id)
         return self._conn.scalar(query) or 0
 
