@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any, Final
 
 from newsletter.model.publication import Sender
@@ -133,3 +134,13 @@ def _joined(segments: Iterable[Segment]) -> Iterator[Segment]:
             pending.append(segment.text)
     if pending:
         yield Segment("".join(pending))
+
+
+def filled_html(segments: Iterable[Segment], values: Mapping[str, str]) -> str:
+    """The segments with their slots filled, values escaped. A slot without a value is empty."""
+    return "".join(escape(values.get(s.text, "")) if s.slot else s.text for s in segments)
+
+
+def filled_text(segments: Iterable[Segment], values: Mapping[str, str]) -> str:
+    """The segments with their slots filled, values as they are, on one line each."""
+    return "".join(" ".join(values.get(s.text, "").split()) if s.slot else s.text for s in segments)

@@ -1,0 +1,11 @@
+"""The checklist, and draft to approved: nothing goes out that the author has not seen as it will be sent.
+
+Read :mod:`checks` (what is looked at) and :mod:`approval` (what approving means).
+"""
+
+from newsletter.approve.approval import approve, reconsider
+from newsletter.approve.checks import checklist
+from newsletter.approve.measure import GMAIL_CLIPS_AT, measure
+from newsletter.approve.ports import ApproveUnit
+
+__all__ = ["GMAIL_CLIPS_AT", "ApproveUnit", "approve", "checklist", "measure", "reconsider"]

@@ -1,0 +1,33 @@
+"""Posts become a draft issue, then one compiled artefact. Notices too.
+
+Read in this order: :mod:`plan` (what is due), :mod:`issue` (the whole way from posts to an artefact),
+:mod:`clean` (any blog's HTML), :mod:`render` (templates to segments), :mod:`letter` (segments to what
+is sent).
+"""
+
+from newsletter.compose.compiler import Compiler
+from newsletter.compose.issue import compose
+from newsletter.compose.letter import letter_of, page, text_page
+from newsletter.compose.notice import compose_notice
+from newsletter.compose.plan import PlannedDraft, period_key, plan_drafts
+from newsletter.compose.preview import Mode, preview_html
+from newsletter.compose.themes import Theme, Themes
+from newsletter.compose.view import preheader_for, subject_for
+
+__all__ = [
+    "Compiler",
+    "Mode",
+    "PlannedDraft",
+    "Theme",
+    "Themes",
+    "compose",
+    "compose_notice",
+    "letter_of",
+    "page",
+    "period_key",
+    "plan_drafts",
+    "preheader_for",
+    "preview_html",
+    "subject_for",
+    "text_page",
+]

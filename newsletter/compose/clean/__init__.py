@@ -1,0 +1,86 @@
+"""Any blog's HTML becomes tidy HTML that every mail client shows: no word of the author's lost, and
+sanitised last.
+
+The order matters: rewriting first (it reads classes and styles), sanitising after it (nothing that a
+feed says gets past it), sizes and looks by the theme at the very end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from newsletter.compose.clean import blocks
+from newsletter.compose.clean.embeds import Words
+from newsletter.compose.clean.rewrite import Rewriter
+from newsletter.compose.clean.tree import Element, Node, inner, parse
+from newsletter.guard.html import sanitise
+
+__all__ = ["Cleaned", "Words", "clean"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cleaned:
+    """A post's text, safe to show. ``opening`` is what precedes the author's own "more" break, empty
+    where there is none."""
+
+    html: str
+    opening: str = ""
+
+
+def clean(html: str, *, base_url: str = "", title: str = "", words: Words) -> Cleaned:
+    """Clean a post's markup. ``base_url`` is what relative addresses mean; a first heading that only
+    repeats ``title`` is left out. Never raises for any input, never touches the network."""
+    body = parse(html)
+    children = blocks.word_lists(Rewriter(base_url=base_url, words=words).node(body))
+    root = Element("body", {}, *_without_title(_lifted(children), title))
+    blocks.order_headings(root)
+    whole: list[Node] = []
+    opening: list[Node] | None = None
+    for child in root.children:
+        if isinstance(child, Element) and child.tag == "more":
+            if opening is None and whole:
+                opening = list(whole)
+        else:
+            whole.append(child)
+    if opening is not None and len(opening) == len(whole):
+        opening = None  # nothing follows the break
+    return Cleaned(
+        html=_sanitised(whole, base_url),
+        opening=_sanitised(opening, base_url) if opening else "",
+    )
+
+
+def _sanitised(nodes: list[Node], base_url: str) -> str:
+    return sanitise(inner(Element("body", {}, *nodes)), base_url=base_url).strip()
+
+
+def _lifted(children: list[Node]) -> list[Node]:
+    """Breaks ("more") on the outermost level: editors put them into paragraphs."""
+    out: list[Node] = []
+    for child in children:
+        if isinstance(child, Element) and child.tag != "more" and child.first("more") is not None:
+            first = child.children[0] if child.children else None
+            leads = isinstance(first, Element) and first.tag == "more"
+            _remove_more(child)
+            out.extend([Element("more"), child] if leads else [child, Element("more")])
+        else:
+            out.append(child)
+    return [child for child in out if not blocks.blank(child)]
+
+
+def _remove_more(element: Element) -> None:
+    for part in element.elements():
+        part.children = [c for c in part.children if not (isinstance(c, Element) and c.tag == "more")]
+
+
+def _without_title(children: list[Node], title: str) -> list[Node]:
+    for position, child in enumerate(children):
+        if isinstance(child, Element) and child.tag != "more":
+            if (
+                child.tag in ("h1", "h2")
+                and blocks.same_words(child.text(), title)
+                and not child.first("img")
+            ):
+                return children[:position] + children[position + 1 :]
+            return children
+    return children

@@ -1,0 +1,121 @@
+"""What blog editors leave behind and no reader should meet: scripts, share buttons, tracking pixels,
+Word's markup. Each question is answered from the element alone."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from newsletter.compose.clean.tree import Element, Node
+
+SILENT: Final = frozenset(
+    """
+    script style template head title meta link base map area input track source param colgroup col dialog
+    datalist progress meter
+    """.split()
+)
+"""Elements that show no words of the author's. A mathematical script is asked for before."""
+
+_WIDGETS = frozenset(
+    """
+    sharedaddy sd-sharing sd-block jp-relatedposts addtoany_share_save_container addtoany_content
+    post-share-buttons share-buttons social-share feedflare a2a_kit mc4wp-form subscription-widget-wrap
+    subscription-widget wp-block-jetpack-subscriptions wp-block-jetpack-sharing-buttons kg-signup-card
+    heateor_sss_sharing_container shareaholic-canvas essb_links swp_social_panel
+    """.split()
+)
+"""Share and sign-up widgets, by the class that their makers give them."""
+
+
+def silent(element: Element) -> bool:
+    """Whether the element shows nothing on the blog, or only a share or sign-up widget."""
+    if element.tag in SILENT:
+        return True
+    if "hidden" in element.attrs:
+        return True
+    style = element.style
+    if style and re.search(r"(?:^|;)(?:display:none|visibility:hidden|mso-hide:all)", style):
+        return True
+    return not _WIDGETS.isdisjoint(element.classes)
+
+
+def meaning_of_style(element: Element) -> tuple[str, ...]:
+    """The tags that say what an inline style shows: Google Docs and Word write bold as a style."""
+    style = element.style
+    if not style:
+        return ()
+    tags: list[str] = []
+    if weight := re.search(r"(?:^|;)font-weight:(bold|bolder|[6-9]00)(?:;|$)", style):
+        tags.append("b" if weight else "")
+    if re.search(r"(?:^|;)font-style:(italic|oblique)", style):
+        tags.append("i")
+    if re.search(r"(?:^|;)text-decoration(?:-line)?:[^;]*line-through", style):
+        tags.append("s")
+    if align := re.search(r"(?:^|;)vertical-align:(sub|super)(?:;|$)", style):
+        tags.append("sub" if align[1] == "sub" else "sup")
+    return tuple(tags)
+
+
+def means_nothing(element: Element) -> bool:
+    """``<b style="font-weight:normal">`` is how Google Docs wraps a whole document."""
+    style = element.style
+    return (element.tag in ("b", "strong") and "font-weight:normal" in style) or (
+        element.tag in ("i", "em") and "font-style:normal" in style
+    )
+
+
+_LIST_CLASS = re.compile(r"(?:^|\s)MsoListParagraph|mso-list:l\d", re.I)
+_NUMBER = re.compile(r"^\(?(\d{1,4}|[a-zA-Z]|[ivxIVX]{1,6})[.)]$")
+
+
+def word_list_item(element: Element) -> tuple[str, str] | None:
+    """Whether a paragraph is an item of a list as Word writes it: the list's tag and its marker.
+
+    Word puts the marker into ``<span style='mso-list:Ignore'>``, which browsers show and which a real
+    list would show a second time.
+    """
+    if element.tag != "p":
+        return None
+    about = element.attrs.get("class", "") + " " + element.style
+    if not _LIST_CLASS.search(about):
+        return None
+    for part in element.elements():
+        if "mso-list:ignore" in part.style:
+            marker = part.text().replace("\xa0", " ").strip()
+            return ("ol" if _NUMBER.match(marker) else "ul"), marker
+    return None
+
+
+def without_marker(element: Element) -> list[Node]:
+    """The children of a Word list item without its marker."""
+
+    def keep(node: Node) -> Node | None:
+        if isinstance(node, str):
+            return node
+        if "mso-list:ignore" in node.style:
+            return None
+        copy = Element(node.tag, node.attrs)
+        copy.children = [kept for child in node.children if (kept := keep(child)) is not None]
+        return copy
+
+    return [kept for child in element.children if (kept := keep(child)) is not None]
+
+
+_PIXEL_URL = re.compile(
+    r"""(?ix) ^https?://
+      (?: [^/]*feedburner\.com/~r/ | feeds\.feedburner\.com/~ff/ | medium\.com/_/stat | pixel\.wp\.com/
+        | stats\.wordpress\.com/ | b\.scorecardresearch\.com/ | [^/]*\.doubleclick\.net/
+        | (?:www|ssl)\.google-analytics\.com/ | blogger\.googleusercontent\.com/tracker/
+        | (?:www\.)?facebook\.com/tr | feeds\.wordpress\.com/1\.0/ | analytics\.[^/]+/ | pixel\.[^/]+/
+        | rss-tracker\.[^/]+/ | track\.[^/]+/open )"""
+)
+
+
+def tracking(element: Element, src: str) -> bool:
+    """Whether an image is there to be counted rather than seen."""
+    sizes = [element.attrs.get(name, "").removesuffix("px").strip() for name in ("width", "height")]
+    if any(size in ("0", "1") for size in sizes):
+        return True
+    if re.search(r"(?:^|;)(?:max-)?(?:width|height):[01](?:px)?(?:;|$)", element.style):
+        return True
+    return _PIXEL_URL.match(src) is not None

@@ -1,0 +1,115 @@
+"""What a browser plays and mail cannot: videos, players, posts of others. Each becomes a link that says
+where it leads, with the picture that the service itself shows where the address gives one away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from urllib.parse import parse_qs, urljoin, urlsplit
+
+from newsletter.compose.clean.tree import Element, Node
+
+Words = Callable[..., str]
+"""A text in the newsletter's language by name: ``words("watch_on", service="YouTube")``."""
+
+_SERVICES = (
+    (re.compile(r"(?:^|\.)vimeo\.com$"), "watch_on", "Vimeo"),
+    (re.compile(r"(?:^|\.)dailymotion\.com$"), "watch_on", "Dailymotion"),
+    (re.compile(r"(?:^|\.)(?:ted\.com)$"), "watch_on", "TED"),
+    (re.compile(r"(?:^|\.)(?:tiktok\.com)$"), "watch_on", "TikTok"),
+    (re.compile(r"(?:^|\.)spotify\.com$"), "listen_on", "Spotify"),
+    (re.compile(r"(?:^|\.)soundcloud\.com$"), "listen_on", "SoundCloud"),
+    (re.compile(r"(?:^|\.)bandcamp\.com$"), "listen_on", "Bandcamp"),
+    (re.compile(r"^(?:embed\.)?podcasts\.apple\.com$"), "listen_on", "Apple Podcasts"),
+    (re.compile(r"(?:^|\.)(?:twitter|x)\.com$"), "read_on", "X"),
+    (re.compile(r"(?:^|\.)instagram\.com$"), "see_on", "Instagram"),
+    (re.compile(r"(?:^|\.)facebook\.com$"), "see_on", "Facebook"),
+    (re.compile(r"^(?:www\.)?google\.[a-z.]+$"), "see_on", "Google Maps"),
+    (re.compile(r"(?:^|\.)codepen\.io$"), "see_on", "CodePen"),
+    (re.compile(r"(?:^|\.)slideshare\.net$"), "see_on", "SlideShare"),
+)
+
+
+def frame(element: Element, base_url: str, words: Words) -> list[Node]:
+    """What stands for an ``<iframe>``, ``<embed>`` or ``<object>``; nothing where it leads nowhere."""
+    given = next((element.attrs[name] for name in _FRAME_SOURCES if element.attrs.get(name)), "").strip()
+    url = absolute(given, base_url)
+    if not url:
+        return []
+    title = " ".join(element.attrs.get("title", "").split())
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if video := _youtube(host, parts.path, parts.query):
+        return youtube(video, title, words)
+    for pattern, text, service in _SERVICES:
+        if pattern.search(host):
+            return [_linked(_page(url, host, parts.path), title, words(text, service=service))]
+    return [_linked(url, title, words("open_on", service=host.removeprefix("www.")))]
+
+
+_FRAME_SOURCES = ("src", "data-src", "data-lazy-src", "data")
+
+
+def _youtube(host: str, path: str, query: str) -> str:
+    if re.search(r"(?:^|\.)youtube(?:-nocookie)?\.com$", host):
+        found = re.match(r"/(?:embed|v|shorts|live)/([\w-]{6,20})", path)
+        number = found[1] if found else parse_qs(query).get("v", [""])[0]
+        return number if re.fullmatch(r"[\w-]{6,20}", number) and number != "videoseries" else ""
+    return path[1:] if host == "youtu.be" and re.fullmatch(r"/[\w-]{6,20}", path) else ""
+
+
+def youtube(video: str, title: str, words: Words) -> list[Node]:
+    url = f"https://www.youtube.com/watch?v={video}"
+    label = words("watch_on", service="YouTube")
+    image = Element(
+        "img",
+        {
+            "src": f"https://i.ytimg.com/vi/{video}/hqdefault.jpg",
+            "alt": title or label,
+            "width": "480",
+            "height": "360",
+        },
+    )
+    return [Element("p", {}, Element("a", {"href": url}, image)), _linked(url, title, label)]
+
+
+def _page(url: str, host: str, path: str) -> str:
+    """The page that a person would open, where the player's address tells it."""
+    if host == "player.vimeo.com" and (found := re.match(r"/video/(\d+)", path)):
+        return f"https://vimeo.com/{found[1]}"
+    if host.endswith("spotify.com") and path.startswith("/embed/"):
+        return f"https://open.spotify.com{path.removeprefix('/embed')}"
+    return url
+
+
+def media(element: Element, base_url: str, words: Words) -> list[Node]:
+    """What stands for ``<video>`` or ``<audio>``: its poster and a link to the file."""
+    sources = [element, *(child for child in element.elements() if child.tag == "source")]
+    url = next((found for s in sources if (found := absolute(s.attrs.get("src", ""), base_url))), "")
+    if not url:
+        return []
+    label = words("watch_video" if element.tag == "video" else "listen_audio")
+    title = " ".join((element.attrs.get("title") or element.attrs.get("aria-label", "")).split())
+    poster = absolute(element.attrs.get("poster", ""), base_url)
+    link = _linked(url, title, label)
+    if not poster:
+        return [link]
+    image = Element("img", {"src": poster, "alt": title or label})
+    return [Element("p", {}, Element("a", {"href": url}, image)), link]
+
+
+def absolute(url: str, base_url: str) -> str:
+    """The URL made absolute, or empty where it is not one that a person could open."""
+    try:
+        joined = urljoin(base_url, url.strip()) if url.strip() else ""
+        if joined.startswith("//"):
+            joined = "https:" + joined
+        parts = urlsplit(joined)
+        return joined if parts.scheme in ("http", "https") and parts.hostname else ""
+    except ValueError:
+        return ""
+
+
+def _linked(url: str, title: str, label: str) -> Element:
+    text: list[Node] = [f"{label}: {title}" if title else label]
+    return Element("p", {}, Element("a", {"href": url}, *text))

@@ -1,0 +1,367 @@
+"""One pass over the tree: each element becomes what an email can show, its words kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import urljoin
+
+from newsletter.compose.clean import blocks, debris, embeds, images
+from newsletter.compose.clean.embeds import Words
+from newsletter.compose.clean.tree import Element, Node
+
+_KEPT: Final[dict[str, tuple[str, ...]]] = {
+    "a": ("href", "title"),
+    "ol": ("start", "type", "reversed"),
+    "ul": (),
+    "li": ("value",),
+    "td": ("colspan", "rowspan", "align"),
+    "th": ("colspan", "rowspan", "align", "scope"),
+    **dict.fromkeys(
+        """
+        abbr b blockquote br caption cite code dd del dfn dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i
+        ins kbd mark p pre q s samp small strong sub sup table tbody thead tfoot tr u ul var
+        """.split(),
+        (),
+    ),
+}
+"""What stays, with the attributes that stay on it (beside ``dir`` and ``lang``). All else is unwrapped."""
+
+_RENAMED: Final = {
+    "strike": "s",
+    "tt": "code",
+    "big": "b",
+    "xmp": "pre",
+    "listing": "pre",
+    "plaintext": "pre",
+}
+_BOXES = frozenset(
+    """
+    body div center section article main header footer aside nav form fieldset address details hgroup
+    """.split()
+)
+_LISTS = ("ul", "ol", "menu", "dir")
+
+
+class Rewriter:
+    """Rewrites the tree of one post. ``base_url`` is what relative addresses mean."""
+
+    def __init__(self, *, base_url: str, words: Words) -> None:
+        self._base_url = base_url
+        self._words = words
+        self._special: dict[str, Callable[[Element], list[Node]]] = {
+            "audio": self._media,
+            "embed": self._frame,
+            "iframe": self._frame,
+            "img": self._image,
+            "amp-img": self._image,
+            "math": self._math,
+            "noscript": self._noscript,
+            "object": self._object,
+            "picture": self._picture,
+            "pre": self._pre,
+            "ruby": self._ruby,
+            "svg": self._svg,
+            "table": self._table,
+            "video": self._media,
+        }
+
+    def children(self, element: Element) -> list[Node]:
+        out: list[Node] = []
+        for child in element.children:
+            if isinstance(child, str):
+                out.append(child)
+            elif child.tag == "noscript" and self._repeats(child, out):
+                continue
+            else:
+                out.extend(self.node(child))
+        return out
+
+    def node(self, element: Element) -> list[Node]:
+        """What stands for one element: any number of nodes."""
+        tag = element.tag
+        if tag == "script":
+            return _tex_script(element)
+        if "katex" in element.classes:
+            return self._katex(element)
+        if debris.silent(element):
+            return []
+        if special := self._special.get(tag):
+            return special(element)
+        if tag in _BOXES:
+            return self._container(element)
+        if tag == "p":
+            return self._paragraph(element)
+        if tag == "a":
+            return self._link(element)
+        if tag in _LISTS:
+            return self._list(element)
+        if tag == "summary":
+            return [Element("p", {}, Element("b", {}, *self.children(element)))]
+        if tag in ("option", "legend", "label", "button", "textarea"):
+            return [*self.children(element), " "]
+        if tag == "more":
+            return [element]
+        return self._other(element, _RENAMED.get(tag, tag))
+
+    def _other(self, element: Element, tag: str) -> list[Node]:
+        children = self.children(element)
+        if tag in blocks.HEADINGS and all(map(blocks.blank, children)):
+            return [child for child in children if not isinstance(child, str)]
+        if tag == "hr":
+            return [Element("hr")]
+        if tag in ("blockquote", "li", "dd", "td", "th", "figcaption") and any(
+            map(blocks.is_block, children)
+        ):
+            children = blocks.word_lists(blocks.paragraphs(children))
+        if tag not in _KEPT or debris.means_nothing(element):
+            return self._styled(element, children)
+        attrs = {name: element.attrs[name] for name in (*_KEPT[tag], "dir", "lang") if name in element.attrs}
+        if tag in ("b", "i", "em", "strong", "u", "s", "q", "cite", "small") and not children:
+            return []
+        return [Element(tag, attrs, *children)]
+
+    def _styled(self, element: Element, children: list[Node]) -> list[Node]:
+        """An unwrapped element; what its inline style meant becomes a tag."""
+        direction = {name: element.attrs[name] for name in ("dir", "lang") if element.attrs.get(name)}
+        if any(map(blocks.is_block, children)) or all(map(blocks.blank, children)):
+            return children
+        for tag in debris.meaning_of_style(element) if element.tag in ("span", "font") else ():
+            children = [Element(tag, {}, *children)]
+        return [Element("span", direction, *children)] if direction else children
+
+    def _container(self, element: Element) -> list[Node]:
+        """A box: its paragraphs, without the box. Blogger's ``<div>`` per line becomes a paragraph."""
+        children = self.children(element)
+        if all(map(blocks.blank, children)):
+            return [c for c in children if not isinstance(c, str) and blocks.is_block(c)]
+        direction = {name: element.attrs[name] for name in ("dir", "lang") if element.attrs.get(name)}
+        result = blocks.paragraphs(children)
+        for block in result if direction else ():
+            if isinstance(block, Element):
+                block.attrs = direction | block.attrs
+        return result
+
+    def _paragraph(self, element: Element) -> list[Node]:
+        item = debris.word_list_item(element)
+        if item is not None:
+            tag, marker = item
+            bare = Element("li", {}, *debris.without_marker(element))
+            # A paragraph for now: its neighbours decide where the list begins and ends.
+            mark = Element("span", {"style": "mso-list:ignore"}, marker)
+            return [Element("p", {"class": "MsoListParagraph", "data-list": tag}, mark, *self.children(bare))]
+        children = self.children(element)
+        if any(map(blocks.is_block, children)):
+            return blocks.paragraphs(children)
+        keep = {name: element.attrs[name] for name in ("dir", "lang") if element.attrs.get(name)}
+        return blocks.split_paragraph(Element("p", keep, *children))
+
+    def _link(self, element: Element) -> list[Node]:
+        children = self.children(element)
+        href = element.attrs.get("href", "").strip()
+        if href.lower().startswith(("mailto:", "tel:")):
+            url = href
+        elif not href or href.startswith("#") or self._here(href):
+            url = ""  # anchors within a mail fail in too many clients
+        else:
+            url = embeds.absolute(href, self._base_url)
+        if element.attrs.get("name") == "more" or element.attrs.get("id", "").startswith("more-"):
+            return [Element("more"), *children]
+        if not url or all(map(blocks.blank, children)):
+            return children
+        if any(map(blocks.is_block, children)):
+            return [_relinked(child, url) for child in children]
+        title = {"title": element.attrs["title"]} if element.attrs.get("title") else {}
+        return [Element("a", {"href": url, **title}, *children)]
+
+    def _here(self, href: str) -> bool:
+        """Whether a link leads to a place within the post itself: a footnote."""
+        if "#" not in href or not self._base_url:
+            return False
+        page = self._base_url.partition("#")[0]
+        try:
+            return urljoin(page, href).partition("#")[0] == page and not href.endswith(
+                ("#comments", "#respond")
+            )
+        except ValueError:
+            return False
+
+    def _list(self, element: Element) -> list[Node]:
+        tag = "ol" if element.tag == "ol" else "ul"
+        items: list[Node] = []
+        for child in self.children(element):
+            if isinstance(child, Element) and child.tag == "li":
+                if not blocks.blank(child) or child.first("img"):
+                    items.append(child)
+            elif isinstance(child, Element) and child.tag in ("ul", "ol") and items:
+                last = items[-1]  # a list directly within a list belongs to the item before it
+                if isinstance(last, Element):
+                    last.children.append(child)
+            elif not blocks.blank(child):
+                items.append(Element("li", {}, child))
+        if not items:
+            return []
+        attrs = {name: element.attrs[name] for name in (*_KEPT[tag], "dir", "lang") if name in element.attrs}
+        return [Element(tag, attrs, *items)]
+
+    # --- pictures and players
+
+    def _image(self, element: Element) -> list[Node]:
+        if (character := images.emoji(element)) is not None:
+            return [character]
+        alt = " ".join(element.attrs.get("alt", "").split())
+        src = embeds.absolute(images.source_of(element), self._base_url)
+        if not src:
+            return [alt] if alt else []
+        if debris.tracking(element, src):
+            return []
+        title = {"title": element.attrs["title"]} if element.attrs.get("title") else {}
+        # An alt that was never given is left out, so that the checklist can ask for it.
+        given = {"alt": alt} if "alt" in element.attrs else {}
+        return [Element("img", {"src": src, **given, **title, **images.sized(element, src)})]
+
+    def _picture(self, element: Element) -> list[Node]:
+        image = images.of_picture(element)
+        return self._image(image) if image is not None else self.children(element)
+
+    def _frame(self, element: Element) -> list[Node]:
+        return embeds.frame(element, self._base_url, self._words)
+
+    def _object(self, element: Element) -> list[Node]:
+        children = self.children(element)
+        return children if not all(map(blocks.blank, children)) else self._frame(element)
+
+    def _media(self, element: Element) -> list[Node]:
+        return embeds.media(element, self._base_url, self._words)
+
+    def _noscript(self, element: Element) -> list[Node]:
+        return self.children(element)
+
+    def _repeats(self, noscript: Element, before: list[Node]) -> bool:
+        """Whether a ``<noscript>`` only repeats the lazy image before it."""
+        image = noscript.first("img")
+        if image is None or noscript.text().strip():
+            return False
+        previous = next((n for n in reversed(before) if isinstance(n, Element) and n.first("img")), None)
+        if previous is None:
+            return False
+        shown = previous.first("img")
+        src = embeds.absolute(images.source_of(image), self._base_url)
+        return shown is not None and (debris.tracking(image, src) or _same_file(shown.attrs["src"], src))
+
+    # --- text that is more than text
+
+    def _pre(self, element: Element) -> list[Node]:
+        """Code, exactly: no highlighting, no line numbers, every space and line break."""
+        gutters = [e for e in element.elements() if not _GUTTER.isdisjoint(e.classes)]
+        for gutter in gutters:
+            gutter.children = []
+        return [Element("pre", {}, _code_text(element).strip("\n"))]
+
+    def _table(self, element: Element) -> list[Node]:
+        code = element.first("pre")
+        if code is not None and any(not _GUTTER.isdisjoint(e.classes) for e in element.elements()):
+            blocks_of_code = [
+                e for e in element.elements() if e.tag == "pre" and _GUTTER.isdisjoint(e.classes)
+            ]
+            if blocks_of_code:
+                return self._pre(blocks_of_code[-1])
+        if "tr-caption-container" in element.classes:
+            return self._captioned(element)
+        cells = [e for e in element.elements() if e.tag in ("td", "th")]
+        role = element.attrs.get("role", "")
+        if len(cells) <= 1 or role in ("presentation", "none"):
+            parts: list[Node] = []
+            for cell in cells:
+                if not any(other is not cell and cell in other.elements() for other in cells):
+                    parts.extend(blocks.paragraphs(self.children(cell)))
+            return parts
+        rows = [Element("table", {}, *[c for c in self.children(element) if not isinstance(c, str)])]
+        return [row for row in rows if not blocks.blank(row) or row.first("img")]
+
+    def _captioned(self, element: Element) -> list[Node]:
+        """Blogger's picture with a caption is a table."""
+        picture: list[Node] = []
+        caption: list[Node] = []
+        for cell in (e for e in element.elements() if e.tag == "td"):
+            (caption if "tr-caption" in cell.classes else picture).extend(self.children(cell))
+        figure = Element("figure", {}, *(n for n in picture if not isinstance(n, str)))
+        if not all(map(blocks.blank, caption)):
+            figure.children.append(Element("figcaption", {}, *caption))
+        return [figure]
+
+    def _ruby(self, element: Element) -> list[Node]:
+        """Readings in brackets: half of the clients show ruby as one run-together word."""
+        out: list[Node] = []
+        for child in element.children:
+            if isinstance(child, str):
+                out.append(child)
+            elif child.tag in ("rt", "rtc"):
+                out.append(f"({child.text().strip()})")
+            elif child.tag != "rp":
+                out.extend(self.node(child))
+        return out
+
+    def _math(self, element: Element) -> list[Node]:
+        """A formula as its TeX where the author's markup has it, else its symbols in a row."""
+        tex = next((e for e in element.elements() if e.tag == "annotation"), None)
+        text = tex.text() if tex is not None else element.attrs.get("alttext") or element.text()
+        text = " ".join(text.split())
+        return [Element("code", {}, text)] if text else []
+
+    def _katex(self, element: Element) -> list[Node]:
+        """KaTeX shows each formula twice: once for eyes, once for screen readers."""
+        math = element.first("math")
+        return self._math(math) if math is not None else self._styled(element, self.children(element))
+
+    def _svg(self, element: Element) -> list[Node]:
+        """Drawings do not show in Gmail: their words do."""
+        texts = [" ".join(e.text().split()) for e in element.elements() if e.tag in ("title", "text", "desc")]
+        return [" ".join(text for text in texts if text)]
+
+
+_GUTTER = frozenset({"gutter", "lineno", "linenos", "linenodiv", "rouge-gutter", "line-numbers", "gl"})
+
+
+def _tex_script(element: Element) -> list[Node]:
+    """MathJax 2 keeps formulas in scripts that never run."""
+    if not element.attrs.get("type", "").lower().startswith("math/tex"):
+        return []
+    return [Element("code", {}, " ".join(element.text().split()))]
+
+
+def _code_text(element: Element) -> str:
+    parts: list[str] = []
+    for child in element.children:
+        if isinstance(child, str):
+            parts.append(child)
+        elif child.tag == "br":
+            parts.append("\n")
+        elif not debris.silent(child):
+            parts.append(_code_text(child))
+            # Some highlighters make each line a block of its own.
+            if child.tag in ("div", "p", "li") and not parts[-1].endswith("\n"):
+                parts.append("\n")
+    return "".join(parts)
+
+
+def _relinked(node: Node, url: str) -> Node:
+    """A block within a link: the link moves inside, where every client allows it."""
+    if isinstance(node, str):
+        return Element("a", {"href": url}, node) if node.strip() else node
+    if node.tag in ("p", "h1", "h2", "h3", "h4", "h5", "h6", "figcaption"):
+        if node.first("a") is None:
+            node.children = [Element("a", {"href": url}, *node.children)]
+    elif node.tag == "img":
+        return Element("a", {"href": url}, node)
+    else:
+        node.children = [_relinked(child, url) for child in node.children]
+    return node
+
+
+def _same_file(one: str, other: str) -> bool:
+    def stem(url: str) -> str:
+        return re.sub(r"-\d+x\d+(?=\.\w+$)", "", images.urlsplit_path(url).rpartition("/")[2])
+
+    return stem(one) == stem(other)

@@ -1,0 +1,126 @@
+"""Posts and an issue become one artefact."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+from markdown_it import MarkdownIt
+
+from newsletter.compose.clean import clean
+from newsletter.compose.compiler import Compiler
+from newsletter.compose.dress import dress
+from newsletter.compose.plaintext import plain_text, wrap
+from newsletter.compose.render import Renderer
+from newsletter.compose.slots import Html, Raw, Slot
+from newsletter.compose.themes import Theme, Themes
+from newsletter.compose.view import newsletter_view, one_line, post_view, preheader_for, subject_for
+from newsletter.compose.words import Language, language, zone
+from newsletter.model.artefact import Artefact, Block
+from newsletter.model.issue import Issue
+from newsletter.model.post import Post
+from newsletter.model.publication import Newsletter, Sender
+from subscribers.model import Cadence
+
+_MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table").enable("strikethrough")
+
+_FILLER: Final = Html("&#847;&zwnj;&nbsp;" * 70)
+"""Keeps the text's first words from being shown after the preview line. Invisible; screen readers skip it."""
+
+
+def compose(
+    newsletter: Newsletter,
+    issue: Issue,
+    posts: Sequence[Post],
+    *,
+    compiler: Compiler,
+    themes: Themes,
+    excerpts: bool | None = None,
+) -> Artefact:
+    """Compile an issue. The same arguments always give the same artefact.
+
+    ``posts`` holds at least the issue's included ones. ``excerpts`` shortens each post to its beginning;
+    None leaves it to the theme (which may do so in digests). Subject and preheader are the issue's own
+    where the author wrote them. Raises TemplateProblem or ConfigError for a wrong theme. Never touches
+    the network.
+    """
+    theme = themes.get(newsletter.theme, newsletter.theme_folder)
+    words = language(newsletter.language)
+    by_id = {post.id: post for post in posts}
+    places = sorted((p for p in issue.included if p.post_id in by_id), key=lambda p: p.block)
+    shown = [by_id[place.post_id] for place in places]
+    digest = issue.cadence is not Cadence.EACH
+    shorten = (theme.digest == "excerpt" and digest) if excerpts is None else excerpts
+    subject = issue.subject if issue.subject_edited else ""
+    subject = one_line(
+        subject or subject_for(issue.cadence, shown, newsletter, issue.created_at) or issue.subject
+    )
+    preheader = one_line(issue.preheader if issue.preheader_edited else preheader_for(shown, newsletter))
+
+    renderer = Renderer(theme, compiler)
+    look = theme_context(theme, words)
+    css = renderer.css("article.css.j2", look)
+    views = [
+        post_view(by_id[p.post_id], block=p.block, newsletter=newsletter, words=words, css=css,
+                  digest=digest, excerpt=shorten)
+        for p in places
+    ]  # fmt: skip
+    note = markdown(issue.note, words)
+    context: dict[str, Any] = look | {
+        "newsletter": newsletter_view(newsletter),
+        "subject": subject,
+        "preheader": preheader,
+        "filler": _FILLER if preheader else Html(""),
+        "posts": views,
+        "digest": digest,
+        "date": words.date(issue.created_at, zone(newsletter.timezone)),
+        "note": dress(note, css) if note else "",
+        "note_text": plain_text(note, links=words("links"), image="{alt}") if note else "",
+        "slot": Slot,
+    }
+    context |= {
+        "rule": "-" * 40,
+        "why_text": "\n".join(wrap(words("why", newsletter=context["newsletter"].title))),
+        "disclaimer_text": "\n".join(wrap(context["newsletter"].disclaimer)),
+    }
+    seed = _seed(theme, newsletter, subject, preheader, issue.note, views, context["date"])
+    return Artefact(
+        subject=subject,
+        preheader=preheader,
+        sender=newsletter.sender or Sender(name=context["newsletter"].title, address=""),
+        reply_to=newsletter.reply_to,
+        language=words.tag,
+        title=context["newsletter"].title,
+        html=renderer.html("layout.mjml.j2", context, seed),
+        text=renderer.text("text.txt.j2", context, seed),
+        blocks=tuple(
+            Block(number=place.block, post_id=place.post_id, title=view.title)
+            for place, view in zip(places, views, strict=True)
+        ),
+    )
+
+
+def theme_context(theme: Theme, words: Language) -> dict[str, Any]:
+    """What every template of a theme may use, whatever it renders."""
+    right_to_left = words.direction == "rtl"
+    return {
+        "theme": theme,
+        "t": words,
+        "lang": Raw(words.tag),
+        "dir": Raw(words.direction),
+        "start": Raw("right" if right_to_left else "left"),
+        "end": Raw("left" if right_to_left else "right"),
+    }
+
+
+def markdown(text: str, words: Language) -> str:
+    """The author's note as safe HTML. HTML within it is shown as text."""
+    return clean(_MARKDOWN.render(text), words=words).html if text.strip() else ""
+
+
+def _seed(theme: Theme, newsletter: Newsletter, *parts: object) -> str:
+    digest = hashlib.sha256(theme.version.encode())
+    for part in (newsletter, *parts):
+        digest.update(repr(part).encode("utf-8", "surrogatepass") + b"\0")
+    return digest.hexdigest()

@@ -1,0 +1,32 @@
+"""From an artefact to what is sent or shown: a join of segments, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from newsletter.model.artefact import Artefact, carried, filled_html, filled_text
+from newsletter.model.delivery import Letter
+
+
+def letter_of(artefact: Artefact, mask: int, headers: tuple[tuple[str, str], ...] = ()) -> Letter:
+    """The letter for every delivery that carries these blocks. Never compiles anything."""
+    return Letter(
+        id=f"{artefact.content_hash[:40]}-{mask & artefact.mask:x}",
+        sender=artefact.sender,
+        reply_to=artefact.reply_to,
+        subject=artefact.subject,
+        language=artefact.language,
+        html=carried(artefact.html, mask),
+        text=carried(artefact.text, mask),
+        headers=headers,
+    )
+
+
+def page(artefact: Artefact, values: Mapping[str, str]) -> str:
+    """The HTML body with every block and these values."""
+    return filled_html(artefact.html, values)
+
+
+def text_page(artefact: Artefact, values: Mapping[str, str]) -> str:
+    """The plain-text body with every block and these values."""
+    return filled_text(artefact.text, values)

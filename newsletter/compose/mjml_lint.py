@@ -1,0 +1,163 @@
+"""Our own look at MJML before it is compiled: the compiler lets unknown tags and attributes pass in
+silence, and names neither line nor reason for the rest."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final
+
+_BOX = {
+    "align", "background-color", "border", "border-bottom", "border-left", "border-radius", "border-right",
+    "border-top", "css-class", "padding", "padding-bottom", "padding-left", "padding-right", "padding-top",
+    "container-background-color", "mj-class", "direction", "height", "width", "vertical-align", "text-align",
+}  # fmt: skip
+_FONT = {
+    "color", "font-family", "font-size", "font-style", "font-weight", "letter-spacing", "line-height",
+    "text-decoration", "text-transform",
+}  # fmt: skip
+_BACKGROUND = {
+    "background-url", "background-repeat", "background-size", "background-position", "background-position-x",
+    "background-position-y",
+}  # fmt: skip
+_LINK = {"href", "rel", "target", "title", "name"}
+
+TAGS: Final[dict[str, set[str]]] = {
+    "mjml": {"lang", "dir", "owa"},
+    "mj-head": set(),
+    "mj-body": {"background-color", "width", "css-class", "mj-class"},
+    "mj-attributes": set(),
+    "mj-all": _BOX | _FONT,
+    "mj-class": _BOX | _FONT | _BACKGROUND | _LINK | {"name", "inner-padding", "full-width"},
+    "mj-title": set(),
+    "mj-preview": set(),
+    "mj-style": set(),
+    "mj-breakpoint": {"width"},
+    "mj-section": _BOX | _BACKGROUND | {"full-width"},
+    "mj-wrapper": _BOX | _BACKGROUND | {"full-width"},
+    "mj-group": _BOX,
+    "mj-column": _BOX | {"inner-background-color", "inner-border", "inner-border-bottom", "inner-border-left",
+                         "inner-border-radius", "inner-border-right", "inner-border-top"},
+    "mj-text": _BOX | _FONT,
+    "mj-button": _BOX | _FONT | _LINK | {"inner-padding"},
+    "mj-image": _BOX | _LINK | {"src", "srcset", "alt", "sizes", "fluid-on-mobile", "max-height", "usemap"},
+    "mj-divider": _BOX | {"border-color", "border-style", "border-width"},
+    "mj-spacer": _BOX,
+    "mj-table": _BOX | _FONT | {"cellpadding", "cellspacing", "role", "table-layout"},
+    "mj-raw": {"position"},
+    "mj-hero": _BOX | _BACKGROUND | {"background-height", "background-width", "mode",
+                                     "inner-background-color"},
+    "mj-social": _BOX | _FONT | {"icon-height", "icon-size", "icon-padding", "inner-padding", "mode",
+                                 "text-padding", "table-layout"},
+    "mj-social-element": _BOX | _FONT | _LINK | {"src", "alt", "icon-height", "icon-size", "icon-padding",
+                                                 "text-padding"},
+    "mj-navbar": _BOX | {"base-url", "hamburger"},
+    "mj-navbar-link": _BOX | _FONT | _LINK,
+}  # fmt: skip
+"""The tags that a theme may use, and their attributes (mjml.io documentation, version 4)."""
+
+_INSIDE: Final = {
+    "mj-head": {"mjml"},
+    "mj-body": {"mjml"},
+    "mj-section": {"mj-body", "mj-wrapper"},
+    "mj-wrapper": {"mj-body"},
+    "mj-hero": {"mj-body", "mj-wrapper"},
+    "mj-column": {"mj-section", "mj-group"},
+    "mj-group": {"mj-section"},
+    "mj-attributes": {"mj-head"},
+    "mj-title": {"mj-head"},
+    "mj-preview": {"mj-head"},
+    "mj-style": {"mj-head"},
+    "mj-breakpoint": {"mj-head"},
+    "mj-text": {"mj-column", "mj-hero"},
+    "mj-button": {"mj-column", "mj-hero"},
+    "mj-image": {"mj-column", "mj-hero"},
+    "mj-divider": {"mj-column", "mj-hero"},
+    "mj-spacer": {"mj-column", "mj-hero"},
+    "mj-table": {"mj-column", "mj-hero"},
+    "mj-social": {"mj-column", "mj-hero"},
+    "mj-navbar": {"mj-column", "mj-hero"},
+}  # fmt: skip
+
+_TAG = re.compile(
+    r"<!--.*?-->|<(/?)(mjml|mj-[a-z-]+)((?:\s+[^\s=>/]+(?:=(?:\"[^\"]*\"|'[^']*'))?)*)\s*(/?)>", re.S
+)
+_OPENS = re.compile(r"<mj(?:ml\b|-)[a-zA-Z-]*[^>]{0,60}")
+_ATTRIBUTE = re.compile(r"([^\s=]+)(?:=(\"[^\"]*\"|'[^']*'))?")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """``excerpt`` is the tag as it stands in the source, by which its line is found."""
+
+    text: str
+    excerpt: str
+    hint: str = ""
+
+
+def first_problem(mjml: str) -> Problem | None:
+    """The first thing that is wrong, or None."""
+    stack: list[tuple[str, str]] = []
+    end = 0
+    for match in _TAG.finditer(mjml):
+        if match[2] is None:
+            continue
+        if stray := _OPENS.search(mjml, end, match.start()):
+            return Problem(
+                "This tag is not closed, or an attribute lacks its quotes.", stray[0].split("\n")[0]
+            )
+        end = match.end()
+        closing, tag, attributes, alone = match.groups()
+        excerpt = match[0].split("\n")[0].split("zq")[0]
+        if closing:
+            if not stack or stack[-1][0] != tag:
+                expected = f"</{stack[-1][0]}> is expected here" if stack else "nothing is open here"
+                return Problem(f"</{tag}> closes what is not open: {expected}.", f"</{tag}>")
+            stack.pop()
+            continue
+        if problem := _of_tag(tag, attributes, excerpt, stack[-1][0] if stack else ""):
+            return problem
+        if not alone:
+            stack.append((tag, excerpt))
+    if stray := _OPENS.search(mjml, end):
+        return Problem("This tag is not closed, or an attribute lacks its quotes.", stray[0].split("\n")[0])
+    if stack:
+        return Problem(f"<{stack[-1][0]}> is never closed.", stack[-1][1])
+    return None
+
+
+def _of_tag(tag: str, attributes: str, excerpt: str, parent: str) -> Problem | None:
+    known = TAGS.get(tag)
+    if known is None:
+        near = get_close_matches(tag, TAGS, n=1)
+        return Problem(f"There is no tag <{tag}>.", excerpt, f"Did you mean <{near[0]}>?" if near else "")
+    if tag in _INSIDE and parent != "mj-attributes" and parent not in _INSIDE[tag]:
+        inside = " or ".join(f"<{name}>" for name in sorted(_INSIDE[tag]))
+        return Problem(f"<{tag}> stands in <{parent or 'nothing'}>; it belongs into {inside}.", excerpt)
+    for name, value in _ATTRIBUTE.findall(attributes):
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            return Problem(
+                f"<{tag}> has no attribute {name!r}.", excerpt, f"Did you mean {near[0]!r}?" if near else ""
+            )
+        bad = _bad_value(name, value[1:-1])
+        if bad:
+            return Problem(f"<{tag}> has {name}={value}, which {bad}.", excerpt)
+    return None
+
+
+def _bad_value(name: str, value: str) -> str:
+    if value.startswith("zq"):
+        return ""
+    if name.endswith("color") and not re.fullmatch(r"#[0-9a-fA-F]{3,8}|[a-zA-Z]+|rgba?\([\d., %]+\)", value):
+        return "is no colour"
+    if name in ("width", "height", "font-size") and not re.fullmatch(r"\d+(?:\.\d+)?(?:px|%)?|auto", value):
+        return "is no size"
+    if name.startswith(("padding", "inner-padding")) and not re.fullmatch(
+        r"(?:\d+(?:\.\d+)?(?:px|%)?\s*){1,4}", value
+    ):
+        return "is no padding"
+    if name in ("align", "text-align") and value not in ("left", "right", "center", "justify"):
+        return "is none of left, right, center"
+    return ""

@@ -1,0 +1,274 @@
+"""The plain-text part, as a person would have typed it: numbered links, real lists, code and quotations
+kept, lines of at most 78 columns (RFC 5322 section 2.1.1)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+from newsletter.compose.clean.blocks import HEADINGS, is_block
+from newsletter.compose.clean.tree import Element, Node, parse
+
+WIDTH: Final = 78
+
+
+def plain_text(html: str, *, links: str, image: str) -> str:
+    """The text of cleaned HTML. ``links`` heads the list of addresses at the end ("Links:"); ``image``
+    is what stands for a picture, with ``{alt}`` in it."""
+    writer = _Writer(image)
+    lines = writer.blocks(parse(html).children, WIDTH)
+    if writer.links:
+        lines += ["", links, *(f"[{number}] {url}" for number, url in enumerate(writer.links, 1))]
+    return "\n".join(line.rstrip() for line in lines).strip("\n")
+
+
+def columns(text: str) -> int:
+    """How many columns a text takes in a terminal: two for East Asian wide characters, none for marks
+    that combine with the character before (Unicode Standard Annex 11)."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(c) or unicodedata.category(c) in ("Mn", "Me", "Cf")
+        else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )  # fmt: skip
+
+
+_WIDE = re.compile(
+    r"[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff01-\uff60\U00020000-\U0003ffff]"
+)
+_NEVER_FIRST = (
+    "\u3001\u3002\uff0c\uff0e\u30fb\uff1a\uff1b\uff1f\uff01\uff09\uff3d\uff5d\u300d\u300f\u3011\u3009\u300b"
+    "\u30fc\u3005\u309d\u30fd,.:;?!)]}"
+)
+
+
+def wrap(text: str, width: int = WIDTH) -> list[str]:
+    """Lines of at most ``width`` columns. A word without a place to break stays whole, so that
+    addresses can be opened; scripts without spaces break between characters."""
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        line, used = "", 0
+        for word in re.findall(r"[^ ]+", paragraph):
+            for gap, piece in _pieces(word):
+                size = columns(piece)
+                space = " " if gap and line else ""
+                if line and used + len(space) + size > width:
+                    lines.append(line)
+                    line, used, space = "", 0, ""
+                line += space + piece
+                used += len(space) + size
+        lines.append(line)
+    return lines
+
+
+def _pieces(word: str) -> list[tuple[bool, str]]:
+    """A word's unbreakable pieces; the flag says whether a space precedes the piece."""
+    if not _WIDE.search(word):
+        return [(True, word)]
+    pieces: list[tuple[bool, str]] = []
+    for part in re.findall(rf"{_WIDE.pattern}[{re.escape(_NEVER_FIRST)}]*|(?:(?!{_WIDE.pattern}).)+", word):
+        pieces.append((not pieces, part))
+    return pieces
+
+
+class _Writer:
+    def __init__(self, image: str) -> None:
+        self.links: list[str] = []
+        self._image = image
+
+    def blocks(self, nodes: list[Node], width: int) -> list[str]:
+        """The lines of blocks, an empty line between them."""
+        lines: list[str] = []
+        run: list[Node] = []
+
+        def add(more: list[str]) -> None:
+            if more:
+                if lines:
+                    lines.append("")
+                lines.extend(more)
+
+        def close() -> None:
+            text = self.inline(run)
+            run.clear()
+            if text:
+                add(wrap(text, width))
+
+        for node in nodes:
+            if is_block(node) and isinstance(node, Element):
+                close()
+                add(self._block(node, width))
+            else:
+                run.append(node)
+        close()
+        return lines
+
+    def _block(self, element: Element, width: int) -> list[str]:
+        tag = element.tag
+        if tag in HEADINGS:
+            text = wrap(self.inline(element.children), width)
+            if text == [""]:
+                return []
+            return [*text, "-" * max(map(columns, text))] if tag in ("h1", "h2") else text
+        if tag in ("ul", "ol"):
+            return self._list(element, width)
+        if tag == "blockquote":
+            return [f"> {line}".rstrip() for line in self.blocks(element.children, width - 2)]
+        if tag == "pre":
+            return [f"    {line}" for line in element.text().strip("\n").split("\n")]
+        if tag == "hr":
+            return ["* * *"]
+        if tag == "table":
+            return self._table(element, width)
+        if tag == "dl":
+            return self._terms(element, width)
+        return self.blocks(element.children, width)
+
+    def _list(self, element: Element, width: int) -> list[str]:
+        items = [child for child in element.children if isinstance(child, Element)]
+        numbers = _numbers(element, items)
+        marks = [f"{number}. " for number in numbers] if numbers else ["* "] * len(items)
+        indent = max((len(mark) for mark in marks), default=2)
+        rendered = [self._item(item, width - indent) for item in items]
+        loose = any("" in lines for lines in rendered)
+        out: list[str] = []
+        for mark, lines in zip(marks, rendered, strict=True):
+            if loose and out:
+                out.append("")
+            first, *rest = lines or [""]
+            out.append(mark.rjust(indent) + first)
+            out.extend(" " * indent + line if line else "" for line in rest)
+        return out
+
+    def _item(self, item: Element, width: int) -> list[str]:
+        """An item's lines; a list within it follows its words at once."""
+        inner = [c for c in item.children if isinstance(c, Element) and c.tag in ("ul", "ol")]
+        if not inner:
+            return self.blocks(item.children, width)
+        lines = self.blocks([c for c in item.children if c not in inner], width)
+        for nested in inner:
+            lines += self._list(nested, width)
+        return lines
+
+    def _terms(self, element: Element, width: int) -> list[str]:
+        lines: list[str] = []
+        for child in element.children:
+            if isinstance(child, Element):
+                inside = self.blocks(child.children, width - (4 if child.tag == "dd" else 0))
+                lines += [f"    {line}" if child.tag == "dd" else line for line in inside]
+        return lines
+
+    def _table(self, element: Element, width: int) -> list[str]:
+        caption = next((e for e in element.elements() if e.tag == "caption"), None)
+        out = [*wrap(self.inline(caption.children), width), ""] if caption is not None else []
+        rows = [
+            [self.inline(c.children).replace("\n", " ") for c in row.children if isinstance(c, Element)]
+            for row in element.elements()
+            if row.tag == "tr"
+        ]
+        count = max((len(row) for row in rows), default=0)
+        if not count:
+            return []
+        rows = [row + [""] * (count - len(row)) for row in rows]
+        sizes = [max(columns(row[n]) for row in rows) for n in range(count)]
+        heads = element.first("th") is not None
+        if sum(sizes) + 3 * (count - 1) <= width:
+            for number, row in enumerate(rows):
+                cells = (cell + " " * (size - columns(cell)) for cell, size in zip(row, sizes, strict=True))
+                out.append("   ".join(cells).rstrip())
+                if heads and number == 0 and len(rows) > 1:
+                    out.append("   ".join("-" * size for size in sizes))
+            return out
+        titles = rows[0] if heads and len(rows) > 1 else [""] * count
+        for row in rows[1:] if any(titles) else rows:
+            for title, cell in zip(titles, row, strict=True):
+                if cell:
+                    out += wrap(f"{title}: {cell}" if title else cell, width)
+            out.append("")
+        return out[:-1]
+
+    # --- within a line
+
+    def inline(self, nodes: list[Node]) -> str:
+        text = "".join(self._inline(node) for node in nodes)
+        text = re.sub(r"[ \t\r\f\v\xa0]*\n[ \t\r\f\v\xa0]*", "\n", text)
+        return re.sub(r"[ \t\r\f\v\xa0]+", " ", text).strip(" \n")
+
+    def _inline(self, node: Node) -> str:
+        if isinstance(node, str):
+            return re.sub(r"[\s\xa0]+", " ", node).replace("\u00ad", "").replace("\u200b", "")
+        tag = node.tag
+        if tag == "br":
+            return "\n"
+        if tag == "img":
+            alt = node.attrs.get("alt", "")
+            return self._image.replace("{alt}", alt) if alt else ""
+        if tag == "pre":
+            return node.text()
+        inside = "".join(self._inline(child) for child in node.children)
+        if tag == "a":
+            return self._link(node, inside)
+        if tag in ("b", "strong", "em", "i") and inside.strip() and len(inside) <= 80 and "\n" not in inside:
+            mark = "*" if tag in ("b", "strong") else "_"
+            if mark not in inside:
+                lead, tail = inside[: len(inside) - len(inside.lstrip())], inside[len(inside.rstrip()) :]
+                return f"{lead}{mark}{inside.strip()}{mark}{tail}"
+        if tag == "q":
+            return f"“{inside}”"
+        if tag == "sup" and re.fullmatch(r"\s*\d+\s*", inside):
+            return f"[{inside.strip()}]" if not node.first("a") else inside
+        return inside
+
+    def _link(self, node: Element, inside: str) -> str:
+        url = node.attrs.get("href", "")
+        shown = inside.strip()
+        bare = re.sub(r"^(?:https?://(?:www\.)?|mailto:|tel:)|/$", "", url)
+        if not url or not shown or shown.rstrip("/") in (url.rstrip("/"), bare):
+            return url if url and shown and shown != bare else inside
+        if node.first("img") is not None and shown.startswith(self._image.partition("{alt}")[0]):
+            return inside  # a picture that links to its larger self
+        if url not in self.links:
+            self.links.append(url)
+        tail = inside[len(inside.rstrip()) :]
+        return f"{inside.rstrip()} [{self.links.index(url) + 1}]{tail}"
+
+
+def _numbers(element: Element, items: list[Element]) -> list[str]:
+    """The numbers of an ordered list's items, as ``start``, ``value``, ``reversed`` and ``type`` say."""
+    if element.tag != "ol":
+        return []
+    backwards = "reversed" in element.attrs
+    number = _integer(element.attrs.get("start"), len(items) if backwards else 1)
+    out: list[str] = []
+    for item in items:
+        number = _integer(item.attrs.get("value"), number)
+        out.append(_number(number, element.attrs.get("type", "1")))
+        number += -1 if backwards else 1
+    return out
+
+
+def _integer(text: str | None, otherwise: int) -> int:
+    return int(text) if text and re.fullmatch(r"-?\d{1,6}", text.strip()) else otherwise
+
+
+def _number(number: int, kind: str) -> str:
+    if kind in ("a", "A") and number > 0:
+        letters = ""
+        while number:
+            number, rest = divmod(number - 1, 26)
+            letters = chr(97 + rest) + letters
+        return letters if kind == "a" else letters.upper()
+    if kind in ("i", "I") and 0 < number < 4000:
+        roman = ""
+        for value, sign in _ROMAN:
+            roman += sign * (number // value)
+            number %= value
+        return roman if kind == "I" else roman.lower()
+    return str(number)
+
+
+_ROMAN: Final = (
+    (1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"), (40, "XL"),
+    (10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"),
+)  # fmt: skip

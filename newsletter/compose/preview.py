@@ -1,0 +1,56 @@
+"""The draft as the author looks at it: the very bytes that will be sent, seen through other eyes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+
+from newsletter.compose.letter import page
+from newsletter.model.artefact import Artefact
+
+
+class Mode(StrEnum):
+    """How a preview is seen. ``FORCED_DARK`` only approximates what Gmail and Outlook do by rules that
+    they do not publish."""
+
+    LIGHT = "light"
+    DARK = "dark"
+    FORCED_DARK = "forced-dark"
+    NO_IMAGES = "no-images"
+
+
+_DARK_QUERY = re.compile(r"@media\s*\(prefers-color-scheme:\s*dark\)")
+_SCHEMES = re.compile(r'(<meta name="(?:supported-color-schemes|color-scheme)" content=")[^"]*(")')
+_IMAGE = re.compile(r"<img\b[^>]*>")
+
+
+def preview_html(artefact: Artefact, values: Mapping[str, str], *, mode: Mode = Mode.LIGHT) -> str:
+    """The HTML body as one kind of client shows it, whatever the looking browser itself prefers."""
+    html = page(artefact, values)
+    if mode is Mode.DARK:
+        return _scheme(_DARK_QUERY.sub("@media all", html), "dark")
+    html = _scheme(_DARK_QUERY.sub("@media not all", html), "light")
+    if mode is Mode.FORCED_DARK:
+        # Turning lightness upside down and hues back is what such clients come closest to.
+        return html.replace("</head>", f"<style>{_FORCED}</style></head>", 1)
+    if mode is Mode.NO_IMAGES:
+        return _IMAGE.sub(_without_image, html)
+    return html
+
+
+_FORCED = (
+    "html{background:#121212}body{filter:invert(.93) hue-rotate(180deg)}"
+    "img{filter:invert(1.0) hue-rotate(180deg)}"
+)
+
+
+def _scheme(html: str, scheme: str) -> str:
+    html = _SCHEMES.sub(rf"\g<1>{scheme}\g<2>", html)
+    return re.sub(r"color-scheme: light dark", f"color-scheme: {scheme}", html)
+
+
+def _without_image(match: re.Match[str]) -> str:
+    """The image's place with its alternative text in a thin frame, as clients draw it."""
+    image = re.sub(r"""\s(?:src|srcset)=(?:"[^"]*"|'[^']*')""", "", match[0])
+    return re.sub(r"^<img", '<img src="data:,"', image)

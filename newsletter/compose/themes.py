@@ -1,0 +1,183 @@
+"""Themes: a folder each, of templates and ``theme.toml``; an author's own folder lies on top.
+
+A file is looked for in the author's folder, then in the theme's, then in ``shared``. Tokens of an
+author's ``theme.toml`` replace the theme's one by one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from newsletter.compose.places import shipped
+from newsletter.compose.slots import Raw
+from newsletter.errors import ConfigError, TemplateProblem
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_FAMILY = re.compile(r"[A-Za-z0-9 ,'_-]{1,300}")
+_NUMBER = re.compile(r"\d{1,4}(?:\.\d{1,3})?")
+
+PALETTE: Final = ("page", "paper", "text", "muted", "line", "link", "title", "accent", "code", "on_accent")
+"""Every colour of a palette, all of them ``#rrggbb``. ``code`` is the ground behind code."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Theme:
+    """A theme's tokens, validated, and the folders where its files are looked for, in order."""
+
+    name: str
+    folders: tuple[Path, ...]
+    light: Mapping[str, Raw]
+    dark: Mapping[str, Raw]
+    type: Mapping[str, Raw]
+    layout: Mapping[str, Raw]
+    logo: Mapping[str, str]
+    digest: str = "full"  #: what a digest shows of each post: "full" or "excerpt"
+    version: str = field(default="")  #: hash of every file
+
+
+class Themes:
+    """Finds themes. Reads files each time it is asked, so that an author sees a change at once."""
+
+    def names(self) -> tuple[str, ...]:
+        """The themes that ship."""
+        return tuple(sorted(path.parent.name for path in shipped().glob("*/theme.toml")))
+
+    def get(self, name: str, folder: str = "") -> Theme:
+        """The theme with the author's folder on top.
+
+        Raises ConfigError for a theme or folder that does not exist, TemplateProblem naming the file
+        for one that is wrong.
+        """
+        base = shipped(name) if _NAME.fullmatch(name) else shipped() / "none"
+        if not (base / "theme.toml").is_file():
+            raise ConfigError(
+                f"There is no theme named {name!r}.", hint=f"Choose from: {', '.join(self.names())}."
+            )
+        folders = [base, shipped("shared")]
+        data = _read(base / "theme.toml")
+        if folder:
+            own = Path(folder).expanduser()
+            if not own.is_dir():
+                raise ConfigError(
+                    f"The theme folder {folder} does not exist.", hint="Mend THEME_FOLDER or leave it empty."
+                )
+            folders.insert(0, own)
+            if (own / "theme.toml").is_file():
+                data = _merged(data, _read(own / "theme.toml"), own / "theme.toml")
+        file = str(folders[0] / "theme.toml")
+        return Theme(
+            name=name,
+            folders=tuple(folders),
+            light=_checked(data, "light", dict.fromkeys(PALETTE, _COLOUR), file),
+            dark=_checked(data, "dark", dict.fromkeys(PALETTE, _COLOUR), file),
+            type=_checked(data, "type", _TYPE, file),
+            layout=_checked(data, "layout", _LAYOUT, file),
+            logo={name: str(value) for name, value in data.get("logo", {}).items()},
+            digest=_digest(data, file),
+            version=_version(folders),
+        )
+
+
+_TYPE = {
+    "body": _FAMILY,
+    "heading": _FAMILY,
+    "interface": _FAMILY,
+    "mono": _FAMILY,
+    "size": _NUMBER,
+    "line_height": _NUMBER,
+    "title_size": _NUMBER,
+    "title_size_phone": _NUMBER,
+    "title_weight": _NUMBER,
+    "small": _NUMBER,
+}
+_LAYOUT = {"width": _NUMBER, "gutter": _NUMBER, "radius": _NUMBER}
+_TABLES = {"light", "dark", "type", "layout", "logo", "digest", "name"}
+
+
+def _read(path: Path) -> dict[str, dict[str, object]]:
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        line = re.search(r"at line (\d+)", str(error))
+        raise TemplateProblem(
+            f"{path.name} cannot be read: {error}.", file=str(path), line=int(line[1]) if line else 0
+        ) from error
+    for name, value in data.items():
+        if name not in _TABLES:
+            raise TemplateProblem(
+                f"{path.name} has a part {name!r} that means nothing.",
+                file=str(path),
+                line=_line(path, name),
+                hint=f"Its parts are: {', '.join(sorted(_TABLES))}.",
+            )
+        if not isinstance(value, dict) and name != "name":
+            raise TemplateProblem(
+                f"{path.name}: {name!r} must be a table.", file=str(path), line=_line(path, name)
+            )
+    return data
+
+
+def _line(path: Path, word: str) -> int:
+    """The first line that begins with a word, or ``[word``; 0 where there is none."""
+    lines = path.read_text("utf-8", errors="replace").splitlines()
+    return next((n for n, text in enumerate(lines, 1) if re.match(rf"\s*\[?{re.escape(word)}\b", text)), 0)
+
+
+def _merged(
+    base: dict[str, dict[str, object]], own: dict[str, dict[str, object]], file: Path
+) -> dict[str, dict[str, object]]:
+    merged = dict(base)
+    for table, values in own.items():
+        if table == "name":
+            continue
+        for token in values:
+            if table != "logo" and token not in base.get(table, {}):
+                raise TemplateProblem(
+                    f"theme.toml sets {table}.{token}, which does not exist.",
+                    file=str(file),
+                    line=_line(file, token),
+                    hint=f"[{table}] has: {', '.join(base.get(table, {}))}.",
+                )
+        merged[table] = {**base.get(table, {}), **values}
+    return merged
+
+
+def _checked(
+    data: Mapping[str, Mapping[str, object]], table: str, rules: Mapping[str, re.Pattern[str]], file: str
+) -> dict[str, Raw]:
+    given = data.get(table, {})
+    checked: dict[str, Raw] = {}
+    for token, rule in rules.items():
+        value = str(given.get(token, ""))
+        if not rule.fullmatch(value):
+            raise TemplateProblem(
+                f"theme.toml: {table}.{token} is {value!r}, which cannot be used.",
+                file=file,
+                line=_line(Path(file), token) if Path(file).is_file() else 0,
+                hint="Colours are written #rrggbb, sizes as numbers of pixels, fonts as names with commas.",
+            )
+        checked[token] = Raw(value)
+    return checked
+
+
+def _digest(data: Mapping[str, Mapping[str, object]], file: str) -> str:
+    shows = str(data.get("digest", {}).get("shows", "full"))
+    if shows not in ("full", "excerpt"):
+        raise TemplateProblem(f"theme.toml: digest.shows is {shows!r}; it is 'full' or 'excerpt'.", file=file)
+    return shows
+
+
+def _version(folders: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(folder.iterdir()):
+            if path.suffix in (".j2", ".toml") and path.is_file():
+                digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()

@@ -1,0 +1,192 @@
+"""What templates may see: plain values made from the model, cleaned and measured once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from newsletter.compose.clean import clean
+from newsletter.compose.clean.embeds import absolute
+from newsletter.compose.clean.tree import Element, inner, parse
+from newsletter.compose.dress import dress
+from newsletter.compose.plaintext import columns, plain_text, wrap
+from newsletter.compose.slots import Html, Mark
+from newsletter.compose.words import Language, language, zone
+from newsletter.model.post import Post
+from newsletter.model.publication import Newsletter
+from subscribers.model import Cadence
+
+EXCERPT_WORDS: Final = 80
+"""An excerpt without a "more" break of the author's: whole paragraphs until this many words."""
+
+PREHEADER_LENGTH: Final = 110
+_SUBJECT_LENGTH: Final = 200
+
+
+@dataclass(frozen=True)
+class NewsletterView:
+    title: str
+    site_url: str
+    disclaimer: str
+    postal_address: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PostView:
+    """``html`` and ``text`` are what this issue shows: the whole post, or its excerpt where ``cut``."""
+
+    title: str
+    heading: str  #: the title for plain text, with a line beneath
+    url: str
+    author: str
+    byline: str
+    html: Html
+    text: str
+    cut: bool
+    comments_url: str
+    image_url: str
+    begin: Mark
+    end: Mark
+
+
+def newsletter_view(newsletter: Newsletter) -> NewsletterView:
+    return NewsletterView(
+        title=one_line(newsletter.title),
+        site_url=absolute(newsletter.site_url, ""),
+        disclaimer=one_line(newsletter.disclaimer),
+        postal_address=tuple(filter(None, map(one_line, newsletter.postal_address.splitlines()))),
+    )
+
+
+def post_view(
+    post: Post, *, block: int, newsletter: Newsletter, words: Language, css: str, digest: bool, excerpt: bool
+) -> PostView:
+    """One post, cleaned and dressed. ``excerpt`` asks for its beginning only."""
+    cleaned = clean(post.html, base_url=post.base_url or post.url, title=post.title, words=words)
+    html, cut = cleaned.html, post.truncated
+    if excerpt:
+        shown = cleaned.opening or first_words(cleaned.html)
+        html, cut = shown, cut or shown != cleaned.html
+    title = title_of(post, words)
+    return PostView(
+        title=title,
+        heading=_underlined(title),
+        url=absolute(post.url, ""),
+        author=_name_only(post.author),
+        byline=_byline(post, newsletter, words, cleaned.html),
+        html=dress(html, css, below=2 if digest else 1),
+        text=plain_text(html, links=words("links"), image=words("image", alt="{alt}")),
+        cut=cut,
+        comments_url=absolute(post.comments_url, ""),
+        image_url=absolute(post.image_url, ""),
+        begin=Mark(block),
+        end=Mark(-1),
+    )
+
+
+def _byline(post: Post, newsletter: Newsletter, words: Language, html: str) -> str:
+    parts = []
+    author = _name_only(post.author)
+    if author and author.casefold() != newsletter.title.strip().casefold():
+        parts.append(words("by", author=author))
+    if post.published_at is not None:
+        parts.append(words.date(post.published_at, zone(newsletter.timezone)))
+    if (minutes := reading_minutes(parse(html).text())) > 1:
+        parts.append(words.count("reading_minutes", minutes))
+    return " · ".join(parts)
+
+
+def _name_only(author: str) -> str:
+    """An author's name; RSS asks for an address beside it, which is nobody's to publish."""
+    return one_line(re.sub(r"[(<]?[^\s()<>@]+@[^\s()<>@]+[)>]?", "", author)).strip(" ()")
+
+
+def reading_minutes(text: str) -> int:
+    """How long a text takes to read, minutes: 230 words each, or 500 characters of a script that
+    writes no spaces (Brysbaert 2019 gives 238 for English)."""
+    wide = len(re.findall(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]", text))
+    words = len(re.findall(r"\w+", text)) if wide * 2 < len(text) else 0
+    return round(words / 230 + wide / 500)
+
+
+def first_words(html: str) -> str:
+    """The first blocks of cleaned HTML until they hold enough words."""
+    root = parse(html)
+    kept: list[Element | str] = []
+    count = 0
+    for child in root.children:
+        kept.append(child)
+        count += len(re.findall(r"\w+", child if isinstance(child, str) else child.text()))
+        if count >= EXCERPT_WORDS:
+            break
+    while kept and isinstance(kept[-1], Element) and kept[-1].tag in ("h2", "h3", "h4", "h5", "h6", "hr"):
+        kept.pop()
+    return inner(Element("body", {}, *kept)).strip()
+
+
+def one_line(text: str) -> str:
+    """A text on one line, without control characters and without marks that turn the direction of what
+    follows (Unicode Technical Report 36)."""
+    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
+    text = re.sub(r"[\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]", "", text)
+    return " ".join(text.split())
+
+
+def title_of(post: Post, words: Language) -> str:
+    """A post's title; short posts without one (microblogs) are called by their first words."""
+    return one_line(post.title) or shortened(_words_of(post), 60) or words("untitled")
+
+
+def _words_of(post: Post) -> str:
+    body = clean(post.html or post.summary, base_url=post.base_url or post.url, words=_silent)
+    spaced = re.sub(r"(</(?:p|h\d|li|blockquote|pre|td|th|dt|dd|figcaption)>|<br>)", r"\1 ", body.html)
+    return one_line(parse(spaced).text())
+
+
+def _silent(name: str, **values: object) -> str:
+    return ""
+
+
+def shortened(text: str, length: int) -> str:
+    """A text cut at a word, with an ellipsis; whole where it is short enough."""
+    if len(text) <= length:
+        return text
+    cut = text[: length - 1]
+    head, _, _ = cut.rpartition(" ")
+    return (head if len(head) > length // 2 else cut).rstrip(" ,.;:-\u2013\u2014") + "…"
+
+
+def subject_for(cadence: Cadence, posts: Sequence[Post], newsletter: Newsletter, now: datetime) -> str:
+    """The subject that an issue gets by default: the post's title; a digest's first title and how many
+    more there are. Empty for no posts."""
+    if not posts:
+        return ""
+    words = language(newsletter.language)
+    first = title_of(posts[0], words)
+    if cadence is Cadence.EACH or len(posts) == 1:
+        return shortened(first, _SUBJECT_LENGTH)
+    return words.count(
+        "digest_subject",
+        len(posts) - 1,
+        first=shortened(first, 120),
+        newsletter=one_line(newsletter.title),
+        date=words.date(now, zone(newsletter.timezone)),
+    )
+
+
+def preheader_for(posts: Sequence[Post], newsletter: Newsletter) -> str:
+    """The preview line by default: a single post's first words; the other titles of a digest."""
+    if not posts:
+        return ""
+    if len(posts) == 1:
+        return shortened(_words_of(posts[0]), PREHEADER_LENGTH)
+    words = language(newsletter.language)
+    return shortened(" · ".join(title_of(post, words) for post in posts[1:]), PREHEADER_LENGTH)
+
+
+def _underlined(title: str) -> str:
+    lines = wrap(title)
+    return "\n".join([*lines, "=" * max(map(columns, lines))])

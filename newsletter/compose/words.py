@@ -1,0 +1,106 @@
+"""What the email says by itself, in the newsletter's language; and how dates are written there."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_datetime
+
+from newsletter.compose.places import shipped
+from newsletter.errors import TemplateProblem
+
+_FALLBACK: Final = "en"
+_RIGHT_TO_LEFT: Final = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur", "yi"})
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language as email needs it: its tag for ``lang``, its direction, its texts."""
+
+    tag: str
+    texts: Mapping[str, str]
+    locale: Locale
+
+    def __call__(self, name: str, **values: object) -> str:
+        """The text ``name`` with ``{placeholders}`` filled. Raises TemplateProblem for a text that
+        does not exist."""
+        text = self.texts.get(name)
+        if text is None:
+            raise TemplateProblem(f"There is no text named {name!r}.", file=f"words/{self.tag}.toml")
+        return re.sub(r"\{(\w+)\}", lambda m: str(values.get(m[1], m[0])), text)
+
+    def count(self, name: str, number: int, **values: object) -> str:
+        """The text for a number: ``name.one``, ``name.few`` and so on, as the language's plural rule
+        (CLDR, by Babel) says; ``name.other`` where it has no form of its own."""
+        form = f"{name}.{self.locale.plural_form(number)}"
+        return self(form if form in self.texts else f"{name}.other", number=number, **values)
+
+    @property
+    def direction(self) -> str:
+        return "rtl" if self.locale.language in _RIGHT_TO_LEFT else "ltr"
+
+    def date(self, moment: datetime, zone: tzinfo) -> str:
+        return format_date(moment.astimezone(zone).date(), format="long", locale=self.locale)
+
+    def date_time(self, moment: datetime, zone: tzinfo) -> str:
+        return format_datetime(moment.astimezone(zone), "d MMMM y HH:mm", locale=self.locale)
+
+
+def zone(name: str) -> tzinfo:
+    """The time zone of an IANA name; UTC for a name that is none."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
+def language(tag: str) -> Language:
+    """The language of a BCP 47 tag. Texts of a language that we do not speak are English; dates and
+    direction are the language's own where Babel knows it."""
+    clean = tag.strip().replace("_", "-")
+    if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}", clean):
+        clean = _FALLBACK
+    return _language(clean)
+
+
+@lru_cache(maxsize=64)
+def _language(tag: str) -> Language:
+    base = tag.split("-")[0].lower()
+    texts = read_texts(shipped("words") / f"{_FALLBACK}.toml")
+    own = shipped("words") / f"{base}.toml"
+    spoken = own.is_file()
+    if spoken and base != _FALLBACK:
+        texts = texts | read_texts(own)
+    try:
+        locale = Locale.parse(tag.replace("-", "_"))
+    except (UnknownLocaleError, ValueError):
+        try:
+            locale = Locale.parse(base)
+        except (UnknownLocaleError, ValueError):
+            locale = Locale.parse(_FALLBACK)
+    return Language(tag=tag, texts=texts, locale=locale)
+
+
+def read_texts(path: Path) -> dict[str, str]:
+    """A file of texts: one level of tables for plural forms. Raises TemplateProblem for a wrong file."""
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TemplateProblem(f"The texts cannot be read: {error}.", file=str(path)) from error
+    texts: dict[str, str] = {}
+    for name, value in data.items():
+        forms = value if isinstance(value, dict) else {"": value}
+        for form, text in forms.items():
+            if not isinstance(text, str):
+                raise TemplateProblem(f"The text {name!r} is no text.", file=str(path))
+            texts[f"{name}.{form}" if form else name] = text
+    return texts

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from newsletter.approve import approve, reconsider
+from newsletter.errors import Conflict, NotReady
+from newsletter.model.checklist import CheckLine, Checklist, Level
+from newsletter.model.issue import Issue, IssuePost, IssueState
+from subscribers.model import Cadence
+
+NOW = datetime(2026, 3, 4, 9, 0, tzinfo=UTC)
+BLOCKING = CheckLine(level=Level.BLOCKING, code="from", text="From is not set.", mend="Set it.")
+
+
+class Shelf:
+    """Issues in memory."""
+
+    def __init__(self, *issues: Issue, lines: tuple[CheckLine, ...] = ()) -> None:
+        self._issues = {issue.id: issue for issue in issues}
+        self._lines = lines
+
+    @property
+    def issues(self) -> Shelf:
+        return self
+
+    def get(self, issue_id: int) -> Issue:
+        return self._issues[issue_id]
+
+    def checklist(self, issue_id: int) -> Checklist:
+        return Checklist(lines=self._lines)
+
+    def approve(self, issue_id: int, *, send_at: datetime, now: datetime) -> Issue:
+        issue = self.get(issue_id)
+        return self._put(
+            replace(
+                issue,
+                state=IssueState.APPROVED,
+                send_at=send_at,
+                approved_at=now,
+                approved_hash=issue.content_hash,
+            )
+        )
+
+    def back_to_draft(self, issue_id: int, *, reason: str, now: datetime) -> Issue:
+        return self._put(
+            replace(self.get(issue_id), state=IssueState.DRAFT, approved_hash="", problem=reason)
+        )
+
+    def with_post(self, post_ids: Iterable[int], states: Iterable[IssueState]) -> Sequence[Issue]:
+        wanted, allowed = set(post_ids), set(states)
+        return [
+            issue
+            for issue in self._issues.values()
+            if issue.state in allowed and wanted & {place.post_id for place in issue.posts}
+        ]
+
+    def _put(self, issue: Issue) -> Issue:
+        self._issues[issue.id] = issue
+        return issue
+
+
+def an_issue(
+    state: IssueState = IssueState.DRAFT, *, included: bool = True, content_hash: str = "abc"
+) -> Issue:
+    return Issue(
+        id=1,
+        state=state,
+        cadence=Cadence.EACH,
+        subject="S",
+        posts=(IssuePost(post_id=7, block=0, included=included),),
+        content_hash=content_hash,
+        created_at=NOW,
+        changed_at=NOW,
+    )
+
+
+def test_approval_freezes_what_was_composed() -> None:
+    issue = approve(Shelf(an_issue()), 1, at=None, now=NOW)
+    assert (issue.state, issue.approved_hash, issue.send_at) == (IssueState.APPROVED, "abc", NOW)
+
+
+def test_approval_for_later_is_due_then_and_for_the_past_is_due_now() -> None:
+    later = NOW + timedelta(hours=3)
+    assert approve(Shelf(an_issue()), 1, at=later, now=NOW).send_at == later
+    assert approve(Shelf(an_issue()), 1, at=NOW - timedelta(days=1), now=NOW).send_at == NOW
+
+
+def test_a_blocking_line_stops_approval_and_is_named() -> None:
+    shelf = Shelf(an_issue(), lines=(BLOCKING,))
+    with pytest.raises(NotReady, match="From is not set") as caught:
+        approve(shelf, 1, at=None, now=NOW)
+    assert caught.value.hint == "Set it."
+    assert shelf.get(1).state is IssueState.DRAFT
+
+
+def test_what_was_never_composed_cannot_be_approved() -> None:
+    with pytest.raises(NotReady, match="not composed"):
+        approve(Shelf(an_issue(content_hash="")), 1, at=None, now=NOW)
+
+
+def test_only_a_draft_can_be_approved() -> None:
+    with pytest.raises(Conflict):
+        approve(Shelf(an_issue(IssueState.SENDING)), 1, at=None, now=NOW)
+
+
+def test_a_changed_post_moves_an_approved_issue_back_to_draft_with_the_reason() -> None:
+    shelf = Shelf(an_issue(IssueState.APPROVED))
+    (moved,) = reconsider(shelf, [7], now=NOW)
+    assert (moved.state, moved.approved_hash) == (IssueState.DRAFT, "")
+    assert "changed on the blog" in moved.problem
+
+
+@pytest.mark.parametrize("state", [IssueState.SENDING, IssueState.FINISHED, IssueState.DRAFT])
+def test_a_changed_post_leaves_issues_in_other_states_alone(state: IssueState) -> None:
+    assert reconsider(Shelf(an_issue(state)), [7], now=NOW) == []
+
+
+def test_a_changed_post_that_is_left_out_changes_nothing() -> None:
+    assert reconsider(Shelf(an_issue(IssueState.APPROVED, included=False)), [7], now=NOW) == []

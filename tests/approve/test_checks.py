@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from newsletter.approve import checklist
+from newsletter.model.artefact import Artefact, Block, Segment
+from newsletter.model.checklist import Level
+from newsletter.model.publication import Newsletter, Sender
+
+NEWSLETTER = Newsletter(
+    title="Field Notes",
+    sender=Sender(name="Rosa", address="rosa@example.org"),
+    postal_address="PO Box 12",
+    base_url="https://news.example.org",
+)
+
+
+def an_artefact(body: str = "<h1>T</h1><p>Some words.</p>", **changes: Any) -> Artefact:
+    unsubscribe = Segment("unsubscribe_url", slot=True)
+    given: dict[str, Any] = {
+        "subject": "A subject",
+        "preheader": "A preview line",
+        "sender": Sender(name="Rosa", address="rosa@example.org"),
+        "reply_to": "",
+        "language": "en",
+        "title": "Field Notes",
+        "html": (
+            Segment("<body>"),
+            Segment(body, block=0),
+            Segment("<a href='"),
+            unsubscribe,
+            Segment("'>x</a>"),
+        ),
+        "text": (Segment("Some words.", block=0), unsubscribe),
+        "blocks": (Block(number=0, post_id=1, title="The post"),),
+    }
+    return Artefact(**given | changes)
+
+
+def codes(
+    level: Level, artefact: Artefact | None, newsletter: Newsletter = NEWSLETTER, **facts: Any
+) -> set[str]:
+    return {line.code for line in checklist(newsletter, artefact, **facts).lines if line.level is level}
+
+
+def test_a_good_draft_has_nothing_that_blocks_and_no_advice() -> None:
+    assert codes(Level.BLOCKING, an_artefact()) == set()
+    assert codes(Level.ADVICE, an_artefact()) == set()
+
+
+@pytest.mark.parametrize(
+    ("code", "newsletter", "artefact"),
+    [
+        ("from", replace(NEWSLETTER, sender=None), an_artefact()),
+        ("postal_address", replace(NEWSLETTER, postal_address=" \n"), an_artefact()),
+        ("base_url", replace(NEWSLETTER, base_url="http://localhost:8000"), an_artefact()),
+        ("unsubscribe", NEWSLETTER, an_artefact(html=(Segment("<h1>T</h1>", block=0),))),
+        ("unsubscribe", NEWSLETTER, an_artefact(text=(Segment("only words"),))),
+        ("empty", NEWSLETTER, an_artefact("<div> </div>")),
+        ("empty", NEWSLETTER, an_artefact(blocks=())),
+        ("subject", NEWSLETTER, an_artefact(subject="")),
+        ("size", NEWSLETTER, an_artefact("<h1>T</h1>" + "<p>word</p>" * 10_000)),
+        ("private_link", NEWSLETTER, an_artefact("<h1>T</h1><a href='http://192.168.1.4/x'>x</a>")),
+        ("private_link", NEWSLETTER, an_artefact("<h1>T</h1>x<img alt='y' src='http://nas.local/x.png'>")),
+    ],
+)
+def test_what_blocks(code: str, newsletter: Newsletter, artefact: Artefact) -> None:
+    assert codes(Level.BLOCKING, artefact, newsletter) == {code}
+
+
+def test_a_theme_that_cannot_be_compiled_blocks_with_its_reason() -> None:
+    found = checklist(NEWSLETTER, None, problem="layout.mjml.j2, line 4: there is no tag <mj-colum>.")
+    assert [line.code for line in found.blocking] == ["template"]
+    assert "line 4" in found.blocking[0].text
+
+
+def test_every_blocking_line_says_how_to_mend_it() -> None:
+    bad = replace(NEWSLETTER, sender=None, postal_address="")
+    assert all(line.mend for line in checklist(bad, an_artefact(subject="")).blocking)
+
+
+@pytest.mark.parametrize(
+    ("code", "artefact"),
+    [
+        ("subject", an_artefact(subject="word " * 20)),
+        ("preheader", an_artefact(preheader="")),
+        ("preheader", an_artefact(preheader="word " * 40)),
+        ("alt", an_artefact("<h1>T</h1>x<img src='https://blog.example.org/a.png'>")),
+        ("http_images", an_artefact("<h1>T</h1>x<img alt='y' src='http://blog.example.org/a.png'>")),
+        ("shortener", an_artefact("<h1>T</h1><a href='https://bit.ly/x'>x</a>")),
+        ("headings", an_artefact("<h1>T</h1><h3>x</h3>")),
+        ("size", an_artefact("<h1>T</h1>" + "<p>words words</p>" * 5_000)),
+        ("style", an_artefact("<style>" + "a{color:red}" * 1_500 + "</style><h1>T</h1><p>x</p>")),
+    ],
+)
+def test_what_is_advised(code: str, artefact: Artefact) -> None:
+    assert codes(Level.ADVICE, artefact) == {code}
+
+
+def test_the_size_line_names_where_gmail_cuts_and_what_weighs_most() -> None:
+    blocks = tuple(Block(number=n, post_id=n, title=f"Post {n}") for n in range(3))
+    weights = {0: 30_000, 1: 90_000, 2: 1_000}
+    html = (
+        Segment("unsubscribe_url", slot=True),
+        *(Segment("x" * weight, block=n) for n, weight in weights.items()),
+    )
+    (line,) = (
+        found
+        for found in checklist(NEWSLETTER, an_artefact(html=html, blocks=blocks)).lines
+        if found.code == "size"
+    )
+    assert "cut it off within “Post 1”" in line.text
+    assert "“Post 1” weighs most, 88 KB" in line.text
+
+
+def test_private_links_pass_where_they_are_allowed() -> None:
+    home = replace(NEWSLETTER, base_url="http://localhost:8000")
+    artefact = an_artefact("<h1>T</h1><a href='http://127.0.0.1:1/x'>x</a>")
+    assert codes(Level.BLOCKING, artefact, home, private_links=True) == set()
+
+
+def test_colours_that_can_hardly_be_told_apart_are_named() -> None:
+    palettes = {"dark": {"text": "#777777", "paper": "#666666"}}
+    (line,) = (
+        found
+        for found in checklist(NEWSLETTER, an_artefact(), palettes=palettes).lines
+        if found.code == "contrast"
+    )
+    assert line.level is Level.ADVICE
+    assert "dark" in line.text
