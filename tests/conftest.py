@@ -8,5 +8,6 @@ pytest_plugins = [
     "tests.support.postgres",
     "tests.support.chromium",
     "tests.support.smtp",
+    "tests.support.sendgrid",
     "tests.support.databases",
 ]
