@@ -138,7 +138,9 @@ class Settings(BaseModel):
     trusted_proxies: str = Field(
         "", description="Comma list of proxy addresses whose X-Forwarded-For is believed."
     )
-    log: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
+    log: Literal["debug", "info", "warning", "error"] = Field(
+        "warning", description="How much is logged; newsletter run begins at info."
+    )
 
     base_url: Annotated[str, BeforeValidator(_base_url)] = Field(
         "", description="The public address of this installation, for the links in mail."

@@ -174,7 +174,7 @@ def _send_notices(tools: Tools, stop: threading.Event) -> int:
 
 def _send_issue(tools: Tools, issue_id: int, budget_s: float, stop: threading.Event) -> Delivered:
     settings = tools.settings()
-    newsletter = settings.newsletter
+    newsletter = tools.newsletter(settings)
     expand_audience(
         issue_id, work=tools.begin, default_cadence=newsletter.cadence, clock=tools.clock, stop=stop
     )

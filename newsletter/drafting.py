@@ -63,7 +63,7 @@ def recompose(tools: Tools, issue_id: int) -> Issue:
     Compiling happens outside any transaction; what was stored meanwhile wins and is compiled next time.
     """
     settings = tools.settings()
-    newsletter = settings.newsletter
+    newsletter = tools.newsletter(settings)
     with tools.read() as unit:
         issue = unit.issues.get(issue_id)
         posts = _posts(unit, issue)
@@ -163,7 +163,7 @@ def preview(
 
 def _create(tools: Tools) -> list[int]:
     settings = tools.settings()
-    newsletter = settings.newsletter
+    newsletter = tools.newsletter(settings)
     created = []
     with tools.read() as unit:
         cadences = sorted(unit.subscribers.cadences_in_use(newsletter.cadence) | {newsletter.cadence})
@@ -198,7 +198,7 @@ def _create(tools: Tools) -> list[int]:
 def _check(tools: Tools, settings: Settings, artefact: Artefact, posts: list[Post]) -> Checklist:
     theme = tools.themes.get(settings.theme, settings.theme_folder)
     return checklist(
-        settings.newsletter,
+        tools.newsletter(settings),
         artefact,
         posts,
         private_links=settings.allow_private_addresses or settings.transport == "outbox",

@@ -39,7 +39,7 @@ def render_notice(tools: Tools, settings: Settings, notice: Notice) -> Rendered:
 
     Raises ConfigError where From is not set, NotFound where its issue is gone.
     """
-    newsletter = settings.newsletter
+    newsletter = tools.newsletter(settings)
     links = tools.links(settings)
     message_id = links.notice_id(notice.id)
     if notice.kind is NoticeKind.TEST:
@@ -61,12 +61,13 @@ def render_notice(tools: Tools, settings: Settings, notice: Notice) -> Rendered:
 def sample_mime(tools: Tools, settings: Settings, issue_id: int, artefact: Artefact) -> str:
     """A whole message of the issue as a sample subscriber would get it."""
     links = tools.links(settings)
-    if settings.newsletter.sender is None:
+    newsletter = tools.newsletter(settings)
+    if newsletter.sender is None:
         raise ConfigError("From is not set.", hint="newsletter settings set FROM 'Name <you@example.org>'")
     envelope = Envelope(
         key=MessageKey(issue_id, SAMPLE.id),
         to=SAMPLE.address,
-        letter=letter_of(artefact, artefact.mask, common_headers(settings.newsletter, issue_id)),
+        letter=letter_of(artefact, artefact.mask, common_headers(newsletter, issue_id)),
         message_id=links.message_id(SAMPLE.id, issue_id),
         values=links.values(SAMPLE, issue_id),
         headers=links.headers(SAMPLE, issue_id),

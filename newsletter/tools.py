@@ -13,6 +13,7 @@ from newsletter.config import Settings
 from newsletter.guard.http import HttpClient
 from newsletter.keys import Keys
 from newsletter.links import Links
+from newsletter.model.publication import Newsletter
 from newsletter.poll.parser import Parser
 from newsletter.send.ports import Transport
 
@@ -32,6 +33,7 @@ class Tools:
     parser: Parser
     compiler: Compiler
     themes: Themes
+    newsletter: Callable[[Settings], Newsletter]  #: with what the author left open taken from the feed
     links: Callable[[Settings], Links]
     transport: Callable[[Settings], Transport]
     look_up: Callable[[str], Sequence[str]]  #: TXT records, for doctor

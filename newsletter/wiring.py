@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from newsletter.guard.http import HttpClient
 from newsletter.keys import Keys
 from newsletter.links import Links
 from newsletter.logs import start_logging
+from newsletter.model.publication import Newsletter
 from newsletter.pipeline import ALL, Budget, Step, Turned
 from newsletter.poll.parser import Parser
 from newsletter.send.ports import Transport
@@ -62,6 +64,7 @@ class House:
             compiler=self._compiler,
             themes=Themes(),
             links=self._links,
+            newsletter=self._newsletter,
             transport=self._transport,
             look_up=look_up,
         )
@@ -101,6 +104,23 @@ class House:
                 self._http[private] = HttpClient(allow_private=private)
             return self._http[private]
 
+    def _newsletter(self, settings: Settings) -> Newsletter:
+        """What the author left open is taken from the first feed."""
+        newsletter = settings.newsletter
+        with self.store.read() as unit:
+            feed = next(iter(unit.feeds.list()), None)
+        if feed is None:
+            return newsletter
+        title = settings.title or feed.title or newsletter.title
+        sender = newsletter.sender
+        return replace(
+            newsletter,
+            title=title,
+            sender=replace(sender, name=sender.name or title) if sender else None,
+            site_url=feed.site_url,
+            disclaimer=newsletter.disclaimer or feed.subtitle,
+        )
+
     def _links(self, settings: Settings) -> Links:
         return Links(
             base_url=settings.public_url,
@@ -130,7 +150,11 @@ def transport(settings: Settings) -> Transport:
                 "SendGrid is chosen, but its API key is not set.",
                 hint="newsletter settings set SENDGRID_API_KEY SG.…",
             )
-        return SendGrid(key, base_url=settings.sendgrid_url, region=settings.sendgrid_region)
+        return SendGrid(
+            key,
+            base_url=settings.sendgrid_url,
+            region="" if settings.sendgrid_region == "global" else settings.sendgrid_region,
+        )
     return Outbox(settings.data_dir / settings.outbox_dir)
 
 

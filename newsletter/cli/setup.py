@@ -10,9 +10,11 @@ import typer
 
 from newsletter import wiring
 from newsletter.cli.output import AsJson, err, out, say, show_json, show_table
+from newsletter.demo.story import tell
 from newsletter.errors import ConfigError
 from newsletter.keys import new_secret
 from newsletter.model.checklist import Level
+from newsletter.serving import listen, serve
 
 
 def init() -> None:
@@ -39,9 +41,16 @@ def run(
     port: Annotated[int | None, typer.Option(help="Listen here instead of PORT.")] = None,
 ) -> None:
     """Web and scheduler in one process."""
-    from newsletter.cli.serve import serve
-
-    serve(host=host, port=port)
+    fixed = wiring.environment()
+    fixed |= {"host": host} if host else {}
+    fixed |= {"port": str(port)} if port is not None else {}
+    fixed.setdefault("log", "info")
+    with wiring.build(fixed) as house:
+        settings = house.settings()
+        listener = listen(settings.host, settings.port)
+        say(f"The studio: {settings.public_url}/studio/")
+        say(f"Enter with this link, once: {house.desk.login_link()}")
+        serve(house, listener)
 
 
 def login() -> None:
@@ -90,8 +99,6 @@ def demo(
     port: Annotated[int, typer.Option(help="The studio's port; a free one where it is taken.")] = 8000,
 ) -> None:
     """The whole pipeline on a bundled sample blog, in a throw-away folder."""
-    from newsletter.demo.story import tell
-
     if folder is not None and folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"The folder {folder} is not empty.", hint="Give a new one, or none.")
     tell(once=once, folder=folder, port=port)

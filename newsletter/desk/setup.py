@@ -22,7 +22,7 @@ class SetupVerbs(Verbs):
     doors: Doors
 
     def newsletter(self) -> Newsletter:
-        return self.tools.settings().newsletter
+        return self.tools.newsletter(self.tools.settings())
 
     def settings(self) -> Sequence[SettingShown]:
         """Every setting, in the order of their documentation."""

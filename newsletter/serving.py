@@ -1,0 +1,69 @@
+"""The web server and the schedule in one process."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import threading
+
+import uvicorn
+
+from newsletter.config import PREFIX
+from newsletter.engine.local import LocalEngine
+from newsletter.errors import ConfigError
+from newsletter.pipeline import Budget, Step
+from newsletter.web.app import create_app
+from newsletter.wiring import House
+
+
+def serve(house: House, listener: socket.socket) -> None:
+    """Serves until SIGINT or SIGTERM; then finishes what is in flight and returns."""
+    engine = engine_of(house)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(house),
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,  # X-Forwarded-For is read by our own rule, from trusted proxies only
+            server_header=False,
+            timeout_graceful_shutdown=5,
+        )
+    )
+    engine.start()
+    try:
+        server.run(sockets=[listener])
+    finally:
+        engine.stop()
+
+
+def engine_of(house: House) -> LocalEngine:
+    """A schedule that calls the house's steps."""
+
+    def step(name: str, stop: threading.Event) -> None:
+        house.turn([Step(name)], Budget(stop=stop))
+
+    return LocalEngine(step)
+
+
+def listen(host: str, port: int, *, or_free: bool = False) -> socket.socket:
+    """A listening socket; ``or_free`` takes any free port where the wanted one is taken.
+
+    Raises ConfigError, in one sentence, where it cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE and or_free and port:
+            return listen(host, 0)
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(
+                f"Port {port} is taken by another program.",
+                hint=f"Choose another: newsletter run --port {port + 1} (or set {PREFIX}PORT).",
+            ) from error
+        raise ConfigError(f"Cannot listen on {host} port {port}: {error.strerror}.") from error
+    listener.listen(128)
+    return listener
