@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from newsletter import polling
 from newsletter.tools import Tools
 
+POLL_LOG_KEPT: Final = timedelta(days=90)
 AUDIT_KEPT: Final = timedelta(days=365)
 
 
 def clean(tools: Tools) -> None:
     now = tools.clock()
     with tools.begin() as unit:
-        polling.clean(unit, now)
+        unit.feeds.forget_polls(now - POLL_LOG_KEPT)
         unit.doors.clean(now)
         unit.audit.clean(now - AUDIT_KEPT)
