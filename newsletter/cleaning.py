@@ -14,6 +14,6 @@ AUDIT_KEPT: Final = timedelta(days=365)
 def clean(tools: Tools) -> None:
     now = tools.clock()
     with tools.begin() as unit:
-        unit.feeds.forget_polls(now - POLL_LOG_KEPT)
+        unit.feeds.prune_polls(now - POLL_LOG_KEPT)
         unit.doors.clean(now)
         unit.audit.clean(now - AUDIT_KEPT)
