@@ -31,6 +31,7 @@ class Named:
     entry: Entry
     content: Content
     aliases: tuple[Alias, ...]
+    has_twin: bool = False  #: another entry of the document has the same long text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +57,7 @@ def names_of(document: FeedDocument, feed_id: int) -> tuple[list[Named], Names]:
             content=content,
             aliases=tuple(alias for alias in aliases if uses[alias] == 1)
             or (_last_resort(content, feed_id),),
+            has_twin=any(alias.kind is AliasKind.TEXT and uses[alias] > 1 for alias in aliases),
         )
         for (entry, content), aliases in zip(distinct.values(), all_aliases, strict=True)
     ]
@@ -80,12 +82,17 @@ def match(named: Sequence[Named], document: FeedDocument, known: Known) -> list[
         if -index not in claimed and post_id not in taken:
             claimed[-index] = post_id
             taken.add(post_id)
-    return [
-        _judge(item, known.posts[claimed[index]], known)
-        if index in claimed
-        else _unclaimed(item, known, taken, present_aliases)
-        for index, item in enumerate(named)
-    ]
+    matches = []
+    for index, item in enumerate(named):
+        found = (
+            _judge(item, known.posts[claimed[index]], known)
+            if index in claimed
+            else _unclaimed(item, known, taken, present_aliases)
+        )
+        if found.post is not None:
+            taken.add(found.post.id)
+        matches.append(found)
+    return matches
 
 
 def _aliases(entry: Entry, feed_id: int, content: Content) -> tuple[Alias, ...]:
@@ -160,6 +167,8 @@ def _contradicts(item: Named, post: Post, agreeing: AliasKind) -> bool:
 
 
 def _unclaimed(item: Named, known: Known, taken: set[int], present: set[Alias]) -> Match:
+    if item.has_twin or any(alias.kind is AliasKind.TEXT for alias in item.aliases if alias in present):
+        return Match(named=item, doubt="It has the same text as another post that is in the feed too.")
     own = [alias for alias in item.aliases if alias not in present]
     if not own:
         return Match(
@@ -178,8 +187,7 @@ def _unclaimed(item: Named, known: Known, taken: set[int], present: set[Alias]) 
 
 
 def _moved(item: Named, known: Known, taken: set[int]) -> Match:
-    """A post whose every name changed: one of the feed's latest has left, and this one stands in its
-    place."""
+    """A post whose every name changed: one of the feed's latest has left, and this stands in its place."""
     left = [known.posts[post_id] for post_id in known.recent if post_id not in taken]
     published = item.entry.published_at
     if published is not None and (published.hour, published.minute, published.second) != (0, 0, 0):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -101,9 +101,11 @@ class World:
         self.database, self.parser, self.policy = database, parser, policy
         self.web = CannedWeb()
         self.now = START
+        self.work: Callable[[], AbstractContextManager[_Unit]] = self._work
+        self.feed_id = 0  #: of the feed that was added first
 
     @contextmanager
-    def work(self) -> Iterator[_Unit]:
+    def _work(self) -> Iterator[_Unit]:
         with self.database.write() as conn:
             yield _Unit(conn)
 
@@ -115,11 +117,12 @@ class World:
         self.web.pages[url] = Page(body=body)
         with self.work() as unit:
             feed = unit.feeds.add(url, now=self.now)
+        self.feed_id = self.feed_id or feed.id
         self.poll(feed.id)
         return feed.id
 
-    def poll(self, feed_id: int = 1) -> Polled:
-        return poll_feed(feed_id, self.work, self.web, self.parser, self.policy, self.clock)
+    def poll(self, feed_id: int = 0) -> Polled:
+        return poll_feed(feed_id or self.feed_id, self.work, self.web, self.parser, self.policy, self.clock)
 
     def poll_due(self) -> Sequence[Polled]:
         return poll_due(self.work, self.web, self.parser, self.policy, self.clock)
