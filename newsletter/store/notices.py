@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select, update
+from sqlalchemy import Connection, Row, delete, func, or_, select, update
 
 from newsletter.errors import NotFound
 from newsletter.model.notice import NewNotice, Notice, NoticeKind, NoticeState
@@ -50,6 +50,13 @@ class Notices:
         row = self._conn.execute(select(notices).where(notices.c.key == key)).one_or_none()
         if row is None:
             raise NotFound("There is no such notice.")
+        return _notice(row)
+
+    def by_key(self, key: str) -> Notice:
+        """Raises NotFound."""
+        row = self._conn.execute(select(notices).where(notices.c.key == key)).one_or_none()
+        if row is None:
+            raise NotFound("There is no notice of this occasion.")
         return _notice(row)
 
     def list(self, *, limit: int = 50, after: int = 0) -> Sequence[Notice]:
@@ -132,6 +139,12 @@ class Notices:
             code=code,
             reason=reason,
             tries=notices.c.tries + int(tried),
+        )
+
+    def forget(self, subscriber_id: int, address: str) -> None:
+        """Removes every notice to somebody who is erased."""
+        self._conn.execute(
+            delete(notices).where(or_(notices.c.subscriber_id == subscriber_id, notices.c.to == address))
         )
 
     def recover(self, now: datetime) -> int:

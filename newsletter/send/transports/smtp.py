@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
@@ -57,6 +58,7 @@ class Smtp:
         self._press = Press()
         self._idle: list[Session] = []
         self._idle_lock = threading.Lock()
+        weakref.finalize(self, _close_all, self._idle)
 
     def hand_over(self, envelopes: Iterable[Envelope]) -> Iterator[Outcome]:
         """See :class:`newsletter.send.ports.Transport`."""
@@ -113,9 +115,7 @@ class Smtp:
     def close(self) -> None:
         """Closes idle connections."""
         with self._idle_lock:
-            sessions, self._idle = self._idle, []
-        for session in sessions:
-            session.close()
+            _close_all(self._idle)
 
     def _start(self, jobs: _Jobs, results: _Results) -> threading.Thread:
         thread = threading.Thread(target=self._work, args=(jobs, results), name="smtp", daemon=True)
@@ -248,6 +248,11 @@ class Smtp:
             return
         with self._idle_lock:
             self._idle.append(session)
+
+
+def _close_all(sessions: list[Session]) -> None:
+    while sessions:
+        sessions.pop().close()
 
 
 def _drained(jobs: _Jobs) -> list[Job]:
