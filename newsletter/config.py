@@ -182,6 +182,9 @@ class Settings(BaseModel):
         timedelta(days=30), description="A new post dated longer ago than this is held."
     )
     cadence: Cadence = Field(Cadence.EACH, description="How often, for subscribers who chose nothing.")
+    double_opt_in: bool = Field(
+        True, description="Ask the address itself before somebody who used the form is mailed."
+    )
     approval: Literal["manual", "auto"] = Field(
         "manual", description="auto: a draft goes at the next send window unless it is stopped."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from newsletter.archive import public_values
 from newsletter.send.identity import message_id
 from subscribers.model import Recipient
 from subscribers.tokens import Purpose, Tokens
@@ -55,14 +56,7 @@ class Links:
         }
 
     def public_values(self, issue_id: int) -> Mapping[str, str]:
-        """What fills the slots where nobody in particular reads: the public page, a preview, a test."""
-        return {
-            "unsubscribe_url": f"{self.base_url}/subscribe",
-            "preferences_url": f"{self.base_url}/subscribe",
-            "view_url": self.issue(issue_id),
-            "base_url": self.base_url,
-            "name": "",
-        }
+        return public_values(self.base_url, issue_id)
 
     def headers(self, recipient: Recipient, issue_id: int) -> tuple[tuple[str, str], ...]:
         """One-click unsubscribe (RFC 8058 section 3.1, RFC 2369)."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from newsletter import dispatch, drafting
+from newsletter.archive import issue_page
 from newsletter.desk.base import Verbs
 from newsletter.desk.shown import IssueShown, ReceiptShown
 from newsletter.errors import NotFound
@@ -44,6 +45,14 @@ class IssueVerbs(Verbs):
     ) -> str:
         """The email as it will be sent, from the same bytes, with sample values for a subscriber's own."""
         return drafting.preview(self.tools, issue_id, format=format, dark=dark, images=images)
+
+    def public_page(self, issue_id: int) -> str:
+        """An issue as everybody may read it. Raises NotFound for one that was never sent."""
+        with self.tools.read() as unit:
+            if unit.issues.get(issue_id).started_at is None:
+                raise NotFound(f"There is no issue {issue_id}.")
+            artefact = unit.issues.artefact(issue_id)
+        return issue_page(artefact, base_url=self.tools.settings().public_url, issue_id=issue_id)
 
     def edit_issue(
         self,

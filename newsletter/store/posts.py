@@ -92,6 +92,13 @@ class Posts:
         )
         return [_post(row) for row in self._conn.execute(query)]
 
+    def topics(self, *, latest: int = 500) -> Sequence[str]:
+        """What the latest posts are about, in alphabetical order."""
+        rows = self._conn.scalars(
+            select(posts.c.topics).where(posts.c.topics != "").order_by(posts.c.id.desc()).limit(latest)
+        )
+        return sorted({topic for row in rows for topic in json.loads(row)}, key=str.casefold)
+
     def settled(self, now: datetime) -> Sequence[Post]:
         """Settling posts whose time is over."""
         query = select(posts).where(

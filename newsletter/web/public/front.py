@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from newsletter.model.delivery import DeliveryFlag
+from newsletter.model.delivery import Delivery, DeliveryFlag
 from newsletter.model.notice import NewNotice
 from newsletter.model.publication import Newsletter
 from subscribers.store import Subscribers
@@ -20,12 +20,20 @@ class NoticeQueue(Protocol):
         """False where its key was used before; then nothing changes."""
         ...
 
+    def forget(self, subscriber_id: int, address: str) -> None:
+        """Removes every notice to somebody who is erased."""
+        ...
+
 
 class Ledger(Protocol):
     def learned(
         self, issue_id: int, subscriber_id: int, now: datetime, *, flag: DeliveryFlag = DeliveryFlag.NONE
     ) -> bool:
         """Counts the flag on that delivery; False where there is none."""
+        ...
+
+    def of_subscriber(self, subscriber_id: int, *, limit: int = 50) -> Sequence[Delivery]:
+        """Newest first."""
         ...
 
 
