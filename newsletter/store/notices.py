@@ -52,13 +52,6 @@ class Notices:
             raise NotFound("There is no such notice.")
         return _notice(row)
 
-    def by_key(self, key: str) -> Notice:
-        """Raises NotFound."""
-        row = self._conn.execute(select(notices).where(notices.c.key == key)).one_or_none()
-        if row is None:
-            raise NotFound("There is no notice of this occasion.")
-        return _notice(row)
-
     def list(self, *, limit: int = 50, after: int = 0) -> Sequence[Notice]:
         """Newest first; ``after`` is the last id of the page before."""
         query = select(notices).order_by(notices.c.id.desc()).limit(limit)
