@@ -20,7 +20,6 @@ from newsletter.web import author
 from newsletter.web.assets import Assets
 from newsletter.web.doors import SignInNeeded, Throttle
 from newsletter.web.pages import Pages, then
-from newsletter.web.ports import House
 from newsletter.web.security import Guard
 from newsletter.web.studio import (
     draft,
@@ -34,6 +33,7 @@ from newsletter.web.studio import (
     today,
 )
 from newsletter.web.templates import templates_folder
+from newsletter.wiring import House
 from subscribers.errors import BadToken, Refused, SubscribersError, Unknown
 
 log = structlog.get_logger(__name__)

@@ -13,8 +13,8 @@ from starlette.responses import Response
 from newsletter.model.issue import IssueState
 from newsletter.web.doors import DeskHere, PagesHere
 from newsletter.web.pages import then
-from newsletter.web.ports import House
 from newsletter.web.preview import View, answer
+from newsletter.wiring import House
 
 router = APIRouter(prefix="/a")
 

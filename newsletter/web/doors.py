@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from typing import Annotated, Final
+from datetime import datetime
+from typing import Annotated, Final, Protocol
 
 from fastapi import Depends, Request
 from limits import RateLimitItemPerMinute
@@ -11,12 +12,25 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.responses import Response
 
+from newsletter.desk import Desk
 from newsletter.web.pages import Pages
-from newsletter.web.ports import Desk, Session
 
 ABSOLUTE_S: Final = 14 * 24 * 3600
 FAILURES: Final = RateLimitItemPerMinute(5, 15)
 HASHES_AT_ONCE: Final = 2  # each takes 64 MiB and a core for a moment
+
+
+class Session(Protocol):
+    """A signed-in browser. ``token_sha`` names it: a hash of the cookie."""
+
+    @property
+    def token_sha(self) -> str: ...
+    @property
+    def created_at(self) -> datetime: ...
+    @property
+    def seen_at(self) -> datetime: ...
+    @property
+    def agent(self) -> str: ...
 
 
 class SignInNeeded(Exception):

@@ -14,11 +14,11 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, RedirectResponse
 
+from newsletter.desk import Desk
 from newsletter.errors import NewsletterError
 from newsletter.model.times import rfc3339
 from newsletter.web import words
 from newsletter.web.assets import Assets
-from newsletter.web.ports import Desk
 from newsletter.web.templates import environment
 from subscribers.addresses import masked, shown
 
@@ -40,6 +40,7 @@ class Pages:
         )
         self._env.filters.update(
             when=_when,
+            day=_day,
             until=_until,
             number=words.number,
             count=words.count,
@@ -88,6 +89,12 @@ def _query(values: Mapping[str, object]) -> str:
 @pass_context
 def _when(context: Context, moment: datetime) -> Markup:
     text = words.when(moment, context["now"], context["zone"])
+    return Markup('<time datetime="{}">{}</time>').format(rfc3339(moment), escape(text))
+
+
+@pass_context
+def _day(context: Context, moment: datetime) -> Markup:
+    text = words.day(moment, context["now"], context["zone"])
     return Markup('<time datetime="{}">{}</time>').format(rfc3339(moment), escape(text))
 
 

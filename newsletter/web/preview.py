@@ -9,7 +9,7 @@ from typing import Final
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from newsletter.web.ports import Desk
+from newsletter.desk import Desk
 from newsletter.web.security import PREVIEW_CSP
 
 HEADERS: Final = {"Content-Security-Policy": PREVIEW_CSP, "Referrer-Policy": "no-referrer"}

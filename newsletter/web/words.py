@@ -100,6 +100,15 @@ def when(moment: datetime, now: datetime, zone: tzinfo) -> str:
     return f"{local.day} {local:%B} {local.year}"
 
 
+def day(moment: datetime, now: datetime, zone: tzinfo) -> str:
+    """``today``, ``yesterday``, ``3 February``, ``3 February 2025``."""
+    local, today = moment.astimezone(zone).date(), now.astimezone(zone).date()
+    near = {-1: "yesterday", 0: "today", 1: "tomorrow"}.get((local - today).days)
+    if near:
+        return near
+    return f"{local.day} {local:%B}" if local.year == today.year else f"{local.day} {local:%B} {local.year}"
+
+
 def until(moment: datetime, now: datetime) -> str:
     """``in 12 minutes``, ``5 minutes ago``, ``now``."""
     seconds = (moment - now).total_seconds()

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response
 
+from newsletter.desk import Desk, IssueShown
 from newsletter.errors import Invalid, NewsletterError, NotReady
 from newsletter.model.issue import IssueState
 from newsletter.web.doors import DeskHere, PagesHere, signed_in
 from newsletter.web.pages import Pages, then
-from newsletter.web.ports import Desk, IssueShown
 from newsletter.web.preview import View, answer
 from subscribers.model import SubscriberState
 

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parseaddr
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import quote
 
 from fastapi import Request
 
 from newsletter.config import SettingShown
+from newsletter.desk import Desk
 from newsletter.errors import Invalid
 
 
@@ -261,11 +262,6 @@ PRESETS: Final[Mapping[str, Preset]] = {
 }
 
 
-class SettingsDesk(Protocol):
-    def settings(self) -> Sequence[SettingShown]: ...
-    def set_setting(self, name: str, value: str) -> object: ...
-
-
 async def typed_form(request: Request) -> dict[str, str]:
     """What was typed into a form, by field name; files are ignored."""
     form = await request.form()
@@ -295,7 +291,7 @@ def values_of(section: Section, shown: Sequence[SettingShown]) -> dict[str, str]
     return values
 
 
-def save(desk: SettingsDesk, section: Section, typed: Mapping[str, str]) -> dict[str, str]:
+def save(desk: Desk, section: Section, typed: Mapping[str, str]) -> dict[str, str]:
     """Store what differs; the sentence of each setting that could not be, by its name.
 
     A setting fixed by the environment is left alone, and so is a secret whose input stayed empty.

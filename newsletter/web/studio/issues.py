@@ -7,9 +7,9 @@ from typing import Final
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from newsletter.desk import IssueShown
 from newsletter.model.issue import IssueState
 from newsletter.web.doors import DeskHere, PagesHere, signed_in
-from newsletter.web.ports import IssueShown
 from newsletter.web.studio import draft, receipt
 
 PAGE: Final = 25

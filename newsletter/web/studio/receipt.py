@@ -8,11 +8,11 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response
 
+from newsletter.desk import Desk
 from newsletter.errors import NotFound
 from newsletter.model.delivery import Delivery, DeliveryState
 from newsletter.web.doors import DeskHere, signed_in
 from newsletter.web.pages import Pages, then
-from newsletter.web.ports import Desk
 from subscribers.addresses import masked
 
 router = APIRouter(prefix="/studio/issues", dependencies=[Depends(signed_in)])

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response
 
+from newsletter.desk import Desk
 from newsletter.errors import NewsletterError, NotFound
 from newsletter.model.feed import Feed, FeedState
 from newsletter.web.doors import DeskHere, PagesHere, signed_in
 from newsletter.web.pages import Pages, then
-from newsletter.web.ports import Desk, FoundFeed
 from newsletter.web.studio.forms import (
     PRESETS,
     SETUP_NEWSLETTER,
@@ -47,7 +48,7 @@ def find(request: Request, desk: DeskHere, pages: PagesHere, url: Annotated[str,
             return then("/studio/setup/newsletter")
     except NewsletterError as problem:
         return _blog(request, desk, pages, url=url, problem=problem)
-    return _blog(request, desk, pages, url=url, found=list(found))
+    return _blog(request, desk, pages, url=url, found=found)
 
 
 @router.post("/feed")
@@ -91,7 +92,7 @@ def _blog(
     pages: Pages,
     *,
     url: str = "",
-    found: list[FoundFeed] | None = None,
+    found: Sequence[object] | None = None,
     problem: NewsletterError | None = None,
 ) -> Response:
     return pages.page(
