@@ -83,80 +83,85 @@ _INSIDE: Final = {
 _TAG = re.compile(
     r"<!--.*?-->|<(/?)(mjml|mj-[a-z-]+)((?:\s+[^\s=>/]+(?:=(?:\"[^\"]*\"|'[^']*'))?)*)\s*(/?)>", re.S
 )
-_OPENS = re.compile(r"<mj(?:ml\b|-)[a-zA-Z-]*[^>]{0,60}")
+_OPENS = re.compile(r"</?mj(?:ml\b|-)")
 _ATTRIBUTE = re.compile(r"([^\s=]+)(?:=(\"[^\"]*\"|'[^']*'))?")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """``excerpt`` is the tag as it stands in the source, by which its line is found."""
+    """``position`` is where in the source the tag begins that is wrong."""
 
     text: str
-    excerpt: str
+    position: int
     hint: str = ""
 
 
 def first_problem(mjml: str) -> Problem | None:
     """The first thing that is wrong, or None."""
-    stack: list[tuple[str, str]] = []
+    open_tags: list[tuple[str, int]] = []
     end = 0
     for match in _TAG.finditer(mjml):
         if match[2] is None:
             continue
         if stray := _OPENS.search(mjml, end, match.start()):
-            return Problem(
-                "This tag is not closed, or an attribute lacks its quotes.", stray[0].split("\n")[0]
-            )
+            return Problem(_BROKEN, stray.start())
         end = match.end()
         closing, tag, attributes, alone = match.groups()
-        excerpt = match[0].split("\n")[0].split("zq")[0]
         if closing:
-            if not stack or stack[-1][0] != tag:
-                expected = f"</{stack[-1][0]}> is expected here" if stack else "nothing is open here"
-                return Problem(f"</{tag}> closes what is not open: {expected}.", f"</{tag}>")
-            stack.pop()
+            if not open_tags or open_tags[-1][0] != tag:
+                return _wrongly_closed(tag, match.start(), open_tags)
+            open_tags.pop()
             continue
-        if problem := _of_tag(tag, attributes, excerpt, stack[-1][0] if stack else ""):
-            return problem
+        if found := _of_tag(tag, attributes, open_tags[-1][0] if open_tags else ""):
+            return Problem(found[0], match.start(), found[1])
         if not alone:
-            stack.append((tag, excerpt))
+            open_tags.append((tag, match.start()))
     if stray := _OPENS.search(mjml, end):
-        return Problem("This tag is not closed, or an attribute lacks its quotes.", stray[0].split("\n")[0])
-    if stack:
-        return Problem(f"<{stack[-1][0]}> is never closed.", stack[-1][1])
-    return None
+        return Problem(_BROKEN, stray.start())
+    return Problem(f"<{open_tags[-1][0]}> is never closed.", open_tags[-1][1]) if open_tags else None
 
 
-def _of_tag(tag: str, attributes: str, excerpt: str, parent: str) -> Problem | None:
+_BROKEN: Final = "This tag does not end, or an attribute lacks its quotes."
+
+
+def _wrongly_closed(tag: str, position: int, open_tags: list[tuple[str, int]]) -> Problem:
+    if any(name == tag for name, _ in open_tags):
+        name, opened = open_tags[-1]
+        return Problem(f"<{name}> is not closed before </{tag}>.", opened)
+    return Problem(f"</{tag}> closes what is not open.", position)
+
+
+def _of_tag(tag: str, attributes: str, parent: str) -> tuple[str, str] | None:
+    """What is wrong with an opening tag, and a hint."""
     known = TAGS.get(tag)
     if known is None:
         near = get_close_matches(tag, TAGS, n=1)
-        return Problem(f"There is no tag <{tag}>.", excerpt, f"Did you mean <{near[0]}>?" if near else "")
+        return f"There is no tag <{tag}>.", f"Did you mean <{near[0]}>?" if near else ""
     if tag in _INSIDE and parent != "mj-attributes" and parent not in _INSIDE[tag]:
         inside = " or ".join(f"<{name}>" for name in sorted(_INSIDE[tag]))
-        return Problem(f"<{tag}> stands in <{parent or 'nothing'}>; it belongs into {inside}.", excerpt)
+        return f"<{tag}> stands in <{parent or 'nothing'}>; it belongs into {inside}.", ""
     for name, value in _ATTRIBUTE.findall(attributes):
         if name not in known:
             near = get_close_matches(name, known, n=1)
-            return Problem(
-                f"<{tag}> has no attribute {name!r}.", excerpt, f"Did you mean {near[0]!r}?" if near else ""
-            )
-        bad = _bad_value(name, value[1:-1])
-        if bad:
-            return Problem(f"<{tag}> has {name}={value}, which {bad}.", excerpt)
+            return f"<{tag}> has no attribute {name!r}.", f"Did you mean {near[0]!r}?" if near else ""
+        if bad := _bad_value(name, value[1:-1]):
+            return f"<{tag}> has {name}={value}, which {bad}.", ""
     return None
+
+
+_COLOUR = re.compile(r"#[0-9a-fA-F]{3,8}|[a-zA-Z]+|rgba?\([\d., %]+\)")
+_SIZE = re.compile(r"\d+(?:\.\d+)?(?:px|%)?|auto")
+_PADDING = re.compile(r"(?:\d+(?:\.\d+)?(?:px|%)?\s*){1,4}")
 
 
 def _bad_value(name: str, value: str) -> str:
     if value.startswith("zq"):
         return ""
-    if name.endswith("color") and not re.fullmatch(r"#[0-9a-fA-F]{3,8}|[a-zA-Z]+|rgba?\([\d., %]+\)", value):
+    if name.endswith("color") and not _COLOUR.fullmatch(value):
         return "is no colour"
-    if name in ("width", "height", "font-size") and not re.fullmatch(r"\d+(?:\.\d+)?(?:px|%)?|auto", value):
+    if name in ("width", "height", "font-size") and not _SIZE.fullmatch(value):
         return "is no size"
-    if name.startswith(("padding", "inner-padding")) and not re.fullmatch(
-        r"(?:\d+(?:\.\d+)?(?:px|%)?\s*){1,4}", value
-    ):
+    if name.startswith(("padding", "inner-padding")) and not _PADDING.fullmatch(value):
         return "is no padding"
     if name in ("align", "text-align") and value not in ("left", "right", "center", "justify"):
         return "is none of left, right, center"

@@ -7,12 +7,16 @@ an undefined name is a problem, never an empty space.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import (
+    BaseLoader,
     ChoiceLoader,
+    Environment,
     FileSystemLoader,
     StrictUndefined,
     TemplateError,
@@ -58,20 +62,47 @@ def _finalize(context: Context, value: object) -> object:
     raise TypeError(f"a template writes a {type(value).__name__}, which is no text")
 
 
+class _MarkingLoader(BaseLoader):
+    """Puts a mark before every MJML tag that says where it stands, so that a problem in what Jinja has
+    joined can be told with its file and line. The marks are control characters; nothing else writes them."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._files = ChoiceLoader([FileSystemLoader(str(folder)) for folder in folders])
+        self.places: list[tuple[str, int]] = []
+
+    def get_source(
+        self, environment: Environment, template: str
+    ) -> tuple[str, str | None, Callable[[], bool] | None]:
+        source, file, current = self._files.get_source(environment, template)
+        if not template.endswith(".mjml.j2"):
+            return source, file, current
+        lines = source.split("\n")
+        for number, line in enumerate(lines, 1):
+            if "<mj" in line or "</mj" in line:
+                mark = f"\x01{len(self.places)}\x02"
+                self.places.append((str(file), number))
+                lines[number - 1] = _MJML_TAG.sub(rf"{mark}\g<0>", line)
+        return "\n".join(lines), file, current
+
+
+_MJML_TAG = re.compile(r"</?mj")
+_MARK = re.compile("\x01(\\d+)\x02")
+
+
 class Renderer:
     """Renders one theme's templates. Cheap; not thread-safe: make one per rendering."""
 
     def __init__(self, theme: Theme, compiler: Compiler) -> None:
-        self._theme = theme
         self._compiler = compiler
-        loader = ChoiceLoader([FileSystemLoader(str(folder)) for folder in theme.folders])
+        self._loader = _MarkingLoader(theme.folders)
         self._env = SandboxedEnvironment(
-            loader=loader,
+            loader=self._loader,
             undefined=StrictUndefined,
             autoescape=True,
             finalize=_finalize,
             trim_blocks=True,
             lstrip_blocks=True,
+            keep_trailing_newline=True,
         )
         self._env.filters = {name: self._env.filters[name] for name in _FILTERS}
         self._env.globals = {"range": self._env.globals["range"], "namespace": self._env.globals["namespace"]}
@@ -79,9 +110,10 @@ class Renderer:
     def html(self, name: str, context: Mapping[str, Any], seed: str) -> tuple[Segment, ...]:
         """The segments of an MJML template. Raises TemplateProblem."""
         tokens = Tokens("html" + seed)
-        mjml = _normal(self._jinja(name, context, tokens))
-        if problem := mjml_lint.first_problem(mjml):
-            raise self._located(name, problem)
+        marked = _normal(self._jinja(name, context, tokens))
+        if problem := mjml_lint.first_problem(marked):
+            raise self._located(problem, marked, name)
+        mjml = _MARK.sub("", marked)
         return tokens.segments(self._compiler.compile(mjml, file=name), escape=escape, file=name)
 
     def text(self, name: str, context: Mapping[str, Any], seed: str) -> tuple[Segment, ...]:
@@ -108,16 +140,10 @@ class Renderer:
             file, line = _where(error)
             raise TemplateProblem(f"{error}.", file=file or name, line=line) from error
 
-    def _located(self, name: str, problem: mjml_lint.Problem) -> TemplateProblem:
-        """The problem in the file where its line can be found: Jinja has joined them all."""
-        for file in self._env.list_templates(filter_func=lambda found: found.endswith(".mjml.j2")):
-            source, filename, _ = (
-                self._env.loader.get_source(self._env, file) if self._env.loader else ("", "", None)
-            )
-            for number, line in enumerate(source.splitlines(), 1):
-                if problem.excerpt in line:
-                    return TemplateProblem(problem.text, file=str(filename), line=number, hint=problem.hint)
-        return TemplateProblem(problem.text, file=name, line=0, hint=problem.hint)
+    def _located(self, problem: mjml_lint.Problem, marked: str, name: str) -> TemplateProblem:
+        marks = _MARK.findall(marked, 0, problem.position)
+        file, line = self._loader.places[int(marks[-1])] if marks else (name, 0)
+        return TemplateProblem(problem.text, file=file, line=line, hint=problem.hint)
 
 
 def _normal(mjml: str) -> str:

@@ -95,6 +95,7 @@ _TYPE = {
     "title_size": _NUMBER,
     "title_size_phone": _NUMBER,
     "title_weight": _NUMBER,
+    "digest_title_size": _NUMBER,
     "small": _NUMBER,
 }
 _LAYOUT = {"width": _NUMBER, "gutter": _NUMBER, "radius": _NUMBER}

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from newsletter.approve.contrast import poor_pairs
+from newsletter.compose import Compiler, Themes, compose, page, text_page
+from newsletter.compose.places import shipped
+from newsletter.errors import ConfigError, TemplateProblem
+from tests.compose.samples import LINKS, a_newsletter, a_post, an_issue
+
+THEMES = ("bulletin", "letter", "studio")
+
+
+def composed(compiler: Compiler, theme: str = "letter", folder: Path | None = None, **post: object) -> str:
+    posts = [a_post(1, **post), a_post(2)]
+    newsletter = a_newsletter(theme=theme, theme_folder=str(folder or ""))
+    return page(compose(newsletter, an_issue(posts), posts, compiler=compiler, themes=Themes()), LINKS)
+
+
+def test_three_themes_ship(themes: Themes) -> None:
+    assert themes.names() == THEMES
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("palette", ["light", "dark"])
+def test_every_colour_of_a_shipped_theme_can_be_read(theme: str, palette: str, themes: Themes) -> None:
+    assert list(poor_pairs(getattr(themes.get(theme), palette))) == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_every_theme_has_a_dark_palette_and_keeps_the_order_of_headings(
+    theme: str, compiler: Compiler
+) -> None:
+    html = composed(compiler, theme, html="<h2>Part</h2><p>x</p>")
+    assert "prefers-color-scheme: dark" in html
+    assert html.count("<h1") == 1
+    assert html.index("<h1") < html.index("<h2") < html.index("<h3")
+
+
+def test_an_author_changes_one_colour_in_a_folder_of_their_own(compiler: Compiler, tmp_path: Path) -> None:
+    (tmp_path / "theme.toml").write_text('[light]\nlink = "#123456"\n')
+    html = composed(compiler, folder=tmp_path, html="<p><a href='https://example.org/'>x</a></p>")
+    assert "#123456" in html
+
+
+def test_an_author_replaces_one_file(compiler: Compiler, tmp_path: Path) -> None:
+    (tmp_path / "masthead.mjml.j2").write_text("<mj-text>From the desk of {{ newsletter.title }}</mj-text>")
+    assert "From the desk of Field Notes" in composed(compiler, folder=tmp_path)
+
+
+def test_an_author_replaces_the_plain_text(compiler: Compiler, tmp_path: Path) -> None:
+    (tmp_path / "text.txt.j2").write_text("{{ posts[0].title }}: {{ slot('unsubscribe_url') }}\n")
+    posts = [a_post(title="Ä < b")]
+    newsletter = a_newsletter(theme_folder=str(tmp_path))
+    artefact = compose(newsletter, an_issue(posts), posts, compiler=compiler, themes=Themes())
+    assert text_page(artefact, LINKS) == "Ä < b: https://news.example.org/u/token\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "line", "reason"),
+    [
+        ("masthead.mjml.j2", "<mj-text>a</mj-text>\n<mj-txet>b</mj-txet>", 2, "no tag <mj-txet>"),
+        ("masthead.mjml.j2", "\n<mj-text colour='red'>b</mj-text>", 2, "no attribute 'colour'"),
+        ("masthead.mjml.j2", "\n\n<mj-text color='blurple!'>b</mj-text>", 3, "is no colour"),
+        ("masthead.mjml.j2", "\n<mj-text>{{ newsletter.titel }}</mj-text>", 2, "titel"),
+        ("masthead.mjml.j2", "<mj-text>\n{% if %}</mj-text>", 2, "Expected an expression"),
+        ("masthead.mjml.j2", "\n<mj-text>{{ newsletter.title | safe }}</mj-text>", 2, "safe"),
+        ("masthead.mjml.j2", "\n<mj-text>b", 2, "<mj-text> is not closed before </mj-column>"),
+        ("masthead.mjml.j2", "\n<mj-section></mj-section>", 2, "belongs into"),
+        ("masthead.mjml.j2", "\n<mj-text>{{ ''.__class__ }}</mj-text>", 2, "unsafe|undefined"),
+        ("masthead.mjml.j2", "\n{% include 'missing.mjml.j2' %}", 0, "missing.mjml.j2 does not exist"),
+        ("theme.toml", '[light]\n\ntext = "red"\n', 3, "cannot be used"),
+        ("theme.toml", '[light]\nlinks = "#123456"\n', 2, "does not exist"),
+        ("theme.toml", "[light\n", 1, "cannot be read"),
+        ("theme.toml", "[colours]\nx = 1\n", 1, "means nothing"),
+        ("theme.toml", "[type]\nbody = 'x\"><script>'\n", 2, "cannot be used"),
+    ],
+)
+def test_a_wrong_file_is_told_with_its_line_and_reason(
+    compiler: Compiler, tmp_path: Path, file: str, content: str, line: int, reason: str
+) -> None:
+    (tmp_path / file).write_text(content)
+    with pytest.raises(TemplateProblem, match=reason) as caught:
+        composed(compiler, folder=tmp_path)
+    assert caught.value.line == line
+    if line:
+        assert caught.value.file == str(tmp_path / file)
+
+
+def test_a_template_cannot_reach_outside_its_folders(compiler: Compiler, tmp_path: Path) -> None:
+    (tmp_path / "masthead.mjml.j2").write_text("{% include '../words/en.toml' %}")
+    with pytest.raises(TemplateProblem, match="does not exist"):
+        composed(compiler, folder=tmp_path)
+
+
+def test_a_macro_without_context_is_told_rather_than_trusted(compiler: Compiler, tmp_path: Path) -> None:
+    (tmp_path / "macros.j2").write_text("{% macro name(n) %}{{ n }}{% endmacro %}")
+    (tmp_path / "masthead.mjml.j2").write_text(
+        "{% from 'macros.j2' import name %}<mj-text>{{ name(newsletter.title) }}</mj-text>"
+    )
+    with pytest.raises(TemplateProblem, match="with context"):
+        composed(compiler, folder=tmp_path)
+
+
+def test_a_macro_with_context_writes_values_like_any_template(compiler: Compiler, tmp_path: Path) -> None:
+    (tmp_path / "macros.j2").write_text("{% macro name(n) %}<b>{{ n }}</b>{% endmacro %}")
+    (tmp_path / "masthead.mjml.j2").write_text(
+        "{% from 'macros.j2' import name with context %}<mj-text>{{ name(posts[0].title) }}</mj-text>"
+    )
+    assert "<b>&lt;i&gt; ❤️ &amp;</b>" in composed(compiler, folder=tmp_path, title="<i> ❤️ &")
+
+
+def test_a_post_is_never_template_source(compiler: Compiler) -> None:
+    html = composed(compiler, title="{{ 7 * 7 }} {% raise %}", html="<p>{{ slot('name') }} <mj-text></p>")
+    assert "{{ 7 * 7 }} {% raise %}" in html
+    assert "{{ slot('name') }}" in html
+    assert "49" not in html.partition("<body")[2].partition("Field Notes")[0]
+
+
+def test_a_theme_that_drops_a_posts_block_is_told(compiler: Compiler, tmp_path: Path) -> None:
+    layout = shipped("letter") / "layout.mjml.j2"
+    shutil.copy(layout, tmp_path)
+    text = layout.read_text("utf-8").replace("<mj-raw>{{ post.end }}</mj-raw>", "")
+    (tmp_path / "layout.mjml.j2").write_text(text)
+    with pytest.raises(TemplateProblem, match="block"):
+        composed(compiler, folder=tmp_path)
+
+
+def test_a_theme_or_folder_that_does_not_exist_is_told(themes: Themes) -> None:
+    with pytest.raises(ConfigError, match=r"no theme named 'nope'.*bulletin, letter, studio"):
+        themes.get("nope")
+    with pytest.raises(ConfigError):
+        themes.get("../letter")
+    with pytest.raises(ConfigError, match="does not exist"):
+        themes.get("letter", "/nowhere/at/all")
