@@ -16,10 +16,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from newsletter.errors import Conflict, NewsletterError, NotFound, StoreProblem
-from newsletter.web import author
+from newsletter.web import archive, author
 from newsletter.web.assets import Assets
 from newsletter.web.doors import SignInNeeded, Throttle
+from newsletter.web.front import front_of
 from newsletter.web.pages import Pages, then
+from newsletter.web.public import OPEN_PREFIXES, public_router
+from newsletter.web.public.router import OPEN_PREFIXES, public_router
 from newsletter.web.security import Guard
 from newsletter.web.studio import (
     draft,
@@ -64,6 +67,7 @@ ROUTERS: Final = (
     feeds.router,
     settings.router,
     author.router,
+    archive.router,
 )
 
 
@@ -85,6 +89,7 @@ def create_app(house: House, *, clock: Callable[[], datetime] = _now) -> FastAPI
 
     for router in ROUTERS:
         app.include_router(router)
+    app.include_router(public_router(front_of(house)))
 
     @app.get("/")
     def front(request: Request) -> Response:
@@ -111,7 +116,7 @@ def create_app(house: House, *, clock: Callable[[], datetime] = _now) -> FastAPI
         Guard,
         base_url=lambda: house.desk.newsletter().base_url,
         refuse=lambda status: _refusal(pages, status),
-        open_prefixes=("/u/", "/hooks/"),
+        open_prefixes=(*OPEN_PREFIXES, "/hooks/"),
     )
     proxies = [part.strip() for part in _trusted_proxies(house).split(",") if part.strip()]
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=proxies)
