@@ -1,0 +1,15 @@
+"""Import: other services' files onto the list, with their statuses respected. ``run`` and ``undo``.
+
+reading     bytes -> rows (encoding, delimiter, header)
+dialects    whose file it is, and what its columns and statuses mean
+rows        a row -> a Person
+plan        what happens to them, and why (pure)
+write       that, a thousand at a time; and how it is taken back
+run         the whole
+"""
+
+from subscribers.imports.plan import Outcome as Outcome
+from subscribers.imports.run import ImportedRow as ImportedRow
+from subscribers.imports.run import Report as Report
+from subscribers.imports.run import run as run
+from subscribers.imports.write import undo as undo

@@ -1,0 +1,181 @@
+"""Brings a file's people onto the list, a thousand rows at a time, or says what would happen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import Final
+
+from subscribers.errors import Invalid
+from subscribers.imports.dialects import understand
+from subscribers.imports.plan import Outcome, Planned, plan
+from subscribers.imports.reading import Sheet, read
+from subscribers.imports.rows import Person, reader
+from subscribers.imports.write import Known, Writer
+from subscribers.model import ConsentKind
+from subscribers.states import Standing
+from subscribers.store import Subscribers, plain_name
+from subscribers.suppressions import NONE
+
+MOST_TOLD: Final = 1_000
+STEP: Final = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportedRow:
+    """What happened to one row, and why. ``line`` is the line of the file on which it ends."""
+
+    line: int
+    outcome: Outcome
+    reason: str
+    address: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """``told`` are the first thousand rows that are not plainly added or there already."""
+
+    dialect: str
+    guessed: str
+    dry_run: bool
+    batch_id: int
+    counts: dict[Outcome, int]
+    told: Sequence[ImportedRow]
+    hidden: int = field(default=0)  #: rows that ``told`` leaves out
+
+    @property
+    def rows(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def sentence(self) -> str:
+        """The whole in one sentence or two."""
+        parts = [
+            f"{count} {texts[self.dry_run]}"
+            for outcome, texts in _SUMS
+            if (count := self.counts.get(outcome))
+        ]
+        what = ", ".join(parts) if parts else "no rows"
+        if self.dry_run:
+            return f"This looks like {self.dialect}: {what}. Nothing was changed."
+        return f"{what[:1].upper()}{what[1:]}."
+
+
+_SUMS: Final = (  # what was done, what would be
+    (Outcome.ADDED, ("added", "to add")),
+    (Outcome.UNCONFIRMED, ("added as not confirmed", "to add as not confirmed")),
+    (Outcome.CHANGED, ("changed", "to change")),
+    (Outcome.UNCHANGED, ("there already", "there already")),
+    (Outcome.KEPT_OUT, ("kept out, since they left or bounced there",) * 2),
+    (Outcome.REFUSED, ("refused, since they left or bounced here",) * 2),
+    (Outcome.TWICE, ("twice in the file", "twice in the file")),
+    (Outcome.INVALID, ("left out, since they cannot be used",) * 2),
+)
+
+
+def run(
+    people: Subscribers,
+    content: bytes,
+    *,
+    source: str,
+    now: datetime,
+    dry_run: bool = False,
+    kind: ConsentKind = ConsentKind.UNKNOWN,
+    progress: Callable[[int, int], None] | None = None,
+    each: Callable[[ImportedRow], None] | None = None,
+) -> Report:
+    """Imports a file, all of it in the caller's transaction; with ``dry_run`` writes nothing.
+
+    ``source`` is the file's name, kept in the proof of consent; ``kind`` is what the author says of
+    consents that the file does not prove. ``each`` gets every row, ``progress`` (done, about how many).
+    Lifts no suppression (invariant 10). Raises Invalid for a file that cannot be read.
+    """
+    sheet = read(content)
+    first = next(sheet.rows(), (0, []))[1]
+    understood = understand(sheet.header, first, source)
+    parse = reader(understood)
+    writer = Writer(people, now=now, source=source, kind=kind, dialect=understood.dialect.name)
+    if not dry_run:
+        writer.open()
+    counts: Counter[Outcome] = Counter()
+    told: list[ImportedRow] = []
+    seen: set[str] = set()
+    hidden = done = 0
+    for rows in _steps(sheet):
+        for row in _step(rows, parse, writer, seen, dry_run):
+            counts[row.outcome] += 1
+            if each is not None:
+                each(row)
+            if row.reason or row.outcome not in _PLAIN:
+                if len(told) < MOST_TOLD:
+                    told.append(row)
+                else:
+                    hidden += 1
+        done += len(rows)
+        if progress is not None:
+            progress(done, max(sheet.lines, done))
+    if not dry_run:
+        writer.close()
+    return Report(
+        dialect=understood.dialect.title,
+        guessed=sheet.guessed,
+        dry_run=dry_run,
+        batch_id=writer.batch_id,
+        counts=dict(counts),
+        told=tuple(told),
+        hidden=hidden,
+    )
+
+
+_PLAIN: Final = frozenset({Outcome.ADDED, Outcome.UNCHANGED})
+Rows = list[tuple[int, list[str]]]
+
+
+def _steps(sheet: Sheet) -> Iterator[Rows]:
+    rows = sheet.rows()
+    while step := list(islice(rows, STEP)):
+        yield step
+
+
+def _step(
+    rows: Rows, parse: Callable[[Sequence[str]], Person], writer: Writer, seen: set[str], dry_run: bool
+) -> list[ImportedRow]:
+    found: list[tuple[int, Person | None, str]] = []
+    for line, cells in rows:
+        try:
+            found.append((line, parse(cells), ""))
+        except Invalid as error:
+            found.append((line, None, error.message))
+    known = writer.known([person.address.key for _, person, _ in found if person])
+    planned: list[tuple[Person, Known | None, Planned]] = []
+    told: list[ImportedRow] = []
+    for line, person, problem in found:
+        if person is None:
+            told.append(ImportedRow(line=line, outcome=Outcome.INVALID, reason=problem))
+            continue
+        key = person.address.key
+        if key in seen:
+            reason = "the address stands in an earlier line"
+            told.append(
+                ImportedRow(line=line, outcome=Outcome.TWICE, reason=reason, address=person.address.text)
+            )
+            continue
+        seen.add(key)
+        one = known.people.get(key)
+        standing = Standing(state=one.state if one else None, causes=known.causes.get(key, NONE))
+        what = plan(person, standing, changes=one is not None and brings_something(person, one))
+        planned.append((person, one, what))
+        told.append(
+            ImportedRow(line=line, outcome=what.outcome, reason=what.reason, address=person.address.text)
+        )
+    if not dry_run:
+        writer.write(planned, known.causes)
+    return told
+
+
+def brings_something(person: Person, known: Known) -> bool:
+    """A name where there was none, or a tag that is new. What somebody chose here stays."""
+    return bool(plain_name(person.name) and not known.name) or not set(person.tags) <= set(known.tags)

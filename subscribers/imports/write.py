@@ -1,0 +1,214 @@
+"""The writing half of an import, and how it is taken back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import bindparam, delete, func, insert, select, update
+
+from subscribers.errors import Refused, Unknown
+from subscribers.imports.plan import Outcome, Planned
+from subscribers.imports.rows import Person
+from subscribers.model import ConsentKind, SubscriberState, SuppressionCause
+from subscribers.rows import stored_words, words
+from subscribers.sql import chunks
+from subscribers.store import Subscribers, plain_name
+from subscribers.suppressions import Causes
+from subscribers.tables import batch_changes, batches, consents, subscribers, suppressions
+from subscribers.times import maybe_ms, to_ms
+
+_c = subscribers.c
+_KNOWN: Final = select(
+    _c.id, _c.address_key, _c.state, _c.name, _c.tags, _c.consent_until, _c.changed_at
+).where(_c.address_key.in_(bindparam("keys", expanding=True)))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """Somebody who is on the list already, as far as an import cares."""
+
+    id: int
+    state: SubscriberState
+    name: str
+    tags: tuple[str, ...]
+    consent_until: int | None
+    changed_at: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllKnown:
+    people: Mapping[str, Known]
+    causes: Mapping[str, Causes]
+
+
+class Writer:
+    """Writes what was planned, under one batch."""
+
+    def __init__(
+        self, people: Subscribers, *, now: datetime, source: str, kind: ConsentKind, dialect: str
+    ) -> None:
+        self._people = people
+        self._conn = people.conn
+        self._now = now
+        self._ms = to_ms(now)
+        self._source = source[:200]
+        self._kind = kind
+        self._dialect = dialect
+        self._created = self._changed = self._suppressed = 0
+        self.batch_id = 0
+
+    def open(self) -> None:
+        made = batches.insert().values(at=self._ms, dialect=self._dialect, source=self._source)
+        self.batch_id = self._conn.execute(made.returning(batches.c.id)).scalar_one()
+
+    def close(self) -> None:
+        self._conn.execute(
+            update(batches)
+            .where(batches.c.id == self.batch_id)
+            .values(created=self._created, changed=self._changed, suppressed=self._suppressed)
+        )
+
+    def known(self, keys: Sequence[str]) -> AllKnown:
+        people = {}
+        for few in chunks(keys):
+            for row in self._conn.execute(_KNOWN, {"keys": list(few)}):
+                people[row.address_key] = Known(
+                    id=row.id,
+                    state=SubscriberState(row.state),
+                    name=row.name,
+                    tags=words(row.tags),
+                    consent_until=row.consent_until,
+                    changed_at=row.changed_at,
+                )
+        return AllKnown(people=people, causes=self._people.suppressions.causes_of(keys))
+
+    def write(
+        self, planned: Sequence[tuple[Person, Known | None, Planned]], before: Mapping[str, Causes]
+    ) -> None:
+        fresh = [(person, what) for person, one, what in planned if one is None and what.state is not None]
+        self._insert(fresh)
+        for person, one, what in planned:
+            if one is not None and what.outcome in (Outcome.CHANGED, Outcome.KEPT_OUT):
+                self._change(person, one, what)
+        added: dict[SuppressionCause, list[str]] = {}
+        for person, _, what in planned:
+            for cause in what.causes - before.get(person.address.key, frozenset()):
+                added.setdefault(cause, []).append(person.address.key)
+        for cause, keys in added.items():
+            self._suppressed += self._people.suppressions.add(
+                keys, cause, self._now, reason=f"import: {self._source}", batch_id=self.batch_id
+            )
+
+    def _insert(self, fresh: Sequence[tuple[Person, Planned]]) -> None:
+        if not fresh:
+            return
+        ms, batch = self._ms, self.batch_id
+        self._conn.execute(
+            insert(subscribers),
+            [
+                {
+                    "address": person.address.text,
+                    "address_key": person.address.key,
+                    "domain": person.address.domain,
+                    "name": plain_name(person.name) if person.name else "",
+                    "state": what.state.value if what.state else "",
+                    "cadence": person.cadence.value if person.cadence else None,
+                    "topics_off": stored_words(person.topics_off) if person.topics_off else "[]",
+                    "tags": stored_words(person.tags) if person.tags else "[]",
+                    "paused_until": maybe_ms(person.paused_until),
+                    "language": person.language,
+                    "consent_until": maybe_ms(person.expires_at),
+                    "batch_id": batch,
+                    "joined_at": to_ms(person.joined_at) if person.joined_at else ms,
+                    "changed_at": ms,
+                }
+                for person, what in fresh
+            ],
+        )
+        self._created += len(fresh)
+        agreed = {p.address.key: p for p, _ in fresh if p.state is not SubscriberState.UNCONFIRMED}
+        ids = self._conn.execute(
+            select(_c.id, _c.address_key).where(_c.address_key.in_(bindparam("keys", expanding=True))),
+            {"keys": list(agreed)},
+        )
+        proofs = [self._proof(id, agreed[key]) for id, key in ids]
+        if proofs:
+            self._conn.execute(insert(consents), proofs)
+
+    def _proof(self, id: int, person: Person) -> dict[str, Any]:
+        kind = person.kind or (ConsentKind.EXPRESS if person.agreed_at else self._kind)
+        return {
+            "subscriber_id": id,
+            "kind": kind.value,
+            "at": to_ms(person.agreed_at or person.joined_at or self._now),
+            "source": person.source or f"import: {self._source}",
+            "origin": person.origin,
+            "wording": person.wording,
+            "expires_at": maybe_ms(person.expires_at),
+        }
+
+    def _change(self, person: Person, one: Known, what: Planned) -> None:
+        after: dict[str, Any] = {}
+        if what.state is not None and what.state is not one.state:
+            after["state"] = what.state.value
+        if what.outcome is Outcome.CHANGED:
+            if person.name and not one.name:
+                after["name"] = plain_name(person.name)
+            tags = stored_words({*one.tags, *person.tags})
+            if tags != stored_words(one.tags):
+                after["tags"] = tags
+            if one.state is SubscriberState.UNCONFIRMED:
+                after["consent_until"] = maybe_ms(person.expires_at)
+                self._conn.execute(insert(consents), [self._proof(one.id, person)])
+        if not after:
+            return
+        before = {
+            "state": one.state.value,
+            "name": one.name,
+            "tags": stored_words(one.tags),
+            "consent_until": one.consent_until,
+        }
+        self._conn.execute(
+            insert(batch_changes).values(
+                batch_id=self.batch_id,
+                subscriber_id=one.id,
+                before=json.dumps({column: before[column] for column in after}),
+                after=json.dumps(after),
+            )
+        )
+        self._conn.execute(update(subscribers).where(_c.id == one.id).values(changed_at=self._ms, **after))
+        self._changed += 1
+
+
+def undo(people: Subscribers, batch_id: int, now: datetime) -> tuple[int, int]:
+    """Takes an import back: whom it brought goes, what it changed returns, whom it suppressed is free.
+
+    Whoever did something since (left, confirmed, chose) stays as they are now. Returns how many went and
+    how many stayed. Raises Unknown, and Refused for a batch that was taken back already.
+    """
+    conn = people.conn
+    batch = conn.execute(select(batches).where(batches.c.id == batch_id)).one_or_none()
+    if batch is None:
+        raise Unknown(f"There is no import {batch_id}.")
+    if batch.undone_at is not None:
+        raise Refused(f"Import {batch_id} was taken back already.")
+    conn.execute(delete(suppressions).where(suppressions.c.batch_id == batch_id))
+    for change in conn.execute(select(batch_changes).where(batch_changes.c.batch_id == batch_id)).all():
+        before, after = json.loads(change.before), json.loads(change.after)
+        same = [_c[column].is_not_distinct_from(value) for column, value in after.items()]
+        conn.execute(
+            update(subscribers)
+            .where(_c.id == change.subscriber_id, *same)
+            .values(changed_at=to_ms(now), **before)
+        )
+    mine = (_c.batch_id == batch_id, _c.changed_at == batch.at)
+    going = select(_c.id).where(*mine)
+    conn.execute(delete(consents).where(consents.c.subscriber_id.in_(going)))
+    gone = conn.execute(delete(subscribers).where(*mine)).rowcount
+    left = conn.execute(select(func.count()).where(_c.batch_id == batch_id)).scalar_one()
+    conn.execute(update(batches).where(batches.c.id == batch_id).values(undone_at=to_ms(now)))
+    return gone, left

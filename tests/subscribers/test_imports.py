@@ -1,0 +1,325 @@
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+import pytest
+from sqlalchemy import select
+
+from subscribers import imports
+from subscribers.errors import Invalid, Refused, Unknown
+from subscribers.imports import ImportedRow, Outcome
+from subscribers.model import ConsentKind, SubscriberState, SuppressionCause
+from subscribers.store import Subscribers
+from subscribers.tables import metadata
+from tests.subscribers.people import DAY, NOW, joined
+
+S: TypeAlias = SubscriberState
+Did: TypeAlias = Outcome
+
+FILES: dict[str, tuple[str, str, dict[str, S]]] = {
+    "Mailchimp": (
+        "subscribed_segment_export.csv",
+        '"Email Address","First Name","Last Name",OPTIN_TIME,OPTIN_IP,CONFIRM_TIME,CONFIRM_IP,EUID,TAGS\r\n'
+        "ann@example.com,Ann,Lovelace,2019-05-04 10:00:00,,"
+        '2019-05-04 10:02:00,203.0.113.77,ab12,"""vip"",""old"""\r\n',
+        {"ann@example.com": S.ACTIVE},
+    ),
+    "Mailchimp: who left": (
+        "unsubscribed_segment_export.csv",
+        '"Email Address","First Name",OPTIN_TIME,EUID,UNSUB_TIME,UNSUB_REASON\r\n'
+        "ann@example.com,Ann,2019-05-04 10:00:00,ab12,2020-01-01 00:00:00,\r\n",
+        {"ann@example.com": S.UNSUBSCRIBED},
+    ),
+    "Mailchimp: cleaned": (
+        "cleaned_segment_export.csv",
+        '"Email Address","First Name",EUID,CLEAN_TIME\r\nann@example.com,Ann,ab12,2020-01-01 00:00:00\r\n',
+        {"ann@example.com": S.BOUNCED},
+    ),
+    "Substack": (
+        "email_list.csv",
+        "email,active_subscription,expiry,email_disabled,created_at\n"
+        "ann@example.com,false,,false,2021-06-01T10:00:00.000Z\n"
+        "bob@example.com,false,,true,2021-06-01T10:00:00.000Z\n",
+        {"ann@example.com": S.ACTIVE, "bob@example.com": S.UNSUBSCRIBED},
+    ),
+    "Ghost": (
+        "members.csv",
+        "id,email,name,note,subscribed_to_emails,complimentary_plan,created_at,labels\n"
+        '1,ann@example.com,Ann,,true,,2022-01-01T00:00:00.000Z,"vip,old"\n'
+        "2,bob@example.com,Bob,,false,,2022-01-01T00:00:00.000Z,\n",
+        {"ann@example.com": S.ACTIVE, "bob@example.com": S.UNSUBSCRIBED},
+    ),
+    "Buttondown": (
+        "subscribers.csv",
+        "email,notes,metadata,tags,creation_date,subscriber_type\n"
+        'ann@example.com,,{},"[""vip""]",2023-01-01,regular\n'
+        "bob@example.com,,{},[],2023-01-01,unactivated\n"
+        "cid@example.com,,{},[],2023-01-01,undeliverable\n"
+        "dee@example.com,,{},[],2023-01-01,unsubscribed\n",
+        {
+            "ann@example.com": S.ACTIVE,
+            "bob@example.com": S.UNCONFIRMED,
+            "cid@example.com": S.BOUNCED,
+            "dee@example.com": S.UNSUBSCRIBED,
+        },
+    ),
+    "Kit": (
+        "subscribers.csv",
+        "first_name,email,status,created_at,tags\n"
+        "Ann,ann@example.com,active,2023-01-01,vip\n"
+        "Bob,bob@example.com,inactive,2023-01-01,\n"
+        "Cid,cid@example.com,cancelled,2023-01-01,\n"
+        "Dee,dee@example.com,complained,2023-01-01,\n",
+        {
+            "ann@example.com": S.ACTIVE,
+            "bob@example.com": S.UNCONFIRMED,
+            "cid@example.com": S.UNSUBSCRIBED,
+            "dee@example.com": S.COMPLAINED,
+        },
+    ),
+    "listmonk": (
+        "subscribers.csv",
+        "uuid,email,name,attributes,status,created_at,updated_at\n"
+        "7,ann@example.com,Ann,{},enabled,2023-01-01,\n"
+        "8,bob@example.com,Bob,{},blocklisted,2023-01-01,\n",
+        {"ann@example.com": S.ACTIVE, "bob@example.com": S.UNSUBSCRIBED},
+    ),
+    "FeedBurner": (
+        "feed.csv",
+        "Email,Subscribed,Status\n"
+        "ann@example.com,06/17/2009 09:52,Active\n"
+        "bob@example.com,04/30/2009 01:37,Pending Verification\n"
+        "cid@example.com,04/30/2009 01:37,Unverified\n",
+        {"ann@example.com": S.ACTIVE, "bob@example.com": S.UNCONFIRMED, "cid@example.com": S.UNCONFIRMED},
+    ),
+    "SendGrid's bounces": (
+        "suppression_bounces.csv",
+        "status,reason,email,created\n5.1.1,550 no such user,ann@example.com,1443651125\n",
+        {"ann@example.com": S.BOUNCED},
+    ),
+    "SendGrid's spam reports": (
+        "spam.csv",
+        "email,ip,created\nann@example.com,192.0.2.1,1443651125\n",
+        {"ann@example.com": S.COMPLAINED},
+    ),
+    "SendGrid's unsubscribes": (
+        "global_unsubscribes.csv",
+        "email,created\nann@example.com,1443651125\n",
+        {"ann@example.com": S.UNSUBSCRIBED},
+    ),
+    "a bare list": ("list.txt", "ann@example.com\nbob@example.com\n", {"ann@example.com": S.ACTIVE}),
+    "semicolons": ("list.csv", 'Name;E-Mail\n"Ann; A.";ann@example.com\n', {"ann@example.com": S.ACTIVE}),
+    "tabs": ("list.tsv", "name\temail\nAnn\tann@example.com\n", {"ann@example.com": S.ACTIVE}),
+}
+
+
+def _run(people: Subscribers, text: str, name: str = "list.csv") -> imports.Report:
+    return imports.run(people, text.encode(), source=name, now=NOW)
+
+
+@pytest.mark.parametrize("service", FILES)
+def test_each_services_statuses_are_respected(people: Subscribers, service: str) -> None:
+    name, text, expected = FILES[service]
+
+    _run(people, text, name)
+
+    for address, state in expected.items():
+        found = people.by_address(address)
+        assert found is not None and found.state is state
+        claim = people.claimable([found.id], NOW)
+        assert bool(claim.recipients) is (state is S.ACTIVE)
+
+
+@pytest.mark.parametrize("service", FILES)
+def test_a_dry_run_says_the_same_and_writes_nothing(people: Subscribers, service: str) -> None:
+    name, text, _ = FILES[service]
+    rows: list[ImportedRow] = []
+
+    dry = imports.run(people, text.encode(), source=name, now=NOW, dry_run=True, each=rows.append)
+
+    for table in metadata.sorted_tables:
+        assert people.conn.execute(select(table)).all() == []
+    real = _run(people, text, name)
+    assert (real.counts, real.told) == (dry.counts, dry.told)
+    assert len(rows) == dry.rows and "Nothing was changed" in dry.sentence
+
+
+def test_names_tags_dates_and_proof_come_along(people: Subscribers) -> None:
+    name, text, _ = FILES["Mailchimp"]
+    _run(people, text, name)
+
+    ann = people.by_address("ann@example.com")
+    assert ann is not None
+    (proof,) = people.consents(ann.id)
+
+    assert (ann.name, ann.tags) == ("Ann Lovelace", ("old", "vip"))
+    assert ann.joined_at == datetime(2019, 5, 4, 10, tzinfo=UTC)
+    assert (proof.kind, proof.origin) == (ConsentKind.EXPRESS, "203.0.113.0/24")
+    assert proof.at == datetime(2019, 5, 4, 10, 2, tzinfo=UTC)
+    assert name in proof.source
+
+
+def test_without_proof_the_consent_is_called_unknown(people: Subscribers) -> None:
+    _run(people, "email\nann@example.com\n")
+
+    ann = people.by_address("ann@example.com")
+    assert ann is not None and people.consents(ann.id)[0].kind is ConsentKind.UNKNOWN
+
+
+@pytest.mark.parametrize("cause", list(SuppressionCause))
+def test_an_import_lifts_nothing(people: Subscribers, cause: SuppressionCause) -> None:
+    people.suppressions.add(["ann@example.com"], cause, NOW)
+
+    report = _run(people, "email\nAnn@Example.com\n")
+
+    assert report.counts == {Did.REFUSED: 1}
+    assert people.by_address("ann@example.com") is None
+    assert people.suppressions.causes("ann@example.com") == {cause}
+
+
+def test_every_row_is_told_with_its_line_and_why(people: Subscribers) -> None:
+    joined(people, "there@example.com")
+    left = joined(people, "left@example.com")
+    people.unsubscribe(left.id, NOW)
+    text = (
+        "email,status\n"
+        "new@example.com,active\n"
+        "there@example.com,active\n"
+        "left@example.com,active\n"
+        "NEW@example.com,active\n"
+        "nobody,active\n"
+        ",active\n"
+        "odd@example.com,wobbly\n"
+        "gone@example.com,unsubscribed\n"
+        "slip@gmial.com,active\n"
+        "info@example.com,active\n"
+    )
+    rows: list[ImportedRow] = []
+    imports.run(people, text.encode(), source="list.csv", now=NOW, each=rows.append)
+
+    told = {row.line: (row.outcome, row.reason) for row in rows}
+
+    assert [told[line][0] for line in sorted(told)] == [
+        Did.ADDED, Did.UNCHANGED, Did.REFUSED, Did.TWICE, Did.INVALID, Did.INVALID, Did.INVALID,
+        Did.KEPT_OUT, Did.ADDED, Did.ADDED,
+    ]  # fmt: skip
+    assert "only they can come back" in told[4][1]
+    assert "earlier line" in told[5][1]
+    assert "wobbly" in told[8][1]
+    assert "gmail.com" in told[10][1]
+    assert "office" in told[11][1]
+
+
+def test_importing_twice_adds_nobody_twice(people: Subscribers) -> None:
+    text = "email,name\nann@example.com,Ann\n"
+    _run(people, text)
+    before = people.list()
+
+    report = _run(people, text)
+
+    assert report.counts == {Did.UNCHANGED: 1} and people.list() == before
+
+
+def test_what_somebody_chose_here_is_not_overwritten(people: Subscribers) -> None:
+    ann = joined(people, name="Ann")
+    people.tag([ann.id], NOW, add=["mine"])
+
+    report = _run(people, "email,name,tags\nann@example.com,Someone Else,new\n")
+
+    kept = people.get(ann.id)
+    assert report.counts == {Did.CHANGED: 1}
+    assert (kept.name, kept.tags) == ("Ann", ("mine", "new"))
+
+
+def test_a_long_file_is_told_in_part_and_counted_whole(people: Subscribers) -> None:
+    text = "email\n" + "nobody\n" * 1500 + "".join(f"p{n}@example.com\n" for n in range(2500))
+    steps: list[tuple[int, int]] = []
+
+    report = imports.run(
+        people,
+        text.encode(),
+        source="list.csv",
+        now=NOW,
+        progress=lambda done, total: steps.append((done, total)),
+    )
+
+    assert report.counts == {Did.INVALID: 1500, Did.ADDED: 2500}
+    assert (len(report.told), report.hidden) == (1000, 500)
+    assert steps[-1][0] == 4000 and all(done <= total for done, total in steps)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "email\nann@example.com,Müller\n".encode("cp1252"),
+        "email,name\nann@example.com,Müller\n".encode("utf-8-sig"),
+        "email,name\nann@example.com,Müller\n".encode("utf-16"),
+        b"email,name\r\nann@example.com,x\r\n\r\n\r\n",
+    ],
+)
+def test_encodings_are_guessed(people: Subscribers, content: bytes) -> None:
+    imports.run(people, content, source="list.csv", now=NOW)
+
+    assert people.by_address("ann@example.com") is not None
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "empty"),
+        (b"  \n ", "empty"),
+        (b"PK\x03\x04zip", "not a CSV"),
+        (b"a\x00b", "not a CSV"),
+        (b"first,second\n1,2\n", "called like an email"),
+        (b"\xff\xfea", "damaged"),
+        (b'email\n"' + b"x" * 200_000 + b'"\n', "cannot be read as CSV"),
+    ],
+)
+def test_what_is_no_list_is_told_in_one_sentence(people: Subscribers, content: bytes, why: str) -> None:
+    with pytest.raises(Invalid, match=why):
+        imports.run(people, content, source="x.csv", now=NOW)
+
+
+def test_a_batch_can_be_taken_back(people: Subscribers) -> None:
+    ann = joined(people, "ann@example.com")
+    bob = joined(people, "bob@example.com")
+    before = [p for p in people.list() if p.id in (ann.id, bob.id)]
+    report = _run(
+        people,
+        "email,status,tags,name\nnew@example.com,active,,\nann@example.com,active,vip,Ann\n"
+        "bob@example.com,unsubscribed,,\ngone@example.com,bounced,,\n",
+    )
+
+    gone, stayed = imports.undo(people, report.batch_id, NOW)
+
+    assert (gone, stayed) == (2, 0)
+    assert people.list() == before
+    assert people.suppressions.causes_of(["bob@example.com", "gone@example.com"]) == {}
+    with pytest.raises(Refused):
+        imports.undo(people, report.batch_id, NOW)
+    with pytest.raises(Unknown):
+        imports.undo(people, 99, NOW)
+
+
+def test_taking_a_batch_back_spares_who_did_something_since(people: Subscribers) -> None:
+    report = _run(people, "email\nann@example.com\nbob@example.com\n")
+    bob = people.by_address("bob@example.com")
+    assert bob is not None
+    people.unsubscribe(bob.id, NOW + DAY)
+
+    assert imports.undo(people, report.batch_id, NOW + 2 * DAY) == (1, 1)
+    assert people.get(bob.id).state is S.UNSUBSCRIBED
+    assert people.suppressions.causes("bob@example.com") == {SuppressionCause.UNSUBSCRIBED}
+
+
+def test_formulas_put_in_by_an_export_are_taken_out_again(people: Subscribers) -> None:
+    out = io.StringIO()
+    csv.writer(out).writerows([["email", "name"], ["'+ann@example.com", "'=Ann"]])
+
+    _run(people, out.getvalue())
+
+    ann = people.by_address("+ann@example.com")
+    assert ann is not None and ann.name == "=Ann"
