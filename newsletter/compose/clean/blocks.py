@@ -86,6 +86,31 @@ def _trimmed(part: list[Node]) -> list[Node]:
     return trimmed
 
 
+def pushed_down(tag: str, attrs: dict[str, str], nodes: list[Node]) -> list[Node]:
+    """Nodes within an inline element, where some of them are blocks: the element moves into the blocks,
+    since no client agrees with another on a paragraph within a link or within bold text."""
+    out: list[Node] = []
+    run: list[Node] = []
+
+    def close() -> None:
+        bare = all(map(blank, run)) or (
+            tag == "a" and any(isinstance(n, Element) and n.first("a") for n in run)
+        )
+        out.extend(run if bare else [Element(tag, dict(attrs), *run)])
+        run.clear()
+
+    for node in nodes:
+        if isinstance(node, Element) and node.tag in BLOCKS:
+            close()
+            if node.tag not in ("pre", "hr", "more"):
+                node.children = pushed_down(tag, attrs, node.children)
+            out.append(node)
+        else:
+            run.append(node)
+    close()
+    return out
+
+
 def split_paragraph(paragraph: Element) -> list[Node]:
     """A ``<p>``, parted at double line breaks; nothing where it is blank."""
     parts = _parted(paragraph.children)

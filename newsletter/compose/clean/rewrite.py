@@ -36,6 +36,7 @@ _RENAMED: Final = {
     "listing": "pre",
     "plaintext": "pre",
 }
+_FLOW = frozenset({"blockquote", "li", "dd", "td", "th", "figcaption"})
 _BOXES = frozenset(
     """
     body div center section article main header footer aside nav form fieldset address details hgroup
@@ -98,7 +99,7 @@ class Rewriter:
         if tag in _LISTS:
             return self._list(element)
         if tag == "summary":
-            return [Element("p", {}, Element("b", {}, *self.children(element)))]
+            return blocks.paragraphs(blocks.pushed_down("b", {}, self.children(element)))
         if tag in ("option", "legend", "label", "button", "textarea"):
             return [*self.children(element), " "]
         if tag == "more":
@@ -111,15 +112,13 @@ class Rewriter:
             return [child for child in children if not isinstance(child, str)]
         if tag == "hr":
             return [Element("hr")]
-        if tag in ("blockquote", "li", "dd", "td", "th", "figcaption") and any(
-            map(blocks.is_block, children)
-        ):
+        if tag in _FLOW and any(blocks.is_block(c) and not _is_list(c) for c in children):
             children = blocks.word_lists(blocks.paragraphs(children))
         if tag not in _KEPT or debris.means_nothing(element):
             return self._styled(element, children)
         attrs = {name: element.attrs[name] for name in (*_KEPT[tag], "dir", "lang") if name in element.attrs}
-        if tag in ("b", "i", "em", "strong", "u", "s", "q", "cite", "small") and not children:
-            return []
+        if tag not in blocks.BLOCKS and tag != "br":
+            return blocks.pushed_down(tag, attrs, children)
         return [Element(tag, attrs, *children)]
 
     def _styled(self, element: Element, children: list[Node]) -> list[Node]:
@@ -170,10 +169,8 @@ class Rewriter:
             return [Element("more"), *children]
         if not url or all(map(blocks.blank, children)):
             return children
-        if any(map(blocks.is_block, children)):
-            return [_relinked(child, url) for child in children]
         title = {"title": element.attrs["title"]} if element.attrs.get("title") else {}
-        return [Element("a", {"href": url, **title}, *children)]
+        return blocks.pushed_down("a", {"href": url, **title}, children)
 
     def _here(self, href: str) -> bool:
         """Whether a link leads to a place within the post itself: a footnote."""
@@ -346,18 +343,8 @@ def _code_text(element: Element) -> str:
     return "".join(parts)
 
 
-def _relinked(node: Node, url: str) -> Node:
-    """A block within a link: the link moves inside, where every client allows it."""
-    if isinstance(node, str):
-        return Element("a", {"href": url}, node) if node.strip() else node
-    if node.tag in ("p", "h1", "h2", "h3", "h4", "h5", "h6", "figcaption"):
-        if node.first("a") is None:
-            node.children = [Element("a", {"href": url}, *node.children)]
-    elif node.tag == "img":
-        return Element("a", {"href": url}, node)
-    else:
-        node.children = [_relinked(child, url) for child in node.children]
-    return node
+def _is_list(node: Node) -> bool:
+    return isinstance(node, Element) and node.tag in ("ul", "ol")
 
 
 def _same_file(one: str, other: str) -> bool:

@@ -108,7 +108,7 @@ def _flatten(node: LexborNode, target: Element) -> None:
 
 
 def _is_more(comment: LexborNode) -> bool:
-    """WordPress writes ``<!--more-->``, its block editor ``<!-- wp:more -->`` around it."""
+    """WordPress writes ``<!--more-->``, perhaps with a text of its own."""
     return (comment.comment_content or "").strip().lower().startswith("more")
 
 
