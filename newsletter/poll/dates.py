@@ -25,7 +25,7 @@ def parse_date(text: str, guess: struct_time | None = None) -> datetime | None:
     """The moment that ``text`` names, in UTC and to the second; None where that is doubtful.
 
     ``guess`` is feedparser's opinion (UTC), believed only for a text in no format known here, and only
-    when its year and day stand in the text. A time without a zone is taken as UTC.
+    when its year, day and minute stand in the text. A time without a zone is taken as UTC.
     """
     text = text.strip()[:100]
     moment = _iso(text) or _epoch(text) or _rfc822(text)
@@ -83,4 +83,5 @@ def _plausible(text: str, guess: struct_time | None) -> datetime | None:
         return None
     # A zone may shift the day by one.
     days = {(moment + timedelta(days=shift)).day for shift in (-1, 0, 1)}
-    return moment if moment.year in numbers and days & numbers else None
+    same_minute = ":" not in text or moment.minute in numbers
+    return moment if moment.year in numbers and days & numbers and same_minute else None

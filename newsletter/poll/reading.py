@@ -30,7 +30,7 @@ _CUT = re.compile(
     r"(?:\[?(?:…|\.\.\.|&#8230;|&hellip;|&#x2026;)\]?|(?:read more|continue reading)\S*)\s*$", re.I
 )
 _TAGS = re.compile(r"<[^<>]{0,500}>")
-_KIND = {"rss": "rss", "ato": "atom", "cdf": "cdf"}
+_KIND = {"rss": "rss", "ato": "atom"}  # feedparser has no version for a CDF document
 
 
 class NoFeed(ValueError):
@@ -90,7 +90,7 @@ def _parse(body: bytes, pieces: list[Piece] | None, first: int, url: str, conten
         self_url=_link(feed, "self", base),
         next_url=_link(feed, "prev-archive", base) or _link(feed, "next", base),
         ttl_s=_ttl(feed),
-        kind="rdf" if version == "rss10" else _KIND.get(version[:3], ""),
+        kind="rdf" if version in ("rss10", "rss090") else _KIND.get(version[:3], "cdf"),
         generator=one_line(_get(feed, "generator"), NAME_LIMIT),
         entries=tuple(
             _entry(entry, base, position=first + index, sha=sha)

@@ -28,7 +28,8 @@ from tests.support.databases import migrate
 MAILED = {PostState.SETTLING, PostState.READY}
 STEPS = [
     "publish", "edit", "delete", "shuffle", "shorten", "reguid", "https", "host", "redate", "same",
-    "fail", "not modified", "crash before storing", "crash while storing", "settle",
+    "reguid one", "move one", "rename one", "fail", "not modified", "crash before storing",
+    "crash while storing", "settle",
 ]  # fmt: skip
 
 
@@ -63,6 +64,14 @@ class Story:
                 self.shown = 1 + choice % 6
             case "reguid":
                 self._change(lambda post: replace(post, guid=f"new:{choice}:{post.number}"))
+            case "reguid one" if self.articles:
+                self._change_one(choice, guid=f"one:{choice}")
+            case "move one" if self.articles:
+                self._change_one(choice, guid=f"moved:{choice}", link=f"http://blog.example/moved/{choice}")
+            case "rename one" if self.articles:
+                self._change_one(
+                    choice, title=f"Renamed {choice}", link=f"http://blog.example/renamed/{choice}"
+                )
             case "https":
                 self._change(lambda post: replace(post, link=post.link.replace("http://", "https://")))
             case "host":
@@ -77,6 +86,10 @@ class Story:
             self.world.now += timedelta(minutes=20)
             self._poll("")
             self.world.settle()
+
+    def _change_one(self, choice: int, **changes: str) -> None:
+        index = choice % len(self.articles)
+        self.articles[index] = replace(self.articles[index], **changes)  # type: ignore[arg-type]
 
     def _change(self, change: Any) -> None:
         self.articles = [change(post) for post in self.articles]
