@@ -1,0 +1,188 @@
+"""kill -9 at every named point and at random: nothing lost, nothing twice, what is unknown is counted.
+
+``CRASH_ROUNDS`` sets how many random rounds there are, ``CRASH_RECIPIENTS`` how many recipients each has.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.crash.driver import NOT_SYNCED
+from tests.crash.harness import Child, Round, check, wait_until
+from tests.crash.sink import DROP, FaultySink, Step
+from tests.support.postgres import PostgresServer
+from tests.support.sendgrid import Fault, SendGridStandIn, hang, reset_after_body, server_error
+
+ROUNDS = int(os.environ.get("CRASH_ROUNDS", "4"))
+RECIPIENTS = int(os.environ.get("CRASH_RECIPIENTS", "250"))
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def ready(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Round]:
+    yield from _round(kind, request, tmp_path)
+
+
+@pytest.fixture
+def on_sqlite(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Round]:
+    yield from _round("sqlite", request, tmp_path)
+
+
+def _round(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Round]:
+    server: PostgresServer | None = request.getfixturevalue("postgres") if kind == "postgres" else None
+    url = server.create() if server else f"sqlite:///{tmp_path}/newsletter.db"
+    made = Round(url, tmp_path, RECIPIENTS)
+    yield made
+    made.close()
+    if server:
+        server.drop(url)
+
+
+class Executioner:
+    """A fault that kills the sender when a conversation reaches a point, once."""
+
+    def __init__(self, verb: str, message: int, *, stored: bool = False) -> None:
+        self.verb, self.message, self.stored = verb, message, stored
+        self.child: Child | None = None
+        self.done = threading.Event()
+
+    def __call__(self, step: Step) -> str | None:
+        if step.verb == self.verb and step.message >= self.message and not self.done.is_set():
+            assert self.child is not None
+            self.done.set()
+            self.child.kill()
+            self.child.process.wait()
+            return None if self.stored else DROP
+        return None
+
+
+@pytest.mark.parametrize(
+    ("verb", "message", "stored"),
+    [
+        ("MAIL", 1, False),
+        ("RCPT", 60, False),
+        ("DATA", 60, False),
+        ("DOT", 60, False),
+        ("DOT", 60, True),
+        ("DOT", 249, True),
+    ],
+)
+def test_killed_while_a_server_was_at(ready: Round, verb: str, message: int, stored: bool) -> None:
+    fault = Executioner(verb, message, stored=stored)
+    with FaultySink(fault=fault, record=ready.record, keep=False) as sink:
+        fault.child = ready.child(smtp=sink.url)
+        assert fault.child.wait() == -signal.SIGKILL
+        ready.finish(smtp=sink.url)
+    check(ready.count(), subscribers=RECIPIENTS, most_unknown=32)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("commit", [1, 2, 4, 6, 7, 12, 25])
+def test_killed_around_a_commit(on_sqlite: Round, when: str, commit: int) -> None:
+    with FaultySink(record=on_sqlite.record, keep=False) as sink:
+        first = on_sqlite.child(smtp=sink.url, die=[when, commit])
+        assert first.wait() == -signal.SIGKILL
+        on_sqlite.finish(smtp=sink.url)
+    check(on_sqlite.count(), subscribers=RECIPIENTS, most_unknown=32)
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_killed_again_and_again_at_random(ready: Round, seed: int) -> None:
+    chance = random.Random(seed)
+    crashes = 3
+    with FaultySink(record=ready.record, keep=False) as sink:
+        for start in range(crashes):
+            child = ready.child(smtp=sink.url, ahead_s=25.0 * start, connections=chance.choice([1, 2, 8]))
+            target = sum(ready.taken().values()) + chance.randrange(RECIPIENTS // 4)
+            wait_until(
+                lambda child=child, target=target: (  # type: ignore[misc]  # bound per start
+                    child.process.poll() is not None or sum(ready.taken().values()) >= target
+                )
+            )
+            child.kill()
+            child.wait()
+        ready.finish(crashes=crashes, smtp=sink.url)
+    check(ready.count(), subscribers=RECIPIENTS, most_unknown=32 * crashes)
+
+
+def test_a_process_that_slept_past_its_lease_sends_nothing_twice(ready: Round) -> None:
+    with FaultySink(record=ready.record, keep=False) as sink:
+        sleeper = ready.child(smtp=sink.url)
+        wait_until(lambda: sum(ready.taken().values()) >= 40)
+        sleeper.process.send_signal(signal.SIGSTOP)
+        ready.finish(smtp=sink.url)
+        sleeper.process.send_signal(signal.SIGCONT)
+        assert sleeper.wait() == 0
+    check(ready.count(), subscribers=RECIPIENTS, most_unknown=32)
+
+
+def test_two_processes_at_once_send_each_delivery_once(ready: Round) -> None:
+    with FaultySink(record=ready.record, keep=False) as sink:
+        children = [ready.child(smtp=sink.url, batch=40) for _ in range(2)]
+        assert [child.wait() for child in children] == [0, 0]
+    check(ready.count(), subscribers=RECIPIENTS, most_unknown=0)
+
+
+def test_a_process_asked_to_stop_leaves_nothing_unknown(ready: Round) -> None:
+    with FaultySink(record=ready.record, keep=False) as sink:
+        child = ready.child(smtp=sink.url)
+        wait_until(lambda: sum(ready.taken().values()) >= 40)
+        child.process.send_signal(signal.SIGTERM)
+        assert child.wait() == 0
+        ready.finish(crashes=0, smtp=sink.url)
+    check(ready.count(), subscribers=RECIPIENTS, most_unknown=0)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        None,
+        server_error(stored=True),
+        server_error(stored=False),
+        hang(stored=True),
+        reset_after_body(stored=True),
+    ],
+    ids=["plain", "500 stored", "500 not stored", "hanging", "reset"],
+)
+def test_killed_while_sendgrid_was_at_it(on_sqlite: Round, fault: Fault | None) -> None:
+    with SendGridStandIn(record=on_sqlite.record) as standin:
+        standin.plan(fault)
+        child = on_sqlite.child(sendgrid=standin.url)
+        wait_until(lambda: child.process.poll() is not None or len(standin.requests) >= 1)
+        child.kill()
+        child.wait()
+        on_sqlite.finish(sendgrid=standin.url)
+    check(on_sqlite.count(), subscribers=RECIPIENTS, most_unknown=RECIPIENTS)
+
+
+@pytest.mark.parametrize(
+    "mutation", ["record before send", "requeue submitting", "draw again", "hand over before commit"]
+)
+def test_the_harness_catches(on_sqlite: Round, mutation: str) -> None:
+    fault = Executioner("DOT", 100, stored=True)
+    with FaultySink(fault=fault, record=on_sqlite.record, keep=False) as sink:
+        fault.child = on_sqlite.child(smtp=sink.url, mutation=mutation)
+        fault.child.wait()
+        on_sqlite.finish(smtp=sink.url, mutation=mutation)
+    with pytest.raises(AssertionError):
+        check(on_sqlite.count(), subscribers=RECIPIENTS, most_unknown=32)
+
+
+def test_the_harness_catches_a_commit_that_does_not_reach_the_disk(on_sqlite: Round) -> None:
+    with FaultySink(record=on_sqlite.record, keep=False) as sink:
+        child = on_sqlite.child(smtp=sink.url, mutation="no fsync")
+        child.process.communicate()
+        assert child.process.returncode == NOT_SYNCED
