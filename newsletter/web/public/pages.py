@@ -49,7 +49,7 @@ class PublicPages:
         self.css = (templates_folder() / "web" / "public" / "public.css").read_bytes()
         self.css_digest = hashlib.sha256(self.css).hexdigest()[:16]
 
-    def page(self, name: str, *, status: int = 200, indexed: bool = False, **values: Any) -> HTMLResponse:
+    def page(self, name: str, /, *, status: int = 200, indexed: bool = False, **values: Any) -> HTMLResponse:
         """One page of ``templates/web/public``. ``indexed`` lets search engines keep it."""
         newsletter = self._front.newsletter()
         language = words.known(newsletter.language)

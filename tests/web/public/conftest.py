@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,12 +15,13 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
 from sqlalchemy import Connection
 
-from newsletter.model.delivery import DeliveryFlag
-from newsletter.model.notice import NewNotice
+from newsletter.model.delivery import Delivery, DeliveryFlag
+from newsletter.model.notice import NewNotice, NoticeKind
 from newsletter.model.publication import Newsletter, Sender
 from newsletter.store.database import Database
 from newsletter.web.public import Front, public_router
 from newsletter.web.public.front import PublicUnit
+from newsletter.web.public.limits import FormLimits
 from subscribers.model import Subscriber
 from subscribers.store import Subscribers
 from subscribers.tables import metadata
@@ -52,6 +53,12 @@ class Queue:
     def queue(self, notice: NewNotice, now: datetime) -> bool:
         return self.queued.setdefault(notice.key, notice) is notice
 
+    def forget(self, subscriber_id: int, address: str) -> None:
+        self.queued = {k: n for k, n in self.queued.items() if n.subscriber_id != subscriber_id}
+
+    def to(self, kind: NoticeKind) -> list[NewNotice]:
+        return [notice for notice in self.queued.values() if notice.kind is kind]
+
 
 class Ledger:
     def __init__(self) -> None:
@@ -63,6 +70,9 @@ class Ledger:
         self.flags.append((issue_id, subscriber_id, flag))
         return True
 
+    def of_subscriber(self, subscriber_id: int, *, limit: int = 50) -> Sequence[Delivery]:
+        return []
+
 
 @dataclass
 class House:
@@ -73,10 +83,10 @@ class House:
     newsletter: Newsletter = NEWSLETTER
     topics: list[str] = field(default_factory=lambda: ["Diet", "News"])
     double: bool = True
+    limits: FormLimits = field(default_factory=lambda: FormLimits(from_one=1000, altogether=1000))
     notices: Queue = field(default_factory=Queue)
     ledger: Ledger = field(default_factory=Ledger)
     tokens: Tokens = field(default_factory=lambda: Tokens([KEY]))
-    forgotten: list[str] = field(default_factory=list)
 
     @contextmanager
     def begin(self) -> Iterator[PublicUnit]:
@@ -102,7 +112,7 @@ class House:
             double_opt_in=lambda: self.double,
             provider=lambda: "",
             held=lambda unit, id: {"deliveries": []},
-            forget=lambda unit, id, address: self.forgotten.append(address),
+            forget=lambda unit, id, address: unit.notices.forget(id, address),
         )
 
     def later(self, **by: float) -> None:
@@ -153,5 +163,5 @@ class Web:
 @pytest.fixture
 def web(house: House) -> Web:
     app = FastAPI()
-    app.include_router(public_router(house.front()))
+    app.include_router(public_router(house.front(), limits=house.limits, answer_after_s=0))
     return Web(app)
