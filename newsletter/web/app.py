@@ -18,11 +18,10 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from newsletter.errors import Conflict, NewsletterError, NotFound, StoreProblem
 from newsletter.web import archive, author
 from newsletter.web.assets import Assets
-from newsletter.web.doors import SignInNeeded, Throttle
+from newsletter.web.doors import SignInNeeded, Throttle, cookie_of
 from newsletter.web.front import front_of
 from newsletter.web.pages import Pages, then
 from newsletter.web.public import OPEN_PREFIXES, public_router
-from newsletter.web.public.router import OPEN_PREFIXES, public_router
 from newsletter.web.security import Guard
 from newsletter.web.studio import (
     draft,
@@ -93,7 +92,10 @@ def create_app(house: House, *, clock: Callable[[], datetime] = _now) -> FastAPI
 
     @app.get("/")
     def front(request: Request) -> Response:
-        return then("/studio/")
+        """The author is led to the studio, everybody else to the sign-up page."""
+        cookie = cookie_of(request)
+        known = cookie and house.desk.doors.check_session(cookie) is not None
+        return then("/studio/" if known else "/subscribe")
 
     @app.api_route("/healthz", methods=["GET", "HEAD"])
     def health() -> Response:

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
+from newsletter.errors import Conflict
 from newsletter.model.issue import IssueState
 from newsletter.web.doors import DeskHere, PagesHere
 from newsletter.web.pages import then
@@ -65,9 +66,12 @@ def decide(
     """``seen`` is the content hash that the page showed: only that is approved."""
     issue_id = issue_of(request, token)
     if choice == "approve":
-        if desk.issue(issue_id).issue.content_hash != seen:
+        try:
+            desk.approve_issue(issue_id, seen=seen or "nothing")
+        except Conflict:
+            if desk.issue(issue_id).issue.content_hash == seen:
+                raise
             return then(f"/a/{token}", "look-again")
-        desk.approve_issue(issue_id, seen=seen)
     elif choice == "stop":
         desk.stop_issue(issue_id)
     elif choice == "unapprove":

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response
 
 from newsletter.desk import Desk, IssueShown
-from newsletter.errors import Invalid, NewsletterError, NotReady
+from newsletter.errors import Conflict, Invalid, NewsletterError, NotReady
 from newsletter.model.issue import IssueState
 from newsletter.web.doors import DeskHere, PagesHere, signed_in
 from newsletter.web.pages import Pages, then
@@ -106,6 +106,10 @@ def approve(
         desk.approve_issue(issue_id, at=moment(desk, at) if go == "later" else None, seen=seen)
     except (NotReady, Invalid) as problem:
         return page(request, desk, pages, desk.issue(issue_id), problem=problem)
+    except Conflict:
+        if desk.issue(issue_id).issue.content_hash == seen:
+            raise
+        return then(f"/studio/issues/{issue_id}", "look-again")
     return then(f"/studio/issues/{issue_id}", "approved")
 
 

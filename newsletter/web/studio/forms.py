@@ -16,6 +16,7 @@ from fastapi import Request
 from newsletter.config import SettingShown
 from newsletter.desk import Desk
 from newsletter.errors import Invalid
+from newsletter.model.issue import IssueState
 
 
 class Kind(StrEnum):
@@ -262,6 +263,10 @@ PRESETS: Final[Mapping[str, Preset]] = {
 }
 
 
+_NOT_IN_A_NAME: Final = frozenset('<>"\\,;:@()[]')
+"""They would have to be quoted in a mail header (RFC 5322 section 3.2.3)."""
+
+
 async def typed_form(request: Request) -> dict[str, str]:
     """What was typed into a form, by field name; files are ignored."""
     form = await request.form()
@@ -298,6 +303,7 @@ def save(desk: Desk, section: Section, typed: Mapping[str, str]) -> dict[str, st
     """
     shown = {setting.name: setting for setting in desk.settings()}
     problems: dict[str, str] = {}
+    changed = False
     for field in section.fields:
         known = shown.get(field.setting)
         if known is None or known.fixed:
@@ -306,9 +312,18 @@ def save(desk: Desk, section: Section, typed: Mapping[str, str]) -> dict[str, st
             value = _typed_value(field, typed)
             if value is not None and (known.secret or value != known.value):
                 desk.set_setting(field.setting, value)
+                changed = True
         except Invalid as problem:
             problems[field.setting] = str(problem)
+    if changed:
+        _compose_again(desk)
     return problems
+
+
+def _compose_again(desk: Desk) -> None:
+    """Sender, address and look are part of every email, so waiting drafts and their checklists follow."""
+    for shown in desk.issues(state=IssueState.DRAFT):
+        desk.edit_issue(shown.issue.id)
 
 
 def _typed_value(field: Field, typed: Mapping[str, str]) -> str | None:
@@ -325,12 +340,9 @@ def _typed_value(field: Field, typed: Mapping[str, str]) -> str | None:
 def _sender(name: str, address: str) -> str:
     if name and not address:
         raise Invalid("A sender needs an address beside the name.")
-    if set(name) & set('<>"\\') or any(not c.isprintable() for c in name):
-        raise Invalid("A sender's name cannot contain < > \" or \\.")
-    if not name:
-        return address
-    quoted = f'"{name}"' if set(name) & set(",;:@()[].") else name
-    return f"{quoted} <{address}>"
+    if set(name) & _NOT_IN_A_NAME or not name.isprintable():
+        raise Invalid(f"A sender's name cannot contain any of {' '.join(sorted(_NOT_IN_A_NAME))}")
+    return f"{name} <{address}>" if name else address
 
 
 def _smtp_url(typed: Mapping[str, str]) -> str:

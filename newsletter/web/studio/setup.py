@@ -43,8 +43,9 @@ def find(request: Request, desk: DeskHere, pages: PagesHere, url: Annotated[str,
     """Look at the blog's address: one feed is taken at once, of several the author chooses."""
     try:
         found = desk.find_feeds(url.strip())
-        if len(found) == 1:
-            desk.add_feed(found[0].url)
+        of_posts = [feed for feed in found if not feed.comments]
+        if len(of_posts) == 1:
+            desk.add_feed(of_posts[0].url)
             return then("/studio/setup/newsletter")
     except NewsletterError as problem:
         return _blog(request, desk, pages, url=url, problem=problem)

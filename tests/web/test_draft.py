@@ -1,0 +1,198 @@
+"""The draft page: look, change, approve only what was seen."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import httpx
+import pytest
+
+from newsletter.model.issue import IssueState
+from tests.web.conftest import Studio
+
+
+def form_of(visitor: httpx.Client, issue: int) -> dict[str, str | list[str]]:
+    """What the draft's form would send if nothing was touched."""
+    text = visitor.get(f"/studio/issues/{issue}").text
+
+    def one(pattern: str) -> str:
+        found = re.search(pattern, text)
+        assert found, pattern
+        return html.unescape(found[1])
+
+    return {
+        "subject": one(r'name="subject" value="([^"]*)"'),
+        "preheader": one(r'name="preheader"[^>]*>([^<]*)<'),
+        "note": one(r'name="note"[^>]*>([^<]*)<'),
+        "include": re.findall(r'name="include" value="(\d+)"', text),
+        "seen": one(r'name="seen" id="seen" value="([^"]*)"'),
+    }
+
+
+def test_the_page_shows_the_subject_the_checklist_and_one_clear_button(studio: Studio) -> None:
+    issue = studio.draft()
+    with studio.visitor() as visitor:
+        text = visitor.get(f"/studio/issues/{issue}").text
+    assert "Low-Dose Naltrexone (LDN)" in text
+    assert "Everybody can unsubscribe with one click." in text
+    assert text.count("Approve and send") == 1
+    assert "disabled>Approve" not in text
+
+
+def test_the_email_is_framed_under_a_policy_that_lets_nothing_run(studio: Studio) -> None:
+    issue = studio.draft()
+    with studio.visitor() as visitor:
+        page = visitor.get(f"/studio/issues/{issue}").text
+        assert 'sandbox=""' in page
+        for view in ("desktop", "phone", "text", "source"):
+            answer = visitor.get(f"/studio/issues/{issue}/preview?view={view}")
+            assert answer.status_code == 200
+            policy = answer.headers["content-security-policy"]
+            assert policy.startswith("sandbox; default-src 'none';"), view
+            assert "frame-ancestors 'self'" in policy
+            assert answer.headers["referrer-policy"] == "no-referrer"
+        assert "seven" in answer.text or "naltrexone" in answer.text.lower()
+
+
+def test_a_stranger_sees_no_preview(studio: Studio) -> None:
+    issue = studio.draft()
+    with studio.visitor(signed_in=False) as visitor:
+        assert visitor.get(f"/studio/issues/{issue}/preview").status_code == 303
+
+
+def test_what_is_typed_is_saved_and_shown_in_the_email(studio: Studio) -> None:
+    issue = studio.draft()
+    with studio.visitor() as visitor:
+        form = form_of(visitor, issue) | {"subject": "What LDN is", "note": "Hello *everyone*,\r\nread on."}
+        answer = visitor.post(f"/studio/issues/{issue}/edit", data=form)
+        assert answer.headers["location"] == f"/studio/issues/{issue}?done=saved"
+        email = visitor.get(f"/studio/issues/{issue}/preview").text
+    assert "<em>everyone</em>" in email
+    assert studio.house.desk.issue(issue).issue.subject == "What LDN is"
+    assert studio.house.desk.issue(issue).issue.note == "Hello *everyone*,\nread on."
+
+
+def test_saving_without_a_change_keeps_the_subject_following_the_post(studio: Studio) -> None:
+    issue = studio.draft()
+    with studio.visitor() as visitor:
+        visitor.post(f"/studio/issues/{issue}/edit", data=form_of(visitor, issue))
+    assert not studio.house.desk.issue(issue).issue.subject_edited
+
+
+def test_approving_what_was_seen_approves_it(studio: Studio) -> None:
+    issue = studio.draft()
+    with studio.visitor() as visitor:
+        answer = visitor.post(f"/studio/issues/{issue}/approve", data=form_of(visitor, issue))
+        assert answer.headers["location"] == f"/studio/issues/{issue}?done=approved"
+        assert "Back to draft" in visitor.get(f"/studio/issues/{issue}").text
+    assert studio.house.desk.issue(issue).issue.state is IssueState.APPROVED
+
+
+def test_approving_with_unsaved_changes_saves_them_and_asks_to_look_again(studio: Studio) -> None:
+    issue = studio.draft()
+    with studio.visitor() as visitor:
+        form = form_of(visitor, issue) | {"note": "One more thing."}
+        answer = visitor.post(f"/studio/issues/{issue}/approve", data=form)
+        assert answer.headers["location"] == f"/studio/issues/{issue}?done=look-again"
+    shown = studio.house.desk.issue(issue).issue
+    assert (shown.state, shown.note) == (IssueState.DRAFT, "One more thing.")
+
+
+def test_approving_what_changed_meanwhile_asks_to_look_again(studio: Studio) -> None:
+    issue = studio.draft()
+    with studio.visitor() as visitor:
+        form = form_of(visitor, issue)
+        studio.house.desk.edit_issue(issue, note="From another window.")
+        form["note"] = "From another window."
+        answer = visitor.post(f"/studio/issues/{issue}/approve", data=form)
+        assert "look-again" in answer.headers["location"]
+    assert studio.house.desk.issue(issue).issue.state is IssueState.DRAFT
+
+
+def test_a_time_is_meant_in_the_newsletters_time_zone(studio: Studio) -> None:
+    issue = studio.draft()
+    with studio.visitor() as visitor:
+        form = form_of(visitor, issue) | {"go": "later", "at": "2099-07-01T08:30"}
+        visitor.post(f"/studio/issues/{issue}/approve", data=form)
+    send_at = studio.house.desk.issue(issue).issue.send_at
+    assert send_at is not None
+    assert send_at.isoformat() == "2099-07-01T06:30:00+00:00"
+
+
+@pytest.mark.parametrize("at", ["", "soon", "2099-99-01T08:30"])
+def test_later_without_a_time_says_so_and_approves_nothing(studio: Studio, at: str) -> None:
+    issue = studio.draft()
+    with studio.visitor() as visitor:
+        form = form_of(visitor, issue) | {"go": "later", "at": at}
+        answer = visitor.post(f"/studio/issues/{issue}/approve", data=form)
+    assert "Choose a date and a time." in answer.text
+    assert studio.house.desk.issue(issue).issue.state is IssueState.DRAFT
+
+
+def test_what_blocks_stands_in_the_checklist_and_the_button_is_off(bare: Studio) -> None:
+    issue = bare.draft()
+    with bare.visitor() as visitor:
+        text = visitor.get(f"/studio/issues/{issue}").text
+        assert "There is no postal address." in text
+        assert 'value="now" disabled>Approve and send' in text
+        answer = visitor.post(f"/studio/issues/{issue}/approve", data=form_of(visitor, issue))
+        assert answer.status_code == 409
+    assert bare.house.desk.issue(issue).issue.state is IssueState.DRAFT
+
+
+def test_an_issue_keeps_at_least_one_post(studio: Studio) -> None:
+    issue = studio.draft()
+    with studio.visitor() as visitor:
+        form = form_of(visitor, issue) | {"include": []}
+        answer = visitor.post(f"/studio/issues/{issue}/edit", data=form)
+    assert answer.status_code == 400
+    assert "at least one post" in answer.text
+
+
+def test_an_approval_can_be_taken_back(studio: Studio) -> None:
+    issue = studio.draft()
+    with studio.visitor() as visitor:
+        visitor.post(f"/studio/issues/{issue}/approve", data=form_of(visitor, issue))
+        visitor.post(f"/studio/issues/{issue}/unapprove")
+    assert studio.house.desk.issue(issue).issue.state is IssueState.DRAFT
+
+
+def test_a_cancelled_issue_is_shown_but_offers_nothing(studio: Studio) -> None:
+    issue = studio.draft()
+    with studio.visitor() as visitor:
+        answer = visitor.post(f"/studio/issues/{issue}/cancel")
+        assert answer.headers["location"].endswith("?done=cancelled-draft")
+        text = visitor.get(f"/studio/issues/{issue}").text
+    assert "Cancelled" in text
+    assert "Approve and send" not in text and "Send test" not in text
+
+
+def test_a_test_goes_to_the_author_and_counts_nowhere(studio: Studio) -> None:
+    issue = studio.draft()
+    with studio.visitor() as visitor:
+        assert 'value="marian@notebook.example"' in visitor.get(f"/studio/issues/{issue}").text
+        answer = visitor.post(f"/studio/issues/{issue}/test", data={"to": "marian@notebook.example"})
+        assert answer.headers["location"].endswith("?done=test")
+        wrong = visitor.post(f"/studio/issues/{issue}/test", data={"to": "not an address"})
+        assert wrong.status_code == 400
+    assert studio.house.desk.receipt(issue).receipt.audience == 0
+
+
+def test_looking_changes_nothing(studio: Studio) -> None:
+    issue = studio.draft()
+    before = studio.house.desk.issue(issue)
+    with studio.visitor() as visitor:
+        for path in (
+            "",
+            "/preview",
+            "/edit",
+            "/approve",
+            "/test",
+            "/cancel",
+            "/unapprove",
+            "/stop",
+            "/pause",
+        ):
+            visitor.get(f"/studio/issues/{issue}{path}")
+    assert studio.house.desk.issue(issue) == before

@@ -1,0 +1,215 @@
+"""Today, Issues, Feeds, Subscribers and the receipt, as the author meets them."""
+
+from __future__ import annotations
+
+import pytest
+
+from newsletter.model.issue import IssueState
+from newsletter.model.post import PostState
+from newsletter.pipeline import Step
+from subscribers.model import SubscriberState
+from tests.web.conftest import Studio
+
+
+def send(studio: Studio, *addresses: str) -> int:
+    """The id of an issue that was sent into the outbox."""
+    for address in addresses:
+        studio.house.desk.add_subscriber(address)
+    issue = studio.draft()
+    studio.house.desk.approve_issue(issue)
+    studio.house.desk.send_issue(issue)
+    return issue
+
+
+def test_today_shows_the_waiting_draft(studio: Studio) -> None:
+    issue = studio.draft()
+    with studio.visitor() as visitor:
+        text = visitor.get("/studio/").text
+    assert "A draft waits for you" in text
+    assert f'href="/studio/issues/{issue}"' in text
+    assert "Nothing needs you" not in text
+
+
+def test_today_says_when_the_next_look_is_if_nothing_needs_the_author(studio: Studio) -> None:
+    issue = studio.draft()
+    studio.house.desk.cancel_issue(issue)
+    with studio.visitor() as visitor:
+        text = visitor.get("/studio/").text
+    assert "Nothing needs you." in text
+    assert "The next look at the blog is" in text
+
+
+def test_a_held_post_is_released_or_skipped_on_today(studio: Studio) -> None:
+    studio.house.desk.set_setting("MAX_AGE", "1 day")
+    studio.house.desk.set_setting("FLOOD", "1")
+    studio.draft()
+    with studio.visitor() as visitor:
+        old = [post for post in studio.house.desk.posts() if post.state is PostState.BASELINE]
+        answer = visitor.post(f"/studio/posts/{old[0].id}/release")
+        assert answer.headers["location"] == "/studio/?done=released"
+        visitor.post(f"/studio/posts/{old[0].id}/skip")
+    assert studio.house.desk.post(old[0].id).state is PostState.SKIPPED
+
+
+def test_issues_can_be_filtered_by_state(studio: Studio) -> None:
+    studio.draft()
+    with studio.visitor() as visitor:
+        assert "Low-Dose Naltrexone (LDN)" in visitor.get("/studio/issues").text
+        assert "Low-Dose Naltrexone (LDN)" in visitor.get("/studio/issues?state=draft").text
+        assert "Low-Dose Naltrexone (LDN)" not in visitor.get("/studio/issues?state=finished").text
+        assert visitor.get("/studio/issues?state=nonsense").status_code == 400
+
+
+def test_the_receipt_adds_up(studio: Studio) -> None:
+    issue = send(studio, "ann@example.org", "bert@example.org", "carla@example.org")
+    with studio.visitor() as visitor:
+        text = visitor.get(f"/studio/issues/{issue}").text
+        assert "Handed to the outbox folder" in text
+        assert text.count("<td>3</td>") == 2  # handed over, and all recipients
+        assert "3 of 3" in visitor.get("/studio/issues").text
+    assert studio.house.desk.issue(issue).issue.state is IssueState.FINISHED
+
+
+def test_who_was_left_out_is_named_by_a_masked_address_with_the_reason(studio: Studio) -> None:
+    for address in ("ann@example.org", "bert@example.org"):
+        studio.house.desk.add_subscriber(address)
+    issue = studio.draft()
+    studio.house.desk.approve_issue(issue)
+    studio.house.turn([Step.START])
+    with studio.house.store.begin() as unit:
+        unit.deliveries.add(issue, {}, {2: "They left the list meanwhile."}, studio.house.tools.clock())
+    with studio.visitor() as visitor:
+        text = visitor.get(f"/studio/issues/{issue}").text
+    assert "b•••@example.org" in text
+    assert "bert@example.org" not in text
+    assert "Left out" in text and "They left the list meanwhile." in text
+
+
+def test_a_sent_issue_can_be_read_by_everybody_and_runs_nothing(studio: Studio) -> None:
+    issue = send(studio, "ann@example.org")
+    with studio.visitor(signed_in=False) as visitor:
+        answer = visitor.get(f"/i/{issue}")
+        assert answer.status_code == 200
+        assert answer.headers["content-security-policy"].startswith("sandbox ")
+        assert "ann@example.org" not in answer.text
+        assert visitor.get("/i/99").status_code == 404
+
+
+def test_an_unsent_issue_cannot_be_read_by_strangers(studio: Studio) -> None:
+    issue = studio.draft()
+    with studio.visitor(signed_in=False) as visitor:
+        assert visitor.get(f"/i/{issue}").status_code == 404
+
+
+def test_an_issue_being_sent_is_paused_resumed_and_cancelled(studio: Studio) -> None:
+    studio.house.desk.add_subscriber("ann@example.org")
+    issue = studio.draft()
+    studio.house.desk.approve_issue(issue)
+    studio.house.turn([Step.START])
+    with studio.visitor() as visitor:
+        assert 'data-live="2000"' in visitor.get(f"/studio/issues/{issue}").text
+        visitor.post(f"/studio/issues/{issue}/pause")
+        assert studio.house.desk.issue(issue).issue.state is IssueState.PAUSED
+        assert "Go on sending" in visitor.get(f"/studio/issues/{issue}").text
+        visitor.post(f"/studio/issues/{issue}/resume")
+        assert studio.house.desk.issue(issue).issue.state is IssueState.SENDING
+        answer = visitor.post(f"/studio/issues/{issue}/cancel")
+        assert answer.headers["location"].endswith("?done=cancelled")
+    assert studio.house.desk.issue(issue).issue.state is IssueState.CANCELLED
+
+
+@pytest.mark.parametrize(("choice", "status"), [("hold", 303), ("resend", 303), ("other", 400)])
+def test_the_unknown_are_settled_by_choice(studio: Studio, choice: str, status: int) -> None:
+    issue = send(studio, "ann@example.org")
+    with studio.visitor() as visitor:
+        answer = visitor.post(f"/studio/issues/{issue}/settle", data={"choice": choice})
+    assert answer.status_code == status
+
+
+def test_a_feeds_page_says_what_came_back_and_why_each_post_was_mailed_or_not(studio: Studio) -> None:
+    studio.draft()
+    feed = studio.house.desk.feeds()[0]
+    with studio.visitor() as visitor:
+        text = visitor.get(f"/studio/settings/feeds/{feed.id}").text
+        assert "Already there" in text and "Ready" in text
+        assert "offered as you asked" in text
+        answer = visitor.post(f"/studio/settings/feeds/{feed.id}/poll")
+        assert answer.headers["location"].endswith("?done=looked")
+        assert "Nothing new" in visitor.get(f"/studio/settings/feeds/{feed.id}").text
+        visitor.post(f"/studio/settings/feeds/{feed.id}/remove")
+        assert feed.url not in visitor.get("/studio/settings/feeds").text
+
+
+def test_feeds_behind_an_address_are_shown_before_one_is_added(studio: Studio) -> None:
+    with studio.visitor() as visitor:
+        found = visitor.post("/studio/settings/feeds/find", data={"url": studio.blog.url}).text
+        assert "The Patient Notebook" in found and "Watch this one" in found
+        assert not studio.house.desk.feeds()
+        answer = visitor.post("/studio/settings/feeds/add", data={"url": studio.blog.feed_url})
+        assert answer.headers["location"] == "/studio/settings/feeds/1?done=feed-added"
+
+
+def test_a_subscriber_is_added_found_unsubscribed_and_never_mailed_again(studio: Studio) -> None:
+    with studio.visitor() as visitor:
+        answer = visitor.post("/studio/subscribers/add", data={"address": "ann@example.org", "name": "Ann"})
+        assert answer.headers["location"] == "/studio/subscribers?done=added"
+        again = visitor.post("/studio/subscribers/add", data={"address": "Ann@example.org"})
+        assert again.headers["location"] == "/studio/subscribers?done=already"
+        assert "ann@example.org" in visitor.get("/studio/subscribers?text=ann").text
+        assert "ann@example.org" not in visitor.get("/studio/subscribers?text=zoe").text
+        assert "Proof of consent" in visitor.get("/studio/subscribers/1").text
+        visitor.post("/studio/subscribers/1/unsubscribe")
+        visitor.post("/studio/subscribers/1/suppress")
+        assert "You decided so" in visitor.get("/studio/subscribers/1").text
+    assert studio.house.desk.subscriber(1).subscriber.state is SubscriberState.UNSUBSCRIBED
+
+
+def test_what_is_no_address_is_told_and_kept_in_the_field(studio: Studio) -> None:
+    with studio.visitor() as visitor:
+        answer = visitor.post("/studio/subscribers/add", data={"address": "ann at example"})
+    assert answer.status_code == 400
+    assert 'value="ann at example"' in answer.text
+
+
+def test_pages_of_subscribers_follow_each_other_without_loss(studio: Studio) -> None:
+    with studio.house.store.begin() as unit:
+        for n in range(120):
+            unit.subscribers.add(f"reader{n}@example.org", source="test", now=studio.house.tools.clock())
+    found: list[str] = []
+    path = "/studio/subscribers"
+    with studio.visitor() as visitor:
+        while path:
+            text = visitor.get(path).text
+            found += [piece.split("<")[0] for piece in text.split('class="stretch"')[1:]]
+            rest = text.split('class="more"')
+            path = rest[1].split('href="')[1].split('"')[0].replace("&amp;", "&") if len(rest) > 1 else ""
+    assert len(found) == 120
+
+
+def test_names_and_titles_are_never_markup(studio: Studio) -> None:
+    nasty = "<script>alert(1)</script>"
+    studio.house.desk.set_setting("TITLE", nasty)
+    issue = studio.draft()
+    studio.house.desk.edit_issue(issue, subject=nasty, preheader='"><img src=x onerror=alert(1)>')
+    with studio.visitor() as visitor:
+        for path in ("/studio/", "/studio/issues", f"/studio/issues/{issue}", "/studio/settings/newsletter"):
+            text = visitor.get(path).text
+            assert "<script>alert" not in text and "<img src=x" not in text, path
+
+
+def test_strangers_at_the_front_door_are_led_to_the_sign_up_page(studio: Studio) -> None:
+    with studio.visitor() as author, studio.visitor(signed_in=False) as stranger:
+        assert author.get("/").headers["location"] == "/studio/"
+        assert stranger.get("/").headers["location"] == "/subscribe"
+
+
+def test_one_click_unsubscribe_needs_neither_cookie_nor_origin(studio: Studio) -> None:
+    added = studio.house.desk.add_subscriber("ann@example.org")
+    assert added.subscriber is not None
+    link = studio.house.tools.links(studio.house.settings()).unsubscribe(added.subscriber.id)
+    path = "/u/" + link.rpartition("/")[2]
+    with studio.visitor(signed_in=False, headers={"Sec-Fetch-Site": "cross-site"}) as provider:
+        assert provider.get(path).status_code == 200
+        assert studio.house.desk.subscriber(1).subscriber.state is SubscriberState.ACTIVE
+        assert provider.post(path, data={"List-Unsubscribe": "One-Click"}).status_code == 200
+    assert studio.house.desk.subscriber(1).subscriber.state is SubscriberState.UNSUBSCRIBED
