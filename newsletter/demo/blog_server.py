@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
@@ -24,7 +23,6 @@ PLACEHOLDER = "http://blog.example"
 """What stands in the feed for the address under which the blog happens to be served."""
 
 _ATOM = "{http://www.w3.org/2005/Atom}"
-_TIME = re.compile(r"(?<=<published>)[^<]+|(?<=<updated>)[^<]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,24 +50,10 @@ class Document:
         return False
 
 
-def moved_in_time(feed: str, newest_at: datetime) -> str:
-    """The feed as if its newest post had come out at ``newest_at``; other times keep their distance."""
-    published = [datetime.fromisoformat(time) for time in re.findall(r"<published>([^<]+)", feed)]
-    by = newest_at - max(published)
-
-    def move(found: re.Match[str]) -> str:
-        time = (datetime.fromisoformat(found[0]) + by).astimezone(UTC)
-        return time.isoformat(timespec="milliseconds")
-
-    return _TIME.sub(move, feed)
-
-
-def build_site(base_url: str, *, newest_at: datetime | None = None) -> dict[str, Document]:
+def build_site(base_url: str) -> dict[str, Document]:
     """Every path of the blog and what it answers, served at ``base_url`` (without a final slash)."""
     folder = files("newsletter.demo") / "blog"
     feed = (folder / "feed.xml").read_text(encoding="utf-8").replace(PLACEHOLDER, base_url)
-    if newest_at is not None:
-        feed = moved_in_time(feed, newest_at)
     root = ElementTree.fromstring(feed)
     modified = datetime.fromisoformat(_text(root, "updated")).astimezone(UTC)
     blog = {"title": _text(root, "title"), "subtitle": _text(root, "subtitle"), "url": base_url}
@@ -143,15 +127,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class SampleBlog:
-    """The sample blog while the ``with`` block lasts; on a free port when the wanted one is taken.
+    """The sample blog while the ``with`` block lasts; on a free port when the wanted one is taken."""
 
-    ``newest_at`` moves the whole blog in time so that its newest post was published then; without it, the
-    times are those written in the feed.
-    """
-
-    def __init__(self, *, port: int = 0, newest_at: datetime | None = None) -> None:
+    def __init__(self, *, port: int = 0) -> None:
         self._wanted_port = port
-        self._newest_at = newest_at
         self._site: dict[str, Document] = {}
         self._server: HttpThread | None = None
 
@@ -169,7 +148,7 @@ class SampleBlog:
 
     def __enter__(self) -> SampleBlog:
         self._server = HttpThread(partial(_Handler, self._site), port=self._wanted_port)
-        self._site.update(build_site(self._server.url, newest_at=self._newest_at))
+        self._site.update(build_site(self._server.url))
         return self
 
     def __exit__(

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import html
 import io
-import re
 from collections.abc import Generator
-from datetime import UTC, datetime
 
 import feedparser
 import httpx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from newsletter.demo.blog_server import PLACEHOLDER, SampleBlog, build_site, moved_in_time
+from newsletter.demo.blog_server import PLACEHOLDER, SampleBlog
 from tests.support import ldn
 
 
@@ -150,18 +146,3 @@ def test_a_taken_port_does_not_stop_the_blog(blog: SampleBlog) -> None:
 def test_a_blog_that_is_not_served_has_no_address() -> None:
     with pytest.raises(RuntimeError, match="not being served"):
         _ = SampleBlog().url
-
-
-@given(newest=st.datetimes(min_value=datetime(2000, 1, 1), max_value=datetime(2090, 1, 1)))
-def test_a_blog_moved_in_time_keeps_the_distances_between_its_posts(newest: datetime) -> None:
-    newest_at = newest.replace(tzinfo=UTC, microsecond=0)
-    before = build_site("http://127.0.0.1:1")["/feeds/posts/default"].body.decode()
-    after = moved_in_time(before, newest_at)
-    was, now = published(before), published(after)
-    assert now[0] == newest_at
-    assert [now[0] - time for time in now] == [was[0] - time for time in was]
-    assert published(moved_in_time(after, was[0])) == was
-
-
-def published(feed: str) -> list[datetime]:
-    return [datetime.fromisoformat(time) for time in re.findall("<published>([^<]+)", feed)]
