@@ -10,8 +10,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import dns.exception
-import dns.resolver
 from dotenv import dotenv_values
 
 from newsletter import config, pipeline
@@ -29,7 +27,6 @@ from newsletter.pipeline import ALL, Budget, Step, Turned
 from newsletter.poll.parser import Parser
 from newsletter.send.ports import Transport
 from newsletter.send.transports.outbox import Outbox
-from newsletter.send.transports.sendgrid import SendGrid
 from newsletter.send.transports.smtp import Smtp
 from newsletter.send.transports.smtp_url import relay_of
 from newsletter.store.database import Database
@@ -164,6 +161,9 @@ def now() -> datetime:
 
 def look_up(name: str) -> Sequence[str]:
     """The TXT records of a name. Raises RequestFailed where DNS does not answer within 5 seconds."""
+    import dns.exception  # only doctor asks
+    import dns.resolver
+
     try:
         answer = dns.resolver.resolve(name, "TXT", lifetime=5.0)
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):

@@ -10,11 +10,9 @@ import typer
 
 from newsletter import wiring
 from newsletter.cli.output import AsJson, err, out, say, show_json, show_table
-from newsletter.demo.story import tell
 from newsletter.errors import ConfigError
 from newsletter.keys import new_secret
 from newsletter.model.checklist import Level
-from newsletter.serving import listen, serve
 
 
 def init() -> None:
@@ -41,6 +39,8 @@ def run(
     port: Annotated[int | None, typer.Option(help="Listen here instead of PORT.")] = None,
 ) -> None:
     """Web and scheduler in one process."""
+    from newsletter.serving import listen, serve  # the web server: no other command waits for it
+
     fixed = wiring.environment()
     fixed |= {"host": host} if host else {}
     fixed |= {"port": str(port)} if port is not None else {}
@@ -99,6 +99,8 @@ def demo(
     port: Annotated[int, typer.Option(help="The studio's port; a free one where it is taken.")] = 8000,
 ) -> None:
     """The whole pipeline on a bundled sample blog, in a throw-away folder."""
+    from newsletter.demo.story import tell
+
     if folder is not None and folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"The folder {folder} is not empty.", hint="Give a new one, or none.")
     tell(once=once, folder=folder, port=port)

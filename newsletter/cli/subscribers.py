@@ -24,8 +24,10 @@ def add(address: Address, name: Annotated[str, typer.Option(help="Their name.")]
     """Add somebody who asked you for it."""
     with wiring.build() as house:
         added = house.desk.add_subscriber(address, name=name)
-    if added.refused:
-        raise Invalid(added.refused)
+    if added.subscriber is None or added.refused:
+        raise Invalid(
+            f"They cannot be added: {added.refused}.", hint="Only their own sign-up, or you, lifts it."
+        )
     say(f"Subscriber {added.subscriber.id} {'is added' if added.created else 'was on the list already'}.")
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from newsletter.desk.base import Verbs
 from newsletter.desk.shown import Person
 from newsletter.errors import NotFound
+from subscribers import exports, imports
+from subscribers.imports import Report
 from subscribers.model import Subscriber, SubscriberState, SuppressionCause
 from subscribers.store import Added
 
@@ -57,3 +59,32 @@ class ListVerbs(Verbs):
         with self.tools.begin() as unit:
             unit.subscribers.suppress(address, SuppressionCause.MANUAL, self._now(), reason="by the author")
             self._audit(unit, "suppress", "an address")
+
+    def import_subscribers(
+        self,
+        content: bytes,
+        *,
+        source: str,
+        dry_run: bool,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Report:
+        """Brings a CSV file's rows onto the list, all of them or none; ``dry_run`` only says what would
+        happen. ``progress`` is called with the rows done and the rows there are.
+
+        Raises subscribers.errors.Invalid for a file that cannot be read.
+        """
+        open_unit = self.tools.read if dry_run else self.tools.begin
+        with open_unit() as unit:
+            report = imports.run(
+                unit.subscribers, content, source=source, now=self._now(), dry_run=dry_run, progress=progress
+            )
+            if not dry_run:
+                self._audit(unit, "import", f"batch {report.batch_id}", detail=f"{report.rows} rows")
+        return report
+
+    def export_subscribers(self) -> Iterator[str]:
+        """Lines of CSV, the header first."""
+        with self.tools.begin() as unit:
+            self._audit(unit, "export", "subscribers")
+        with self.tools.read() as unit:
+            yield from exports.export(unit.subscribers)

@@ -6,17 +6,17 @@ import sqlite3
 from contextlib import nullcontext
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from newsletter.errors import StoreProblem
 from newsletter.store.database import Database
 from newsletter.store.filelock import FileLock
 
 _LOCK_KEY = 0x6E65_7773  # "news": PostgreSQL advisory locks are numbers
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_REVISIONS = sorted(file.name.split("_")[0] for file in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
+HEAD = _REVISIONS[-1]
+"""This version's schema. Revisions are numbered in order, and their files begin with the number."""
 
 
 def upgrade(database: Database) -> bool:
@@ -35,16 +35,13 @@ def upgrade(database: Database) -> bool:
     with lock, database.write() as conn:
         if not database.is_sqlite:
             conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
-        config = _config()
-        head = ScriptDirectory.from_config(config).get_current_head()
         current = _current(conn)
-        if current == head:
+        if current == HEAD:
             return False
-        _refuse_newer(config, current)
+        _refuse_newer(current)
         if current is not None and database.path is not None:
-            _copy(database.path, database.path.with_name(f"{database.path.name}.before-{head}"))
-        config.attributes["connection"] = conn
-        command.upgrade(config, "head")
+            _copy(database.path, database.path.with_name(f"{database.path.name}.before-{HEAD}"))
+        _migrate(conn)
         return True
 
 
@@ -52,10 +49,9 @@ def require_current(database: Database) -> None:
     """Raises StoreProblem where the schema is not this version's. Changes nothing."""
     with database.read() as conn:
         current = _current(conn)
-    config = _config()
-    if current == ScriptDirectory.from_config(config).get_current_head():
+    if current == HEAD:
         return
-    _refuse_newer(config, current)
+    _refuse_newer(current)
     raise StoreProblem(
         "There is no newsletter in this database yet."
         if current is None
@@ -64,22 +60,27 @@ def require_current(database: Database) -> None:
     )
 
 
-def _config() -> Config:
+def _migrate(conn: Connection) -> None:
+    from alembic import command  # half a second that only upgrades should pay
+    from alembic.config import Config
+
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(_MIGRATIONS))
     config.set_main_option("path_separator", "os")
-    return config
+    config.attributes["connection"] = conn
+    command.upgrade(config, "head")
 
 
 def _current(conn: Connection) -> str | None:
-    return MigrationContext.configure(conn).get_current_revision()
+    """The revision that Alembic noted in the database; None where there is none."""
+    if not inspect(conn).has_table("alembic_version"):
+        return None
+    revision: str | None = conn.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return revision
 
 
-def _refuse_newer(config: Config, current: str | None) -> None:
-    if current is None:
-        return
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if current not in known:
+def _refuse_newer(current: str | None) -> None:
+    if current is not None and current not in _REVISIONS:
         raise StoreProblem(
             "The database was made by a newer version of this program.",
             hint="Install that version or a later one; nothing was changed.",

@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from newsletter.errors import ConfigError, StoreProblem
+from newsletter.store import migrate
 from newsletter.store.database import Database
 from newsletter.store.migrate import require_current, upgrade
 
@@ -30,6 +33,13 @@ database.close()
 def test_an_upgrade_is_done_once_and_can_be_repeated(migrated: Database) -> None:
     assert upgrade(migrated) is False
     require_current(migrated)
+
+
+def test_the_newest_migration_is_the_one_that_alembic_knows() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(config).get_current_head() == migrate.HEAD
 
 
 def test_an_empty_database_says_how_to_begin(tmp_path: Path) -> None:
