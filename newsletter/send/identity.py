@@ -1,33 +1,5 @@
-"""Names that a delivery keeps through every retry."""
+"""Names that a delivery keeps through every retry, as sending knows them."""
 
-from __future__ import annotations
+from newsletter.model.identity import message_id, return_path
 
-import hmac
-import re
-
-from newsletter.model.delivery import MessageKey
-
-_MAC_BYTES = 9
-
-
-def message_id(issue_id: int, subscriber_id: int, key: bytes, host: str) -> str:
-    """``<issue.subscriber.mac@host>`` (RFC 5322 section 3.6.4), the same on every retry of a delivery.
-
-    The MAC lets a bounce that quotes it be believed. A notice has issue 0 and its own number.
-    """
-    return f"<{issue_id}.{subscriber_id}.{_mac(issue_id, subscriber_id, key)}@{host}>"
-
-
-def delivery_of(text: str, key: bytes) -> MessageKey | None:
-    """The delivery that a Message-ID of ours names; None for a stranger's or a forged one."""
-    match = re.fullmatch(r"<?(\d{1,18})\.(\d{1,18})\.([0-9a-f]{18})@[^<>\s]+>?", text.strip())
-    if match is None:
-        return None
-    issue_id, number = int(match[1]), int(match[2])
-    if not hmac.compare_digest(_mac(issue_id, number, key), match[3]):
-        return None
-    return MessageKey(issue_id, number)
-
-
-def _mac(issue_id: int, number: int, key: bytes) -> str:
-    return hmac.digest(key, b"message-id\0%d.%d" % (issue_id, number), "sha256")[:_MAC_BYTES].hex()
+__all__ = ["message_id", "return_path"]

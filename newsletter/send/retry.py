@@ -65,7 +65,8 @@ _QUOTA: Final = re.compile(
 )
 _MAILBOX_FULL: Final = re.compile(r"mailbox|inbox|storage|over ?quota", re.IGNORECASE)
 _TOO_FAST: Final = re.compile(
-    r"throttl|maximum sending rate|too many (?:messages|connections|concurrent)|rate limit|slow down",
+    r"throttl|maximum sending rate|peak .{0,20}limit exceeded|server busy|rate limit|slow down|"
+    r"too many (?:messages|connections|concurrent)",
     re.IGNORECASE,
 )
 _ACCOUNT: Final = re.compile(
@@ -110,7 +111,6 @@ def classify(phase: Phase, reply: Reply) -> Effect:
 
 
 _ENHANCED: Final = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?=\s|$)")
-_ADDRESS: Final = re.compile(r"<?[^\s<>@]+@[^\s<>@]+>?")
 
 
 def reply_of(code: int, text: str) -> Reply:
@@ -119,8 +119,3 @@ def reply_of(code: int, text: str) -> Reply:
     if match is None or int(match[1]) != code // 100:
         return Reply(code=code, text=text)
     return Reply(code=code, enhanced=match[0], text=text[match.end() :].strip())
-
-
-def without_addresses(text: str, most: int = 200) -> str:
-    """A provider's words for the ledger: no address in them, and not longer than ``most``."""
-    return _ADDRESS.sub("(address)", text)[:most]

@@ -345,37 +345,46 @@ class Deliveries:
 
     def learned(
         self,
-        issue_id: int,
-        subscriber_id: int,
+        before: Delivery,
         now: datetime,
         *,
-        state: DeliveryState | None = None,
-        flag: DeliveryFlag = DeliveryFlag.NONE,
+        state: DeliveryState,
+        flags: DeliveryFlag,
         code: str = "",
         reason: str = "",
-    ) -> bool:
-        """What a provider told us of a delivery later; False where there is no such delivery.
+    ) -> None:
+        """What a provider told us of a delivery later, merged into it. ``before`` is from :meth:`find`."""
+        who = before.subscriber_id
+        here = and_(deliveries.c.issue_id == before.issue_id, deliveries.c.subscriber_id == who)
+        if flags is not before.flags:
+            self._conn.execute(update(deliveries).where(here).values(flags=flags.value))
+        if state is before.state:
+            return
+        self._move(before.issue_id, [who], state, before=[before.state])
+        if state is _S.ACCEPTED:
+            self._forget(before.issue_id, [who])
+        else:
+            news = Settled(subscriber_id=who, state=state, tries=1, code=code, reason=reason)
+            self._remark(before.issue_id, [news], now)
 
-        A state that the delivery cannot move to changes nothing; flags only ever add up.
-        """
-        here = and_(deliveries.c.issue_id == issue_id, deliveries.c.subscriber_id == subscriber_id)
-        if flag:
-            self._conn.execute(
-                update(deliveries).where(here).values(flags=deliveries.c.flags.op("|")(flag.value))
-            )
-        if state is not None:
-            before = [s for s in states_before(state) if s not in (_S.PENDING, _S.CLAIMED, _S.RETRY_WAIT)]
-            if self._move(issue_id, [subscriber_id], state, before=before):
-                if state is _S.ACCEPTED:
-                    self._forget(issue_id, [subscriber_id])
-                else:
-                    news = Settled(
-                        subscriber_id=subscriber_id, state=state, tries=1, code=code, reason=reason
-                    )
-                    self._remark(issue_id, [news], now)
-        return self._conn.scalar(select(exists().where(here))) or False
+    def flag(self, issue_id: int, subscriber_id: int, flag: DeliveryFlag) -> None:
+        """Adds a flag, where there is such a delivery (who unsubscribes by an issue's link counts in it)."""
+        self._conn.execute(
+            update(deliveries)
+            .where(deliveries.c.issue_id == issue_id, deliveries.c.subscriber_id == subscriber_id)
+            .values(flags=deliveries.c.flags.op("|")(flag.value))
+        )
 
     # Reading
+
+    def find(self, issue_id: int, subscriber_id: int) -> Delivery | None:
+        """One row, locked on PostgreSQL until the transaction ends."""
+        row = self._conn.execute(
+            self._deliveries()
+            .where(deliveries.c.issue_id == issue_id, deliveries.c.subscriber_id == subscriber_id)
+            .with_for_update(of=deliveries)
+        ).one_or_none()
+        return None if row is None else _delivery(row)
 
     def get(self, issue_id: int, subscriber_id: int) -> Delivery:
         """Raises NotFound."""

@@ -24,10 +24,10 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from sqlalchemy import event, text, update
 
-from newsletter.model.delivery import DeliveryState
+from newsletter.model.delivery import DeliveryState, Settled
 from newsletter.model.rate import UNLIMITED
 from newsletter.send import deliver_issue, expand_audience, recover
-from newsletter.send.attempt import Attempt
+from newsletter.send.attempt import LEASE, Attempt
 from newsletter.send.ports import Transport
 from newsletter.send.transports.sendgrid import SendGrid
 from newsletter.send.transports.smtp import Smtp
@@ -173,6 +173,7 @@ def _mutate(name: str) -> None:
 
         Deliveries.add = drawn_again  # type: ignore[method-assign]  # a seeded bug
     elif name == "hand over before commit":
+        mark_now, settle = Deliveries.mark_submitting, Deliveries.settle
 
         def only_said(
             self: Deliveries,
@@ -183,7 +184,15 @@ def _mutate(name: str) -> None:
         ) -> set[int] | None:
             return set(subscriber_ids) if self.renew(attempt_id, lease_until) else None
 
+        def marked_late(
+            self: Deliveries, issue_id: int, attempt_id: int, settled: Sequence[Settled], now: datetime
+        ) -> None:
+            ids = [one.subscriber_id for one in settled]
+            mark_now(self, issue_id, attempt_id, ids, now + LEASE)
+            settle(self, issue_id, attempt_id, settled, now)
+
         Deliveries.mark_submitting = only_said  # type: ignore[method-assign]  # a seeded bug
+        Deliveries.settle = marked_late  # type: ignore[method-assign]  # a seeded bug
 
 
 if __name__ == "__main__":

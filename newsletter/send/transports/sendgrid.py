@@ -26,9 +26,9 @@ from python_http_client.client import Client
 from newsletter.errors import Invalid, TransportProblem
 from newsletter.model.artefact import Segment
 from newsletter.model.delivery import Envelope, Letter, Outcome, Verdict
+from newsletter.model.privacy import without_addresses
 from newsletter.send.fields import header, plain_address
 from newsletter.send.ports import TransportBusy
-from newsletter.send.retry import without_addresses
 
 MOST: Final = 1000  #: personalizations in one request
 _MOST_BYTES: Final = 10_000  #: of substitutions, or custom arguments, of one personalization

@@ -12,10 +12,11 @@ from typing import Final
 
 from newsletter.errors import Invalid, TransportProblem
 from newsletter.model.delivery import Envelope, MessageKey, Outcome, Verdict
+from newsletter.model.privacy import without_addresses
 from newsletter.send.fields import plain_address
 from newsletter.send.message import Press
 from newsletter.send.ports import TransportBusy
-from newsletter.send.retry import Effect, Phase, Reply, classify, without_addresses
+from newsletter.send.retry import Effect, Phase, Reply, classify
 from newsletter.send.transports.smtp_session import Broken, Job, Session
 from newsletter.send.transports.smtp_url import Relay
 

@@ -1,0 +1,81 @@
+"""Events are stored as they come and applied afterwards, each once, in short transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from newsletter.learn.merge import ABOUT_US, Consequence, consequence, merge
+from newsletter.learn.ports import Clock, LearnUnit, Work
+from newsletter.model.event import Event, EventKind
+from newsletter.model.issue import IssueState
+
+PAGE: Final = 200
+_FAILED: Final = frozenset({EventKind.BOUNCED, EventKind.BLOCKED, EventKind.DROPPED})
+
+log = structlog.get_logger(__name__)
+
+
+def take_in(unit: LearnUnit, news: Sequence[tuple[Event, str]], now: datetime) -> int:
+    """Keeps events with their raw form; returns how many were new. The same event twice is kept once."""
+    return unit.events.add(news, now)
+
+
+def apply_events(work: Work, clock: Clock, *, page: int = PAGE) -> dict[str, int]:
+    """Applies what was taken in; returns how many of each kind.
+
+    An event and its effect commit together, so a crash applies it again or not at all.
+    """
+    counts: dict[str, int] = {}
+    while True:
+        with work() as unit:
+            found = unit.events.open(page)
+            now = clock()
+            for _, event in found:
+                _apply(unit, event, now)
+                counts[event.kind.value] = counts.get(event.kind.value, 0) + 1
+            unit.events.applied([row_id for row_id, _ in found], now)
+        if len(found) < page:
+            return counts
+
+
+def _apply(unit: LearnUnit, event: Event, now: datetime) -> None:
+    if event.notice_id:
+        if event.kind in _FAILED:
+            unit.notices.failed(event.notice_id, now, event.code, event.reason)
+        else:
+            unit.notices.accepted(event.notice_id, now, event.code)
+    subscriber_id = event.subscriber_id
+    if event.issue_id and subscriber_id:
+        before = unit.deliveries.find(event.issue_id, subscriber_id)
+        if before is None:
+            return  # nobody we ever mailed: a stranger's event moves nothing
+        state, flags = merge(before.state, before.flags, event)
+        unit.deliveries.learned(before, now, state=state, flags=flags, code=event.code, reason=event.reason)
+    if subscriber_id:
+        _tell(unit, consequence(event), subscriber_id, event, now)
+    if event.kind is EventKind.DROPPED and event.code in ABOUT_US and event.issue_id:
+        _pause(unit, event, now)
+
+
+def _tell(unit: LearnUnit, what: Consequence, subscriber_id: int, event: Event, now: datetime) -> None:
+    if what is Consequence.DELIVERED:
+        unit.subscribers.mark_delivered([subscriber_id])
+    elif what is Consequence.STRIKE:
+        unit.subscribers.mark_bounced(subscriber_id, now, hard=False, reason=event.code)
+    elif what is Consequence.BOUNCED:
+        unit.subscribers.mark_bounced(subscriber_id, now, reason=event.code)
+    elif what is Consequence.COMPLAINED:
+        unit.subscribers.mark_complained(subscriber_id, now, reason=event.provider)
+    elif what is Consequence.UNSUBSCRIBED:
+        unit.subscribers.unsubscribe(subscriber_id, now, event.provider)
+
+
+def _pause(unit: LearnUnit, event: Event, now: datetime) -> None:
+    if unit.issues.get(event.issue_id).state is IssueState.SENDING:
+        why = "the sending quota is used up" if event.code == "quota" else "it takes this issue for spam"
+        unit.issues.pause(event.issue_id, f"The mail provider drops messages: {why}.", now)
+        log.error("issue paused", issue=event.issue_id, code=event.code)

@@ -1,0 +1,67 @@
+"""What learning needs from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+from newsletter.model.delivery import Delivery, DeliveryFlag, DeliveryState
+from newsletter.model.event import Event
+from newsletter.model.issue import Issue
+
+Clock = Callable[[], datetime]
+
+
+class EventStore(Protocol):
+    def add(self, news: Sequence[tuple[Event, str]], now: datetime) -> int: ...
+    def open(self, limit: int) -> Sequence[tuple[int, Event]]: ...
+    def applied(self, row_ids: Sequence[int], now: datetime) -> None: ...
+
+
+class DeliveryStore(Protocol):
+    def find(self, issue_id: int, subscriber_id: int) -> Delivery | None: ...
+    def learned(
+        self,
+        before: Delivery,
+        now: datetime,
+        *,
+        state: DeliveryState,
+        flags: DeliveryFlag,
+        code: str = "",
+        reason: str = "",
+    ) -> None: ...
+
+
+class NoticeStore(Protocol):
+    def accepted(self, notice_id: int, now: datetime, code: str) -> None: ...
+    def failed(self, notice_id: int, now: datetime, code: str, reason: str) -> None: ...
+
+
+class IssueStore(Protocol):
+    def get(self, issue_id: int) -> Issue: ...
+    def pause(self, issue_id: int, problem: str, now: datetime) -> Issue: ...
+
+
+class SubscriberStore(Protocol):
+    def mark_bounced(self, id: int, now: datetime, *, hard: bool = True, reason: str = "") -> bool: ...
+    def mark_delivered(self, ids: Sequence[int]) -> None: ...
+    def mark_complained(self, id: int, now: datetime, *, reason: str = "") -> bool: ...
+    def unsubscribe(self, id: int, now: datetime, reason: str = "") -> bool: ...
+
+
+class LearnUnit(Protocol):
+    @property
+    def events(self) -> EventStore: ...
+    @property
+    def deliveries(self) -> DeliveryStore: ...
+    @property
+    def notices(self) -> NoticeStore: ...
+    @property
+    def issues(self) -> IssueStore: ...
+    @property
+    def subscribers(self) -> SubscriberStore: ...
+
+
+Work = Callable[[], AbstractContextManager[LearnUnit]]
