@@ -147,6 +147,8 @@ def transport(settings: Settings) -> Transport:
                 "SendGrid is chosen, but its API key is not set.",
                 hint="newsletter settings set SENDGRID_API_KEY SG.…",
             )
+        from newsletter.send.transports.sendgrid import SendGrid  # its client is slow to import
+
         return SendGrid(
             key,
             base_url=settings.sendgrid_url,
