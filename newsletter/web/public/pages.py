@@ -102,10 +102,9 @@ def saying(newsletter: Newsletter) -> Callable[..., str]:
     Raises KeyError for a name that has no words.
     """
     said = words.words(words.known(newsletter.language))
-    always = {"newsletter": newsletter.title, "postal": " · ".join(newsletter.postal_address.split("\n"))}
 
     def say(name: str, **values: object) -> str:
         section, _, word = name.partition(".")
-        return said[section][word].format(**(always | values))
+        return said[section][word].format(newsletter=newsletter.title, **values)
 
     return say
