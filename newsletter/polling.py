@@ -22,8 +22,8 @@ from newsletter.model.entry import FeedDocument
 from newsletter.model.feed import Feed, FeedState, Poll, PollResult, Validators
 from newsletter.model.policy import PollPolicy
 from newsletter.model.post import Post, PostState
-from newsletter.poll import redirects, schedule
-from newsletter.poll.look import Look, look
+from newsletter.poll import paging, redirects, schedule
+from newsletter.poll.look import Look, look, read_page
 from newsletter.poll.ports import Http, Parse
 
 LEASE = timedelta(minutes=5)
@@ -112,7 +112,7 @@ def poll_feed(
         known = unit.posts.known_raws(feed_id)
     if feed is None:
         raise Conflict(f"Feed {feed_id} is being polled right now.", hint="Try again in a minute.")
-    seen = look(feed, known, http=http, parser=parser, now=clock())
+    seen = _visit(work, feed, known, http, parser, clock())
     stored = _store(work, [(feed, seen)], token, policy, clock())
     if not stored:
         raise Conflict(f"Feed {feed_id} was polled by another process meanwhile.", hint="See what it found.")
@@ -126,9 +126,48 @@ def _start(
     with work() as unit:
         feeds = unit.feeds.claim_due(now, lease=LEASE, token=token, limit=count)
         known = {feed.id: unit.posts.known_raws(feed.id) for feed in feeds}
-    return {
-        pool.submit(look, feed, known[feed.id], http=http, parser=parser, now=now): feed for feed in feeds
-    }
+    return {pool.submit(_visit, work, feed, known[feed.id], http, parser, now): feed for feed in feeds}
+
+
+def _visit(work: Work, feed: Feed, known: frozenset[str], http: Http, parser: Parse, now: datetime) -> Look:
+    """Looks at a feed; where nothing in it is known although we know its posts, at its older pages too.
+
+    Posts that came and went between two visits are found there. Ends at the first page with a known post.
+    """
+    seen = look(feed, known, http=http, parser=parser, now=now)
+    document = seen.document
+    if document is None or feed.baseline_at is None:
+        return seen
+    url = feed.url
+    for number in range(2, paging.PAGES + 1):
+        last_known = _last_known(work, feed.id, document)
+        if last_known is not None:
+            # What stands below it was there before us, or before the feed showed so many.
+            kept = document.entries[: last_known + 1] if number > 2 else document.entries
+            return replace(seen, document=replace(document, entries=kept))
+        url = paging.older_page(url, document, number=number, entries=len(document.entries))
+        older = read_page(url, http=http, parser=parser, now=now) if url else None
+        if older is None or not older.entries:
+            break
+        document = paging.join(document, older)
+    return replace(seen, document=document)
+
+
+def _last_known(work: Work, feed_id: int, document: FeedDocument) -> int | None:
+    """The last entry that is a known post, by index; None where there is none although there are posts."""
+    if document.known:
+        return len(document.entries)
+    named, names = names_of(document, feed_id)
+    with work() as unit:
+        known = unit.posts.known(feed_id, names)
+    if not known.count:
+        return len(document.entries)
+    found = [
+        document.entries.index(item.entry)
+        for item in named
+        if item.entry.raw_sha in known.raws or any(alias in known.aliases for alias in item.aliases)
+    ]
+    return max(found, default=None)
 
 
 def _store(
@@ -232,7 +271,7 @@ def _after_success(unit: IntakeUnit, feed: Feed, seen: Look, policy: PollPolicy,
         body_sha=seen.body_sha,
         full_fetch_at=now if seen.status == 200 else feed.full_fetch_at,
         failures=0,
-        problem=seen.document.problem if seen.document is not None else "",
+        problem=seen.note or (seen.document.problem if seen.document is not None else ""),
         interval_s=round(plan.interval.total_seconds()),
         next_poll_at=plan.at,
         next_poll_reason=plan.reason,

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urljoin, urlsplit
 
-from selectolax.lexbor import LexborHTMLParser
-
 from newsletter.errors import FeedProblem, FeedUnparsable, Invalid
 from newsletter.model.entry import FeedDocument
 from newsletter.model.feed import Validators
-from newsletter.poll.fetch import Fetched, fetch
+from newsletter.poll.feedburner import fetch_feed
+from newsletter.poll.fetch import Fetched
 from newsletter.poll.ports import Http, Parse
+from newsletter.poll.tags import decoded, tags
 
 TRIED = 12  #: addresses asked behind one page
-_HTML_LIMIT = 2_000_000
 _TYPES = {"application/atom+xml", "application/rss+xml", "application/feed+json", "application/rdf+xml",
           "text/xml", "application/xml", "application/json", "application/x.atom+xml"}  # fmt: skip
 _NO_FEED = re.compile(r"/wp-json|oembed|/xmlrpc|rsd\.xml|opensearch|manifest|sitemap", re.I)
@@ -53,27 +52,22 @@ def find_feeds(url: str, http: Http, parser: Parse) -> list[FoundFeed]:
     Every one has been read. ``url`` may lack its scheme. Raises Invalid for what is no web address and
     FeedUnreachable where the page itself cannot be fetched. Never stores anything.
     """
-    fetched = _first(_addresses(url), http)
-    itself = _try_parse(fetched, parser)
+    page = _first(_addresses(url), http)
+    itself = _try_parse(page, parser)
     if itself is not None:
-        return [_found(fetched.url if fetched.permanent else url_of(fetched, url), itself)]
-    found: list[FoundFeed] = []
-    seen = {fetched.url}
-    for address in _candidates(fetched):
-        if address in seen or len(seen) > TRIED:
-            continue
-        if len(found) and not _named(address, fetched):
-            break
-        seen.add(address)
-        feed = _read(address, http, parser)
-        if feed is not None and not _same(feed, found):
-            found.append(feed)
+        return [_found(page.asked, itself)]
+    named, guessed = _candidates(page)
+    found = _all_of(named, page, http, parser) or _all_of(guessed, page, http, parser)[:1]
     return sorted(found, key=lambda feed: (feed.comments, feed.entries == 0))
 
 
-def url_of(fetched: Fetched, asked: str) -> str:
-    """The address to keep for a feed: the one asked for, unless it lacked its scheme."""
-    return asked if asked.startswith(("http://", "https://")) else fetched.url
+def _all_of(addresses: Sequence[str], page: Fetched, http: Http, parser: Parse) -> list[FoundFeed]:
+    found: list[FoundFeed] = []
+    for address in [address for address in dict.fromkeys(addresses) if address != page.url][:TRIED]:
+        feed = _read(address, http, parser)
+        if feed is not None and not _same(feed, found):
+            found.append(feed)
+    return found
 
 
 def _addresses(url: str) -> tuple[str, ...]:
@@ -102,10 +96,10 @@ def _page(url: str) -> str:
 def _first(addresses: tuple[str, ...], http: Http) -> Fetched:
     for address in addresses[:-1]:
         try:
-            return fetch(http, address, validators=Validators(), now=datetime.now(UTC))
+            return fetch_feed(http, address, validators=Validators(), now=datetime.now(UTC))
         except FeedProblem:
             continue
-    return fetch(http, addresses[-1], validators=Validators(), now=datetime.now(UTC))
+    return fetch_feed(http, addresses[-1], validators=Validators(), now=datetime.now(UTC))
 
 
 def _try_parse(fetched: Fetched, parser: Parse) -> FeedDocument | None:
@@ -118,53 +112,39 @@ def _try_parse(fetched: Fetched, parser: Parse) -> FeedDocument | None:
 
 def _read(address: str, http: Http, parser: Parse) -> FoundFeed | None:
     try:
-        fetched = fetch(http, address, validators=Validators(), now=datetime.now(UTC))
+        fetched = fetch_feed(http, address, validators=Validators(), now=datetime.now(UTC))
     except FeedProblem:
         return None
     document = _try_parse(fetched, parser)
     return None if document is None else _found(address, document)
 
 
-def _candidates(page: Fetched) -> Iterator[str]:
-    """Addresses to try: those that the page names, then those where its kind of blog keeps its feed."""
-    tree = LexborHTMLParser(page.body[:_HTML_LIMIT])
-    base = _base(tree, page.url)
-    yield from _linked(tree, base)
-    generator = tree.css_first('meta[name="generator"]')
-    named = (generator.attributes.get("content") or "").lower() if generator else ""
-    root = urljoin(page.url, "/")
-    for word, path in _BY_GENERATOR.items():
-        if word in named:
-            yield urljoin(root, path)
-    host = urlsplit(page.url).hostname
-    for anchor in tree.css("a[href]"):
-        address = _absolute(base, anchor.attributes.get("href"))
-        if _LIKELY.search(urlsplit(address).path) and urlsplit(address).hostname == host:
-            yield address
-    for path in _WELL_KNOWN:
-        yield urljoin(root, path)
+def _candidates(page: Fetched) -> tuple[list[str], list[str]]:
+    """Addresses that the page names as feeds, and those where a blog of its kind keeps them."""
+    html = decoded(page.body, page.content_type)
+    base, root, generator = page.url, urljoin(page.url, "/"), ""
+    linked: list[str] = []
+    likely: list[str] = []
+    for name, attributes in tags(html, "base", "link", "meta", "a"):
+        address = _absolute(base, attributes.get("href"))
+        if name == "base" and address:
+            base = address
+        elif name == "meta" and attributes.get("name", "").lower() == "generator":
+            generator = attributes.get("content", "").lower()
+        elif name == "link" and _is_feed_link(attributes) and not _NO_FEED.search(address):
+            linked.append(address)
+        elif name == "a" and _LIKELY.search(urlsplit(address).path) and address.startswith(root):
+            likely.append(address)
+    by_kind = [urljoin(root, path) for word, path in _BY_GENERATOR.items() if word in generator]
+    posts_first = sorted(linked, key=lambda address: bool(_COMMENTS.search(address)))
+    guessed = [*by_kind, *likely[:4], *(urljoin(root, path) for path in _WELL_KNOWN)]
+    return [address for address in posts_first if address], guessed
 
 
-def _linked(tree: LexborHTMLParser, base: str) -> list[str]:
-    addresses = []
-    for link in tree.css("link[rel][href]"):
-        rels = (link.attributes.get("rel") or "").lower().split()
-        kind = (link.attributes.get("type") or "").lower().split(";")[0].strip()
-        address = _absolute(base, link.attributes.get("href"))
-        is_feed = "feed" in rels or ("alternate" in rels and kind in _TYPES)
-        if is_feed and address and not _NO_FEED.search(address):
-            addresses.append(address)
-    return sorted(dict.fromkeys(addresses), key=lambda address: bool(_COMMENTS.search(address)))
-
-
-def _named(address: str, page: Fetched) -> bool:
-    tree = LexborHTMLParser(page.body[:_HTML_LIMIT])
-    return address in _linked(tree, _base(tree, page.url))
-
-
-def _base(tree: LexborHTMLParser, url: str) -> str:
-    base = tree.css_first("base[href]")
-    return urljoin(url, base.attributes.get("href") or "") if base else url
+def _is_feed_link(attributes: Mapping[str, str]) -> bool:
+    rels = attributes.get("rel", "").lower().split()
+    kind = attributes.get("type", "").lower().partition(";")[0].strip()
+    return "feed" in rels or ("alternate" in rels and kind in _TYPES)
 
 
 def _absolute(base: str, href: str | None) -> str:

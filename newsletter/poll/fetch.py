@@ -23,12 +23,23 @@ _LONGEST_DEMAND = timedelta(days=7)
 
 
 class Refused(FeedUnreachable):
-    """An answer that is not a feed. ``status`` is its HTTP status, ``retry_after`` what it asked for."""
+    """An answer that is not a feed. ``status`` is its HTTP status, ``retry_after`` what it asked for.
+
+    ``answered_by`` is the address that gave it, after all redirects.
+    """
 
     def __init__(
-        self, message: str, *, url: str, status: int, retry_after: timedelta | None = None, hint: str = ""
+        self,
+        message: str,
+        *,
+        url: str,
+        status: int,
+        answered_by: str,
+        retry_after: timedelta | None = None,
+        hint: str = "",
     ) -> None:
         super().__init__(message, url=url, hint=hint)
+        self.answered_by = answered_by
         self.status = status
         self.retry_after = retry_after
 
@@ -38,6 +49,7 @@ class Fetched:
     """An answer with a document, or 304 without one."""
 
     status: int
+    asked: str  #: the address that was asked for
     url: str  #: where it came from, after all redirects
     body: bytes
     content_type: str
@@ -46,6 +58,7 @@ class Fetched:
     permanent: str  #: where a leading run of permanent redirects points; empty: none
     redirects: tuple[str, ...]  #: every address that was passed through
     elapsed_ms: int
+    note: str = ""  #: one sentence for the feed's page, where the way here was odd
 
 
 def fetch(http: Http, url: str, *, validators: Validators, now: datetime) -> Fetched:
@@ -77,6 +90,7 @@ def fetch(http: Http, url: str, *, validators: Validators, now: datetime) -> Fet
         )
     return Fetched(
         status=response.status,
+        asked=url,
         url=response.url,
         body=response.body if response.status == 200 else b"",
         content_type=response.headers.get("content-type", ""),
@@ -103,6 +117,7 @@ def _refusal(url: str, response: Response, now: datetime) -> FeedProblem:
             f"The feed {url} is behind a Cloudflare challenge that only a browser can pass ({status}).",
             url=url,
             status=status,
+            answered_by=response.url,
             retry_after=retry_after,
             hint="The blog's owner can allow the feed's address in Cloudflare (Security, WAF, skip rule).",
         )
@@ -117,6 +132,7 @@ def _refusal(url: str, response: Response, now: datetime) -> FeedProblem:
         f"The feed {url} cannot be read: {what} (HTTP {status}).",
         url=url,
         status=status,
+        answered_by=response.url,
         retry_after=retry_after,
         hint="Open the address in a browser."
         if status < 500 and status != 429

@@ -14,7 +14,8 @@ from hashlib import sha256
 from newsletter.errors import FeedGone, FeedProblem, FeedUnparsable
 from newsletter.model.entry import FeedDocument
 from newsletter.model.feed import Feed, PollResult, Validators
-from newsletter.poll.fetch import Fetched, Refused, fetch
+from newsletter.poll.feedburner import fetch_feed
+from newsletter.poll.fetch import Fetched, Refused
 from newsletter.poll.ports import Http, Parse
 from newsletter.poll.split import split, without
 
@@ -35,6 +36,7 @@ class Look:
     problem: str = ""
     retry_after: timedelta | None = None
     max_age: timedelta | None = None
+    note: str = ""  #: one sentence for the feed's page although all went well
     permanent: str = ""  #: see :class:`newsletter.poll.fetch.Fetched`
 
 
@@ -46,7 +48,8 @@ def look(feed: Feed, known: Collection[str], *, http: Http, parser: Parse, now: 
     """
     asked_whole = feed.full_fetch_at is None or now - feed.full_fetch_at >= _DAY
     try:
-        fetched = fetch(http, feed.url, validators=Validators() if asked_whole else feed.validators, now=now)
+        validators = Validators() if asked_whole else feed.validators
+        fetched = fetch_feed(http, feed.url, validators=validators, now=now)
         return _read(feed, fetched, known, parser)
     except FeedGone as problem:
         return Look(result=PollResult.GONE, status=410, problem=str(problem))
@@ -61,6 +64,15 @@ def look(feed: Feed, known: Collection[str], *, http: Http, parser: Parse, now: 
         return Look(result=PollResult.FAILED, problem=str(problem))
 
 
+def read_page(url: str, *, http: Http, parser: Parse, now: datetime) -> FeedDocument | None:
+    """An older page of a feed; None where there is none to be had."""
+    try:
+        fetched = fetch_feed(http, url, validators=Validators(), now=now)
+        return parser.parse(fetched.body, url=fetched.url, content_type=fetched.content_type)
+    except FeedProblem:
+        return None
+
+
 def _read(feed: Feed, fetched: Fetched, known: Collection[str], parser: Parse) -> Look:
     seen = Look(
         result=PollResult.UNCHANGED,
@@ -71,6 +83,7 @@ def _read(feed: Feed, fetched: Fetched, known: Collection[str], parser: Parse) -
         body_sha=feed.body_sha,
         max_age=fetched.max_age,
         permanent=fetched.permanent,
+        note=fetched.note,
     )
     if fetched.status == 304:
         return seen

@@ -149,7 +149,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     database.close()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 50)), max_size=12))
 def test_each_post_is_queued_at_most_once_and_none_is_lost(
     database: Database, parser: Parser, steps: list[tuple[str, int]]

@@ -47,8 +47,8 @@ def _new(
 ) -> NewPost:
     return NewPost(
         entry=Entry(
-            guid=name, url=f"http://blog.example/{name}", title=name, html=f"<p>{name} ü</p>", topics=("Health",),
-            raw_sha=f"raw-{name}", position=3,
+            guid=name, url=f"http://blog.example/{name}", title=name, html=f"<p>{name} ü</p>",
+            topics=("Health",), raw_sha=f"raw-{name}", position=3,
         ),
         state=state,
         reason="It is new.",
