@@ -5,6 +5,7 @@ from __future__ import annotations
 pytest_plugins = [
     "tests.support.session",
     "tests.support.not_run",
+    "tests.support.properties",
     "tests.support.postgres",
     "tests.support.chromium",
     "tests.support.smtp",
