@@ -56,6 +56,7 @@ def checklist(
             *_links(facts, private_links),
             *_looks(facts, artefact),
             *_contrast(palettes or {}),
+            *_posts(posts),
         ]
     order = {Level.BLOCKING: 0, Level.ADVICE: 1, Level.GOOD: 2}
     return Checklist(lines=tuple(sorted(lines, key=lambda line: order[line.level])))
@@ -196,6 +197,18 @@ def _looks(facts: Measured, artefact: Artefact) -> Iterable[CheckLine]:
             "headings",
             "The headings skip a level, or there is not exactly one main heading.",
             "Screen readers jump by them.",
+        )
+
+
+def _posts(posts: Sequence[Post]) -> Iterable[CheckLine]:
+    short = [post for post in posts if post.truncated]
+    if short:
+        yield _advise(
+            "truncated",
+            f"Of {_count(len(short), 'post')} the feed carries only the beginning, the first is"
+            f" “{short[0].title}”.",
+            "Let the feed carry the full text (on Blogger: Settings, Site feed, Full), or leave it so:"
+            " the email then ends with a link to the rest.",
         )
 
 

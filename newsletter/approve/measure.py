@@ -24,7 +24,7 @@ _SLOT_BYTES: Final = 120
 @dataclass(frozen=True, kw_only=True)
 class Image:
     src: str
-    alt: str | None
+    alt: str  #: its description, or the words that share its link
     block: int
 
 
@@ -86,4 +86,6 @@ def _images(artefact: Artefact) -> Iterable[Image]:
     for block in sorted({segment.block for segment in artefact.html}):
         part = joined(segment for segment in artefact.html if segment.block == block)
         for image in LexborHTMLParser(part).css("img"):
-            yield Image(src=image.attributes.get("src") or "", alt=image.attributes.get("alt"), block=block)
+            link = image.parent if image.parent is not None and image.parent.tag == "a" else None
+            described = image.attributes.get("alt") or (link.text(strip=True) if link is not None else "")
+            yield Image(src=image.attributes.get("src") or "", alt=described, block=block)

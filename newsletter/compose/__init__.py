@@ -10,7 +10,7 @@ from newsletter.compose.issue import compose
 from newsletter.compose.letter import letter_of, page, text_page
 from newsletter.compose.notice import compose_notice
 from newsletter.compose.plan import PlannedDraft, period_key, plan_drafts
-from newsletter.compose.preview import Mode, preview_html
+from newsletter.compose.preview import Mode, preview_html, seen_as
 from newsletter.compose.themes import Theme, Themes
 from newsletter.compose.view import preheader_for, subject_for
 
@@ -28,6 +28,7 @@ __all__ = [
     "plan_drafts",
     "preheader_for",
     "preview_html",
+    "seen_as",
     "subject_for",
     "text_page",
 ]

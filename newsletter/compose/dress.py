@@ -15,6 +15,9 @@ from newsletter.compose.slots import Html
 _BLOCK: Final = "display:block;height:auto;border:0"
 _WITHIN: Final = "display:inline-block;max-width:100%;height:auto;border:0;vertical-align:middle"
 
+_NARROW_COLUMNS: Final = 5
+"""A table of more columns is scrolled on a phone rather than squeezed."""
+
 _INLINER: Final = css_inline.CSSInliner(
     inline_style_tags=False, load_remote_stylesheets=False, keep_style_tags=True
 )
@@ -28,8 +31,14 @@ def dress(html: str, css: str, *, below: int = 1) -> Html:
         for element in root.elements():
             if element.tag in HEADINGS:
                 element.tag = f"h{min(int(element.tag[1]) + below - 1, 6)}"
+    wide: list[Element] = []
     for element in root.elements():
         _place_images(element)
+        if element.tag == "tr" and sum(isinstance(c, Element) for c in element.children) > _NARROW_COLUMNS:
+            wide.append(element)
+    for table in (e for e in root.elements() if e.tag == "table"):
+        if any(row in wide for row in table.elements()):
+            table.attrs["class"] = "wide"  # phones scroll it
     last = next((e for e in reversed(root.children) if isinstance(e, Element)), None)
     if last is not None and last.tag in ("p", "ul", "ol", "figure", "table", "pre", "dl"):
         last.attrs["style"] = "margin-bottom:0"
@@ -40,22 +49,31 @@ def dress(html: str, css: str, *, below: int = 1) -> Html:
 
 def _place_images(parent: Element) -> None:
     """Sizes and styles of the images directly within an element (or within its links)."""
+    for image in (c for c in parent.children if isinstance(c, Element) and c.tag == "img"):
+        image.attrs.setdefault("alt", "")  # without one, some programs read the file's name aloud
+        after = parent.children[parent.children.index(image) + 1 :][:1]
+        if after and isinstance(after[0], Element) and after[0].tag == "br":
+            parent.children.remove(after[0])
+            image.attrs["style"] = f"{_BLOCK};width:100%;max-width:{_width(image)}px;margin:0 0 8px"
     words = any(not blank(child) for child in parent.children if not _holds_image(child))
     for child in parent.children:
-        image = child.first("img") if _holds_image(child) and isinstance(child, Element) else None
-        if image is None or "style" in image.attrs:
+        shown = child.first("img") if _holds_image(child) and isinstance(child, Element) else None
+        if shown is None or "style" in shown.attrs:
             continue
-        width = image.attrs.get("width", "")
+        width = shown.attrs.get("width", "")
         small = width.isdigit() and int(width) <= 64
         if words or small:
-            image.attrs["style"] = _WITHIN
+            shown.attrs["style"] = _WITHIN
         elif width:
             # A width in percent lets a narrow phone shrink it, also while it is only its description.
-            image.attrs["style"] = f"{_BLOCK};width:100%;max-width:{width}px"
+            shown.attrs["style"] = f"{_BLOCK};width:100%;max-width:{width}px"
         else:
             # Outlook for Windows reads the attribute and no max-width; everybody else reads the style.
-            image.attrs |= {"width": str(SHOWN_WIDTH), "style": f"{_BLOCK};width:auto;max-width:100%"}
-        image.attrs.setdefault("alt", "")
+            shown.attrs |= {"width": str(SHOWN_WIDTH), "style": f"{_BLOCK};width:auto;max-width:100%"}
+
+
+def _width(image: Element) -> str:
+    return image.attrs.get("width") or str(SHOWN_WIDTH)
 
 
 def _holds_image(node: Node) -> bool:

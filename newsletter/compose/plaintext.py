@@ -20,7 +20,8 @@ def plain_text(html: str, *, links: str, image: str) -> str:
     lines = writer.blocks(parse(html).children, WIDTH)
     if writer.links:
         lines += ["", links, *(f"[{number}] {url}" for number, url in enumerate(writer.links, 1))]
-    return "\n".join(line.rstrip() for line in lines).strip("\n")
+    # Hard spaces have kept together and indented what they should; now they are spaces.
+    return "\n".join(line.replace("\xa0", " ").rstrip() for line in lines).strip("\n")
 
 
 def columns(text: str) -> int:
@@ -192,12 +193,12 @@ class _Writer:
 
     def inline(self, nodes: list[Node]) -> str:
         text = "".join(self._inline(node) for node in nodes)
-        text = re.sub(r"[ \t\r\f\v\xa0]*\n[ \t\r\f\v\xa0]*", "\n", text)
-        return re.sub(r"[ \t\r\f\v\xa0]+", " ", text).strip(" \n")
+        text = re.sub(r"[ \t]*\n[ \t]*", "\n", text)
+        return re.sub(r"[ \t]+", " ", text).strip(" \n")
 
     def _inline(self, node: Node) -> str:
         if isinstance(node, str):
-            return re.sub(r"[\s\xa0]+", " ", node).replace("\u00ad", "").replace("\u200b", "")
+            return re.sub(r"[ \t\n\r\f\v]+", " ", node).replace("\u00ad", "").replace("\u200b", "")
         tag = node.tag
         if tag == "br":
             return "\n"
@@ -216,13 +217,17 @@ class _Writer:
                 return f"{lead}{mark}{inside.strip()}{mark}{tail}"
         if tag == "q":
             return f"“{inside}”"
-        if tag == "sup" and re.fullmatch(r"\s*\d+\s*", inside):
-            return f"[{inside.strip()}]" if not node.first("a") else inside
+        if tag in ("sup", "sub") and node.first("a") is None:
+            return _raised(inside.strip(), tag)
         return inside
 
     def _link(self, node: Element, inside: str) -> str:
         url = node.attrs.get("href", "")
         shown = inside.strip()
+        if url.startswith(("mailto:", "tel:")):
+            address = url.partition(":")[2]
+            same = re.sub(r"[\s()/.-]", "", shown) in re.sub(r"[()/.-]", "", address)
+            return inside if same else f"{inside} ({address})"
         bare = re.sub(r"^(?:https?://(?:www\.)?|mailto:|tel:)|/$", "", url)
         if not url or not shown or shown.rstrip("/") in (url.rstrip("/"), bare):
             return url if url and shown and shown != bare else inside
@@ -232,6 +237,17 @@ class _Writer:
             self.links.append(url)
         tail = inside[len(inside.rstrip()) :]
         return f"{inside.rstrip()} [{self.links.index(url) + 1}]{tail}"
+
+
+_RAISED: Final = str.maketrans("0123456789+-n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ")
+_LOWERED: Final = str.maketrans("0123456789+-", "₀₁₂₃₄₅₆₇₈₉₊₋")
+
+
+def _raised(text: str, tag: str) -> str:
+    """Superscripts and subscripts by their own characters where there are some, else in brackets."""
+    if re.fullmatch(r"[0-9+n-]{1,4}" if tag == "sup" else r"[0-9+-]{1,4}", text):
+        return text.translate(_RAISED if tag == "sup" else _LOWERED)
+    return f"[{text}]" if tag == "sup" and text else text
 
 
 def _numbers(element: Element, items: list[Element]) -> list[str]:

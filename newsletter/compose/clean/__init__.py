@@ -7,6 +7,7 @@ feed says gets past it), sizes and looks by the theme at the very end.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from newsletter.compose.clean import blocks
@@ -32,7 +33,7 @@ def clean(html: str, *, base_url: str = "", title: str = "", words: Words) -> Cl
     repeats ``title`` is left out. Never raises for any input, never touches the network."""
     body = parse(html)
     children = blocks.word_lists(Rewriter(base_url=base_url, words=words).node(body))
-    root = Element("body", {}, *_without_title(_lifted(children), title))
+    root = Element("body", {}, *_without_plugin_words(_without_title(_lifted(children), title)))
     blocks.order_headings(root)
     whole: list[Node] = []
     opening: list[Node] | None = None
@@ -73,11 +74,21 @@ def _remove_more(element: Element) -> None:
         part.children = [c for c in part.children if not (isinstance(c, Element) and c.tag == "more")]
 
 
+_FIRST_ON = re.compile(r"^The post .+ appeared first on .+\.$")
+
+
+def _without_plugin_words(children: list[Node]) -> list[Node]:
+    """WordPress adds a last sentence of its own to every entry of a feed."""
+    if children and isinstance(last := children[-1], Element) and _FIRST_ON.match(last.text().strip()):
+        return children[:-1]
+    return children
+
+
 def _without_title(children: list[Node], title: str) -> list[Node]:
     for position, child in enumerate(children):
         if isinstance(child, Element) and child.tag != "more":
             if (
-                child.tag in ("h1", "h2")
+                child.tag in blocks.HEADINGS
                 and blocks.same_words(child.text(), title)
                 and not child.first("img")
             ):

@@ -111,6 +111,27 @@ def pushed_down(tag: str, attrs: dict[str, str], nodes: list[Node]) -> list[Node
     return out
 
 
+def as_heading(tag: str, children: list[Node]) -> list[Node]:
+    """A heading with blocks in it: paragraphs become its lines; anything larger stands by itself."""
+    found = paragraphs(children)
+    if not all(isinstance(block, Element) and block.tag == "p" for block in found):
+        return found
+    heading = Element(tag)
+    for block in found:
+        if isinstance(block, Element):
+            heading.children.extend([Element("br"), *block.children] if heading.children else block.children)
+    return [heading] if heading.children else []
+
+
+def joined_to_next(nodes: list[Node]) -> list[Node]:
+    """The first paragraph, a number or a sign, put before the words of the next."""
+    match nodes:
+        case [Element(tag="p") as sign, Element(tag="p") as words, *rest] if len(sign.text()) <= 4:
+            return [Element("p", words.attrs, *sign.children, " ", *words.children), *rest]
+        case _:
+            return nodes
+
+
 def split_paragraph(paragraph: Element) -> list[Node]:
     """A ``<p>``, parted at double line breaks; nothing where it is blank."""
     parts = _parted(paragraph.children)

@@ -61,16 +61,9 @@ def _youtube(host: str, path: str, query: str) -> str:
 def youtube(video: str, title: str, words: Words) -> list[Node]:
     url = f"https://www.youtube.com/watch?v={video}"
     label = words("watch_on", service="YouTube")
-    image = Element(
-        "img",
-        {
-            "src": f"https://i.ytimg.com/vi/{video}/hqdefault.jpg",
-            "alt": title or label,
-            "width": "480",
-            "height": "360",
-        },
-    )
-    return [Element("p", {}, Element("a", {"href": url}, image)), _linked(url, title, label)]
+    still = f"https://i.ytimg.com/vi/{video}/hqdefault.jpg"
+    image = Element("img", {"src": still, "alt": "", "width": "552", "height": "414"})
+    return [_linked(url, title, label, image)]
 
 
 def _page(url: str, host: str, path: str) -> str:
@@ -85,17 +78,15 @@ def _page(url: str, host: str, path: str) -> str:
 def media(element: Element, base_url: str, words: Words) -> list[Node]:
     """What stands for ``<video>`` or ``<audio>``: its poster and a link to the file."""
     sources = [element, *(child for child in element.elements() if child.tag == "source")]
-    url = next((found for s in sources if (found := absolute(s.attrs.get("src", ""), base_url))), "")
-    if not url:
+    urls = [found for s in sources if (found := absolute(s.attrs.get("src", ""), base_url))]
+    if not urls:
         return []
+    # Of several formats, the one that phones play.
+    url = next((found for found in urls if urlsplit(found).path.endswith((".mp4", ".mp3", ".m4a"))), urls[0])
     label = words("watch_video" if element.tag == "video" else "listen_audio")
     title = " ".join((element.attrs.get("title") or element.attrs.get("aria-label", "")).split())
     poster = absolute(element.attrs.get("poster", ""), base_url)
-    link = _linked(url, title, label)
-    if not poster:
-        return [link]
-    image = Element("img", {"src": poster, "alt": title or label})
-    return [Element("p", {}, Element("a", {"href": url}, image)), link]
+    return [_linked(url, title, label, Element("img", {"src": poster, "alt": ""}) if poster else None)]
 
 
 def absolute(url: str, base_url: str) -> str:
@@ -110,6 +101,8 @@ def absolute(url: str, base_url: str) -> str:
         return ""
 
 
-def _linked(url: str, title: str, label: str) -> Element:
-    text: list[Node] = [f"{label}: {title}" if title else label]
-    return Element("p", {}, Element("a", {"href": url}, *text))
+def _linked(url: str, title: str, label: str, image: Element | None = None) -> Element:
+    """One link around the picture and its words, so that it is read out once."""
+    text = f"{label}: {title}" if title else label
+    shown: list[Node] = [image, Element("br"), text] if image is not None else [text]
+    return Element("p", {}, Element("a", {"href": url}, *shown))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 from urllib.parse import urljoin
 
 from newsletter.compose.clean import blocks, debris, embeds, images
 from newsletter.compose.clean.embeds import Words
+from newsletter.compose.clean.formulas import formula
 from newsletter.compose.clean.tree import Element, Node
 
 _KEPT: Final[dict[str, tuple[str, ...]]] = {
@@ -72,7 +73,7 @@ class Rewriter:
         out: list[Node] = []
         for child in element.children:
             if isinstance(child, str):
-                out.append(child)
+                out.append(_DOUBLE_SPACE.sub(" ", child))
             elif child.tag == "noscript" and self._repeats(child, out):
                 continue
             else:
@@ -84,6 +85,8 @@ class Rewriter:
         tag = element.tag
         if tag == "script":
             return _tex_script(element)
+        if tag == "input" and element.attrs.get("type", "").lower() == "checkbox":
+            return ["☑ " if "checked" in element.attrs else "☐ "]
         if "katex" in element.classes:
             return self._katex(element)
         if debris.silent(element):
@@ -110,6 +113,8 @@ class Rewriter:
         children = self.children(element)
         if tag in blocks.HEADINGS and all(map(blocks.blank, children)):
             return [child for child in children if not isinstance(child, str)]
+        if tag in blocks.HEADINGS and any(map(blocks.is_block, children)):
+            return blocks.as_heading(tag, children)
         if tag == "hr":
             return [Element("hr")]
         if tag in _FLOW and any(blocks.is_block(c) and not _is_list(c) for c in children):
@@ -117,6 +122,8 @@ class Rewriter:
         if tag not in _KEPT or debris.means_nothing(element):
             return self._styled(element, children)
         attrs = {name: element.attrs[name] for name in (*_KEPT[tag], "dir", "lang") if name in element.attrs}
+        if tag in ("sup", "sub") and any(isinstance(c, Element) and c.tag == tag for c in children):
+            return children
         if tag not in blocks.BLOCKS and tag != "br":
             return blocks.pushed_down(tag, attrs, children)
         return [Element(tag, attrs, *children)]
@@ -137,6 +144,8 @@ class Rewriter:
             return [c for c in children if not isinstance(c, str) and blocks.is_block(c)]
         direction = {name: element.attrs[name] for name in ("dir", "lang") if element.attrs.get(name)}
         result = blocks.paragraphs(children)
+        if not _LED.isdisjoint(element.classes):
+            result = blocks.joined_to_next(result)
         for block in result if direction else ():
             if isinstance(block, Element):
                 block.attrs = direction | block.attrs
@@ -165,8 +174,15 @@ class Rewriter:
             url = ""  # anchors within a mail fail in too many clients
         else:
             url = embeds.absolute(href, self._base_url)
+        if (
+            not url
+            and "".join(child for child in children if isinstance(child, str)).strip() in _ANCHOR_SIGNS
+        ):
+            return [child for child in children if not isinstance(child, str)]
         if element.attrs.get("name") == "more" or element.attrs.get("id", "").startswith("more-"):
             return [Element("more"), *children]
+        if not url and href and _footnote(element) and not any(map(blocks.is_block, children)):
+            return [Element("sup", {}, *children)]
         if not url or all(map(blocks.blank, children)):
             return children
         title = {"title": element.attrs["title"]} if element.attrs.get("title") else {}
@@ -266,14 +282,9 @@ class Rewriter:
                 return self._pre(blocks_of_code[-1])
         if "tr-caption-container" in element.classes:
             return self._captioned(element)
-        cells = [e for e in element.elements() if e.tag in ("td", "th")]
-        role = element.attrs.get("role", "")
-        if len(cells) <= 1 or role in ("presentation", "none"):
-            parts: list[Node] = []
-            for cell in cells:
-                if not any(other is not cell and cell in other.elements() for other in cells):
-                    parts.extend(blocks.paragraphs(self.children(cell)))
-            return parts
+        cells = list(_own_cells(element))
+        if len(cells) <= 1 or element.attrs.get("role", "") in ("presentation", "none"):
+            return [block for cell in cells for block in blocks.paragraphs(self.children(cell))]
         rows = [Element("table", {}, *[c for c in self.children(element) if not isinstance(c, str)])]
         return [row for row in rows if not blocks.blank(row) or row.first("img")]
 
@@ -303,7 +314,7 @@ class Rewriter:
     def _math(self, element: Element) -> list[Node]:
         """A formula as its TeX where the author's markup has it, else its symbols in a row."""
         tex = next((e for e in element.elements() if e.tag == "annotation"), None)
-        text = tex.text() if tex is not None else element.attrs.get("alttext") or element.text()
+        text = tex.text() if tex is not None else element.attrs.get("alttext") or formula(element)
         text = " ".join(text.split())
         return [Element("code", {}, text)] if text else []
 
@@ -319,6 +330,33 @@ class Rewriter:
 
 
 _GUTTER = frozenset({"gutter", "lineno", "linenos", "linenodiv", "rouge-gutter", "line-numbers", "gl"})
+
+
+_ANCHOR_SIGNS = frozenset({"#", "¶", "§", "🔗", "↩", "↩︎", "^", "↑"})
+"""What site generators hang on headings and footnotes to jump by; in mail there is nowhere to jump."""
+
+_LED = frozenset({"footnote", "kg-callout-card"})
+"""Boxes whose first short part (a number, an emoji) belongs to the line after it."""
+
+_DOUBLE_SPACE = re.compile(r"(?<!\xa0) \xa0(?!\xa0)|(?<!\xa0)\xa0 ")
+"""What editors make of two spaces after a full stop."""
+
+
+def _footnote(link: Element) -> bool:
+    """Whether a link within the post is a footnote's number, by its class: elsewhere it stands in a sup."""
+    return any("footnote" in name for name in link.classes) and "footnote-number" not in link.classes
+
+
+def _own_cells(table: Element) -> Iterator[Element]:
+    """The cells of a table, not those of tables within it."""
+    stack: list[Node] = list(reversed(table.children))
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Element):
+            if node.tag in ("td", "th"):
+                yield node
+            elif node.tag != "table":
+                stack.extend(reversed(node.children))
 
 
 def _tex_script(element: Element) -> list[Node]:

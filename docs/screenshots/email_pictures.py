@@ -1,0 +1,139 @@
+"""Pictures of the email, as Chromium shows it.
+
+``python docs/screenshots/email_pictures.py [--out DIR] [NAME ...]``
+
+Composes the sample posts of ``tests/golden`` (all, or those named), shows each at 600 and 375 px, light and
+dark, and writes ``NAME-WIDTH-MODE.png`` plus one ``sheet-NAME.png`` with the four side by side. Needs the
+development install and a Chromium (set ``CHROMIUM`` to its path where it is not found). Nothing is fetched:
+pictures of the sample blog come from its folder, all others from a drawing made here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from PIL import Image, ImageDraw
+from playwright.sync_api import Browser, Route, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from newsletter.compose import Compiler, Mode, Themes, compose_notice, preview_html, seen_as  # noqa: E402 - after the path
+from newsletter.model.artefact import Artefact, filled_html  # noqa: E402
+from newsletter.model.notice import NoticeKind  # noqa: E402
+from tests.golden.library import LINKS, digest, golden, names, newsletter_for, single  # noqa: E402
+from tests.support.chromium import FLAGS, find_chromium  # noqa: E402
+
+WIDTHS = (600, 375)
+BLOG = ROOT / "newsletter" / "demo" / "blog"
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("names", nargs="*", help="samples, or THEME:SAMPLE; all samples by default")
+    arguments.add_argument("--out", type=Path, default=ROOT / "docs" / "images" / "email")
+    arguments.add_argument("--height", type=int, default=0, help="crop the sheets to this many pixels")
+    given = arguments.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright, Compiler() as compiler:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(FLAGS[1:]))
+        for name in given.names or names():
+            files = list(_shots(browser, name, compiler, given.out))
+            _sheet(files, given.out / f"sheet-{name.replace(':', '-')}.png", given.height)
+            print(given.out / f"sheet-{name.replace(':', '-')}.png")
+        browser.close()
+
+
+def _shots(browser: Browser, name: str, compiler: Compiler, out: Path) -> Iterator[Path]:
+    for mode in (Mode.LIGHT, Mode.DARK):
+        html = _html(name, mode, compiler)
+        for width in WIDTHS:
+            page = browser.new_page(viewport={"width": width, "height": 800})
+            page.route("**/*", _serve)
+            page.set_content(html, wait_until="load")
+            path = out / f"{name.replace(':', '-')}-{width}-{mode}.png"
+            page.screenshot(path=path, full_page=True)
+            page.close()
+            yield path
+
+
+def _html(name: str, mode: Mode, compiler: Compiler) -> str:
+    theme, _, sample = name.rpartition(":")
+    if sample == "notice":
+        return _notice(theme or "letter", compiler, mode)
+    artefact: Artefact
+    if sample == "digest":
+        posts = [
+            golden(one, number) for number, one in enumerate(("ldn", "recipe", "podcast", "link-list"), 1)
+        ]
+        artefact = digest(
+            posts, compiler, theme or "bulletin", note="Dear all,\n\na full week. *Start with the soup.*"
+        )
+    else:
+        artefact = single(golden(sample), compiler, theme or "letter")
+    return preview_html(artefact, LINKS, mode=mode)
+
+
+def _notice(theme: str, compiler: Compiler, mode: Mode) -> str:
+    sample = golden("ldn")
+    data = {
+        "subject": sample.post.title,
+        "excerpt": "A reader wrote last month to ask whether I had ever looked into low-dose naltrexone.",
+        "action_url": "https://news.example.org/a/token",
+        "send_at": "2026-03-05T08:00:00Z",
+    }
+    letter = compose_notice(
+        newsletter_for(sample, theme), NoticeKind.DRAFT_WAITING, data, compiler=compiler, themes=Themes()
+    )
+    return seen_as(filled_html(letter.html, LINKS), mode)
+
+
+def _serve(route: Route) -> None:
+    """Pictures only, and only ours."""
+    parts = urlsplit(route.request.url)
+    own = BLOG / parts.path.lstrip("/")
+    if parts.hostname == "blog.example" and own.is_file():
+        route.fulfill(path=own)
+    elif route.request.resource_type == "image":
+        route.fulfill(body=_drawing(parts.path), content_type="image/png")
+    else:
+        route.abort()
+
+
+def _drawing(seed: str) -> bytes:
+    """A calm landscape whose colours depend on the address, so that pictures can be told apart."""
+    tone = sum(map(ord, seed)) % 90
+    image = Image.new("RGB", (1200, 800), (206 - tone, 214 - tone // 2, 220 - tone // 3))
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((820, 120, 960, 260), fill=(244, 226, 186))
+    for step in range(4):
+        shade = (120 - 18 * step, 140 - 20 * step, 140 - 16 * step)
+        draw.polygon(
+            [(0, 480 + 80 * step), (400, 380 + 90 * step), (1200, 520 + 70 * step), (1200, 800), (0, 800)],
+            fill=shade,
+        )
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def _sheet(files: list[Path], target: Path, height: int) -> None:
+    pictures = [Image.open(file).convert("RGB") for file in files]
+    tallest = max(picture.height for picture in pictures)
+    sheet = Image.new(
+        "RGB", (sum(p.width + 12 for p in pictures) + 12, min(tallest, height or tallest)), "#8a8f94"
+    )
+    left = 12
+    for picture in pictures:
+        sheet.paste(picture, (left, 0))
+        left += picture.width + 12
+    sheet.save(target)
+
+
+if __name__ == "__main__":
+    main()
