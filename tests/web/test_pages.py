@@ -64,7 +64,7 @@ def test_the_receipt_adds_up(studio: Studio) -> None:
     issue = send(studio, "ann@example.org", "bert@example.org", "carla@example.org")
     with studio.visitor() as visitor:
         text = visitor.get(f"/studio/issues/{issue}").text
-        assert "Handed to the outbox folder" in text
+        assert "Written into the outbox folder" in text
         assert text.count("<td>3</td>") == 2  # handed over, and all recipients
         assert "3 of 3" in visitor.get("/studio/issues").text
     assert studio.house.desk.issue(issue).issue.state is IssueState.FINISHED

@@ -32,7 +32,7 @@ def page(request: Request, desk: Desk, pages: Pages, issue_id: int) -> Response:
         issue=shown.issue,
         receipt=shown.receipt,
         listed=[(state.word, len(rows), _named(desk, rows[:LISTED])) for state, rows in listed],
-        provider=provider(desk),
+        handed=handed(desk),
     )
 
 
@@ -56,12 +56,11 @@ def _address(desk: Desk, subscriber_id: int) -> str:
         return f"Subscriber {subscriber_id}"
 
 
-def provider(desk: Desk) -> str:
-    """Whom mail is handed to, as people say it."""
+def handed(desk: Desk) -> str:
+    """What became of accepted mail, as people say it."""
     values = {shown.name: shown.value for shown in desk.settings()}
-    return {"outbox": "the outbox folder", "sendgrid": "SendGrid"}.get(
-        values.get("TRANSPORT", ""), "the mail server"
-    )
+    ways = {"outbox": "Written into the outbox folder", "sendgrid": "Handed to SendGrid"}
+    return ways.get(values.get("TRANSPORT", ""), "Handed to the mail server")
 
 
 @router.post("/{issue_id}/pause")

@@ -48,7 +48,7 @@ const look = (url) => {
 };
 
 if (preview) {
-  document.querySelector(".views")?.addEventListener("click", (event) => {
+  document.querySelector(".views-all")?.addEventListener("click", (event) => {
     const link = event.target.closest("a");
     if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
     event.preventDefault();

@@ -1,0 +1,87 @@
+"""Takes the pictures of the studio: ``python docs/screenshots/studio.py`` (or ``make screenshots``).
+
+Opens a studio over the sample blog in a throw-away folder, walks to the draft page and photographs it in a
+real Chromium (``CHROMIUM`` names one, else PATH is searched).
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent.parent))
+
+from playwright.sync_api import BrowserContext, Page, ViewportSize, sync_playwright  # noqa: E402  (after the path to the checkout is known)
+
+from newsletter.pipeline import Step  # noqa: E402
+from tests.support.chromium import FLAGS, find_chromium  # noqa: E402
+from tests.web.conftest import AUTHOR, Studio, opened  # noqa: E402
+
+READERS = "ann bert carla dmitri elena fatima george hana ivo kofi lena mei".split()
+DESKTOP = ViewportSize(width=1440, height=900)
+PHONE = ViewportSize(width=390, height=844)
+
+
+def furnish(studio: Studio) -> tuple[int, int]:
+    """A studio as it looks after a few weeks; the ids of the waiting draft and of a sent issue."""
+    desk = studio.house.desk
+    for name, value in (
+        ("TITLE", "The Patient Notebook"),
+        ("FROM", AUTHOR),
+        ("POSTAL_ADDRESS", "PO Box 7, Leith, Scotland"),
+        ("DISCLAIMER", "I am not a doctor. Nothing here is medical advice."),
+    ):
+        desk.set_setting(name, value)
+    for reader in READERS:
+        desk.add_subscriber(f"{reader}@example.org", name=reader.capitalize())
+    feed = desk.add_feed(studio.blog.feed_url)
+    desk.poll(feed.id)
+    newest, _, oldest = desk.posts()
+    desk.release_post(oldest.id)
+    studio.house.turn([Step.COMPOSE])
+    sent = desk.today().drafts[0].issue.id
+    desk.approve_issue(sent)
+    desk.send_issue(sent)
+    desk.release_post(newest.id)
+    studio.house.turn([Step.COMPOSE])
+    return desk.today().drafts[0].issue.id, sent
+
+
+def take(page: Page, path: str, name: str) -> None:
+    page.goto(path)
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=HERE / f"{name}.png")
+    print(f"docs/screenshots/{name}.png")
+
+
+def main() -> None:
+    chromium = find_chromium()
+    if chromium is None:
+        sys.exit("No Chromium was found. Set CHROMIUM to its path.")
+    with tempfile.TemporaryDirectory() as folder, opened(Path(folder), first_poll="baseline") as studio:
+        draft, sent = furnish(studio)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS[1:]))
+            photograph(browser.new_context(base_url=studio.base, viewport=DESKTOP), studio, draft, sent, "")
+            dark = browser.new_context(base_url=studio.base, viewport=DESKTOP, color_scheme="dark")
+            photograph(dark, studio, draft, sent, "-dark")
+            phone = browser.new_context(base_url=studio.base, viewport=PHONE, device_scale_factor=2)
+            photograph(phone, studio, draft, sent, "-phone")
+            browser.close()
+
+
+def photograph(context: BrowserContext, studio: Studio, draft: int, sent: int, suffix: str) -> None:
+    doors = studio.house.desk.doors
+    cookie = doors.open_session(doors.new_login())
+    context.add_cookies([{"name": "session", "value": cookie, "url": studio.base}])
+    page = context.new_page()
+    take(page, f"/studio/issues/{draft}{'?dark=1' if suffix == '-dark' else ''}", f"studio-draft{suffix}")
+    take(page, "/studio/", f"studio-today{suffix}")
+    take(page, f"/studio/issues/{sent}", f"studio-receipt{suffix}")
+    context.close()
+
+
+if __name__ == "__main__":
+    main()
