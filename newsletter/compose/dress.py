@@ -18,6 +18,12 @@ _WITHIN: Final = "display:inline-block;max-width:100%;height:auto;border:0;verti
 _NARROW_COLUMNS: Final = 5
 """A table of more columns is scrolled on a phone rather than squeezed."""
 
+_LESS: Final = "\ufdd0"
+_GREATER: Final = "\ufdd1"
+_AWAY: Final = str.maketrans("<>", _LESS + _GREATER)
+"""The inliner writes angle brackets in attributes as they are: HTML allows it, but what reads tags by
+pattern stumbles. Noncharacters stand for them meanwhile; the sanitiser has removed all others."""
+
 _INLINER: Final = css_inline.CSSInliner(
     inline_style_tags=False, load_remote_stylesheets=False, keep_style_tags=True
 )
@@ -44,7 +50,12 @@ def dress(html: str, css: str, *, below: int = 1) -> Html:
         last.attrs["style"] = "margin-bottom:0"
     if not root.children:
         return Html("")
-    return Html(_INLINER.inline_fragment(inner(root), css))
+    for element in root.elements():
+        for name, value in element.attrs.items():
+            if "<" in value or ">" in value:
+                element.attrs[name] = value.translate(_AWAY)
+    inlined = _INLINER.inline_fragment(inner(root), css)
+    return Html(inlined.replace(_LESS, "&lt;").replace(_GREATER, "&gt;"))
 
 
 def _place_images(parent: Element) -> None:

@@ -91,14 +91,20 @@ def media(element: Element, base_url: str, words: Words) -> list[Node]:
 
 def absolute(url: str, base_url: str) -> str:
     """The URL made absolute, or empty where it is not one that a person could open."""
+    url = re.sub(r"[\t\r\n]", "", url.strip())  # as browsers do (WHATWG URL, basic parser)
     try:
-        joined = urljoin(base_url, url.strip()) if url.strip() else ""
+        joined = urljoin(base_url, url) if url else ""
         if joined.startswith("//"):
             joined = "https:" + joined
         parts = urlsplit(joined)
-        return joined if parts.scheme in ("http", "https") and parts.hostname else ""
+        opens = parts.scheme in ("http", "https") and parts.hostname and not _CONTROL.search(joined)
+        return joined.translate(_QUOTED) if opens else ""
     except ValueError:
         return ""
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_QUOTED = {ord(character): f"%{ord(character):02X}" for character in ' "<>`'}
 
 
 def _linked(url: str, title: str, label: str, image: Element | None = None) -> Element:
