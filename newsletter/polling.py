@@ -23,6 +23,7 @@ from newsletter.model.feed import Feed, FeedState, Poll, PollResult, Validators
 from newsletter.model.policy import PollPolicy
 from newsletter.model.post import Post, PostState
 from newsletter.poll import paging, redirects, schedule
+from newsletter.poll.fulltext import full_text, has_fulltext
 from newsletter.poll.look import Look, look, read_page
 from newsletter.poll.ports import Http, Parse
 
@@ -46,6 +47,8 @@ class PostStore(Protocol):
     def see(self, feed_id: int, seen: Sequence[Sighting], by_bytes: Sequence[str], now: datetime) -> None: ...
     def move(self, post_id: int, to: PostState, reason: str, now: datetime) -> Post: ...
     def next_settled(self, feed_id: int) -> datetime | None: ...
+    def cut_off(self, feed_id: int) -> Sequence[Post]: ...
+    def replace_text(self, post_id: int, html: str, now: datetime) -> None: ...
     def publication_times(self, feed_id: int, *, limit: int = 20) -> Sequence[datetime]: ...
 
 
@@ -97,6 +100,8 @@ def poll_due(
             done, _waiting = wait(looking, return_when=FIRST_COMPLETED)
             looks = [(looking.pop(future), future.result()) for future in done]
             polled += _store(work, looks, token, policy, clock())
+            for feed, _look in looks:
+                _complete(work, feed, http, clock)
 
 
 def poll_feed(
@@ -114,6 +119,7 @@ def poll_feed(
         raise Conflict(f"Feed {feed_id} is being polled right now.", hint="Try again in a minute.")
     seen = _visit(work, feed, known, http, parser, clock())
     stored = _store(work, [(feed, seen)], token, policy, clock())
+    _complete(work, feed, http, clock)
     if not stored:
         raise Conflict(f"Feed {feed_id} was polled by another process meanwhile.", hint="See what it found.")
     return stored[0]
@@ -168,6 +174,19 @@ def _last_known(work: Work, feed_id: int, document: FeedDocument) -> int | None:
         if item.entry.raw_sha in known.raws or any(alias in known.aliases for alias in item.aliases)
     ]
     return max(found, default=None)
+
+
+def _complete(work: Work, feed: Feed, http: Http, clock: Clock) -> None:
+    """Fetches the pages of unmailed posts that came as summaries, where the author wants full text."""
+    if not feed.full_text or not has_fulltext():
+        return
+    with work() as unit:
+        waiting = unit.posts.cut_off(feed.id)
+    for post in waiting:
+        text = full_text(post.url, post.html, http)
+        if text is not None:
+            with work() as unit:
+                unit.posts.replace_text(post.id, text, clock())
 
 
 def _store(

@@ -5,18 +5,14 @@ It may be killed at any moment by its limits or by its parent, and holds nothing
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import resource
 import sys
 from typing import BinaryIO
 
-from newsletter.poll import wire
+from newsletter.poll import limits, wire
 from newsletter.poll.reading import NoFeed, read
 
-MEMORY = 512 * 1024 * 1024  #: bytes of address space
-CPU_S = 10  #: for one document
 ENTRIES_PER_FRAME = 50
 
 
@@ -24,14 +20,12 @@ def main() -> None:
     """Answers until stdin ends. Exits at once after running out of memory: what is left of it is doubtful."""
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not reach the protocol
-    with contextlib.suppress(ValueError, OSError):  # macOS does not enforce it, and may refuse it
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limits.limit_memory()
     while (request := _frame(requests)) is not None:
         body = _frame(requests)
         if body is None:
             return
-        _allow_cpu()
+        limits.allow_cpu()
         try:
             _answer(answers, json.loads(request), body)
         except NoFeed as error:
@@ -41,7 +35,7 @@ def main() -> None:
         except MemoryError:
             del body
             answers.write(
-                wire.json_frame({"refused": f"reading it takes more than {MEMORY >> 20} MB of memory"})
+                wire.json_frame({"refused": f"reading it takes more than {limits.MEMORY >> 20} MB of memory"})
             )
             answers.flush()
             os._exit(3)
@@ -63,13 +57,6 @@ def _frame(stream: BinaryIO) -> bytes | None:
     if len(head) < wire.LENGTH:
         return None
     return stream.read(int.from_bytes(head, "big"))
-
-
-def _allow_cpu() -> None:
-    """RLIMIT_CPU counts a process's whole life, so each document moves the soft limit on."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    _soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + 1 + CPU_S, hard))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from typing import Any, Self
 from newsletter.errors import FeedUnparsable
 from newsletter.model.entry import Entry, FeedDocument
 from newsletter.poll import wire
+from newsletter.poll.limits import child_environment
 
 WALL_S = 20.0
 CHILDREN = 2  #: so that one hostile document does not keep the other feeds waiting
@@ -139,7 +140,7 @@ class _Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             bufsize=0,
-            env=_environment(),
+            env=child_environment(),
             start_new_session=True,  # Ctrl-C in the terminal is ours to handle
         )
         return self._process
@@ -197,14 +198,6 @@ class _Reader:
                     raise EOFError
                 got += part
         return bytes(got)
-
-
-def _environment() -> dict[str, str]:
-    """What the child may know: no secret of ours."""
-    kept = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV")
-    environment = {name: os.environ[name] for name in kept if name in os.environ}
-    paths = [*(path for path in sys.path if path), *filter(None, [environment.get("PYTHONPATH")])]
-    return {**environment, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "MALLOC_ARENA_MAX": "1"}
 
 
 def _unparsable(url: str, reason: str) -> FeedUnparsable:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, and_, exists, func, or_, select, update
 
 from newsletter.errors import NotFound
 from newsletter.model.changes import Known, Names, NewPost, Sighting
+from newsletter.model.entry import Entry
 from newsletter.model.issue import IssueState
 from newsletter.model.post import Alias, AliasKind, Post, PostState, move_post
 from newsletter.model.times import maybe_from_ms, maybe_ms, to_ms
@@ -194,7 +195,7 @@ class Posts:
         """
         for sighting in seen:
             if sighting.entry is not None:
-                self._revise(sighting, now)
+                self._revise(sighting.post_id, sighting.entry, sighting.content_sha, now)
             if sighting.state is not None:
                 self.move(sighting.post_id, sighting.state, sighting.reason, now)
                 self._set(sighting.post_id, settle_until=maybe_ms(sighting.settle_until))
@@ -221,31 +222,47 @@ class Posts:
         )
         return [(row.revision, row.title, row.html) for row in self._conn.execute(query)]
 
-    def replace_text(self, post_id: int, html: str, now: datetime) -> None:
-        """Puts the page's full text in the place of a feed's summary. Never touches what identifies the
-        post."""
-        self._set(post_id, html=html, truncated=False, changed_at=to_ms(now))
+    def cut_off(self, feed_id: int) -> Sequence[Post]:
+        """Unmailed posts of a feed of which only a summary came, oldest first."""
+        query = select(posts).where(
+            posts.c.feed_id == feed_id, posts.c.truncated.is_(True), posts.c.url != "", self._unmailed()
+        )
+        return [_post(row) for row in self._conn.execute(query.order_by(posts.c.id))]
 
-    def _revise(self, sighting: Sighting, now: datetime) -> None:
-        before = self.get(sighting.post_id)
-        assert sighting.entry is not None
-        if before.state is not PostState.BASELINE:
-            self._conn.execute(
-                revisions.insert().values(
-                    post_id=before.id,
-                    revision=before.revision,
-                    at=to_ms(now),
-                    title=before.title,
-                    html=before.html,
-                    content_sha=before.content_sha,
-                )
-            )
+    def replace_text(self, post_id: int, html: str, now: datetime) -> None:
+        """Puts the page's full text in the place of a feed's summary; the same text only ends the search.
+
+        Never touches what identifies the post or tells an edit of it.
+        """
+        before = self.get(post_id)
+        if html != before.html:
+            self._keep_revision(before, now)
+            self._set(post_id, html=html, revision=before.revision + 1, changed_at=to_ms(now))
+        self._set(post_id, truncated=False)
+
+    def _revise(self, post_id: int, entry: Entry, content_sha: str, now: datetime) -> None:
+        before = self.get(post_id)
+        self._keep_revision(before, now)
         self._set(
-            before.id,
+            post_id,
             revision=before.revision + 1,
             changed_at=to_ms(now),
-            content_sha=sighting.content_sha,
-            **_words(sighting.entry),
+            content_sha=content_sha,
+            **_words(entry),
+        )
+
+    def _keep_revision(self, before: Post, now: datetime) -> None:
+        if before.state is PostState.BASELINE:
+            return
+        self._conn.execute(
+            revisions.insert().values(
+                post_id=before.id,
+                revision=before.revision,
+                at=to_ms(now),
+                title=before.title,
+                html=before.html,
+                content_sha=before.content_sha,
+            )
         )
 
     def _set(self, post_id: int, **values: Any) -> None:
@@ -323,7 +340,7 @@ class Posts:
                 yield _post(row)
 
 
-def _words(entry: Any) -> dict[str, Any]:
+def _words(entry: Entry) -> dict[str, Any]:
     """The columns that an edit replaces."""
     return {
         "title": entry.title,

@@ -44,11 +44,12 @@ def _new(
     state: PostState = PostState.READY,
     published_at: datetime | None = None,
     settle_until: datetime | None = None,
+    truncated: bool = False,
 ) -> NewPost:
     return NewPost(
         entry=Entry(
             guid=name, url=f"http://blog.example/{name}", title=name, html=f"<p>{name} ü</p>",
-            topics=("Health",), raw_sha=f"raw-{name}", position=3,
+            topics=("Health",), raw_sha=f"raw-{name}", position=3, truncated=truncated,
         ),
         state=state,
         reason="It is new.",
@@ -165,6 +166,15 @@ def test_full_text_takes_the_place_of_a_summary(posts: Posts) -> None:
     posts.replace_text(post_id, "<p>whole</p>", LATER)
     post = posts.get(post_id)
     assert (post.html, post.truncated, post.content_sha) == ("<p>whole</p>", False, "content-one")
+    assert (post.revision, posts.revisions(post_id)) == (2, [(1, "one", "<p>one ü</p>")])
+
+
+def test_posts_of_which_only_a_summary_came_are_found_until_they_are_completed(posts: Posts) -> None:
+    [post_id] = posts.add(1, [_new("one", truncated=True)], NOW)
+    assert [post.id for post in posts.cut_off(1)] == [post_id]
+    posts.replace_text(post_id, "<p>one ü</p>", LATER)
+    assert posts.cut_off(1) == []
+    assert posts.get(post_id).revision == 1
 
 
 def test_several_posts_come_in_the_order_asked_for(posts: Posts) -> None:

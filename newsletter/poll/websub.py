@@ -1,0 +1,143 @@
+"""WebSub (https://www.w3.org/TR/websub/): a hub tells us at once that a feed has something new.
+
+An accelerator only. A push makes the feed due and nothing of it is believed beyond that; polling goes on
+as if there were no hub, since hubs forget.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from newsletter.errors import FeedUnreachable, RequestProblem
+from newsletter.guard.http import is_private_host
+from newsletter.model.feed import Feed, FeedState
+from newsletter.poll.ports import Http
+
+LEASE = timedelta(days=10)  #: asked for
+LONGEST = timedelta(days=14)  #: believed
+_RENEW_BEFORE = timedelta(days=1)
+_UNANSWERED = timedelta(hours=6)  #: after which a hub that never confirmed is asked again
+_METHODS = {"sha1", "sha256", "sha384", "sha512"}
+
+
+class HubFeeds(Protocol):
+    def list(self) -> Iterable[Feed]: ...
+    def set_hub(self, feed_id: int, *, secret: str, lease_until: datetime | None) -> None: ...
+
+
+class HubUnit(Protocol):
+    @property
+    def feeds(self) -> HubFeeds: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confirmed:
+    """Our agreement with a hub: ``challenge`` is echoed as the whole answer (200, text/plain)."""
+
+    challenge: str
+    lease_until: datetime
+
+
+def callback_url(base_url: str, feed_id: int) -> str:
+    return f"{base_url}/hooks/websub/{feed_id}"
+
+
+def due(feeds: Iterable[Feed], now: datetime) -> list[Feed]:
+    """The feeds whose hub is to be asked, for the first time or again. Pure."""
+    return [
+        feed
+        for feed in feeds
+        if feed.state is FeedState.ACTIVE
+        and feed.hub_url
+        and (feed.hub_lease_until is None or feed.hub_lease_until - _RENEW_BEFORE <= now)
+    ]
+
+
+def subscribe_due(
+    work: Callable[[], AbstractContextManager[HubUnit]],
+    http: Http,
+    base_url: str,
+    *,
+    new_secret: Callable[[], str],
+    now: datetime,
+) -> list[str]:
+    """Asks the hubs of all feeds that want it; returns the problems, one sentence each.
+
+    Does nothing while ``base_url`` is one that a hub cannot reach.
+    """
+    if not urlsplit(base_url).hostname or is_private_host(base_url):
+        return []
+    with work() as unit:
+        waiting = due(list(unit.feeds.list()), now)
+    problems = []
+    for feed in waiting:
+        secret = new_secret()
+        until = now + _UNANSWERED + _RENEW_BEFORE
+        with work() as unit:  # first: the hub may confirm before its answer is read
+            unit.feeds.set_hub(feed.id, secret=secret, lease_until=until)
+        try:
+            ask_hub(feed, callback_url(base_url, feed.id), secret, http)
+        except FeedUnreachable as problem:
+            problems.append(str(problem))
+    return problems
+
+
+def ask_hub(feed: Feed, callback: str, secret: str, http: Http, *, mode: str = "subscribe") -> None:
+    """Asks the feed's hub to (un)subscribe us. Raises FeedUnreachable where it refuses."""
+    request = {
+        "hub.mode": mode,
+        "hub.topic": topic_of(feed),
+        "hub.callback": callback,
+        "hub.secret": secret,
+        "hub.lease_seconds": str(int(LEASE.total_seconds())),
+    }
+    try:
+        status = http.post(feed.hub_url, data=request, deadline_s=15).status
+    except RequestProblem as problem:
+        raise FeedUnreachable(
+            f"The hub of feed {feed.url} cannot be asked: {problem.message}", url=feed.url
+        ) from problem
+    if status not in (202, 204, 200):
+        raise FeedUnreachable(
+            f"The hub of feed {feed.url} refuses to tell us of new posts (HTTP {status}).",
+            url=feed.url,
+            hint="It is polled as usual.",
+        )
+
+
+def topic_of(feed: Feed) -> str:
+    """What the hub knows the feed by (section 4): its own word for itself, else the address we use."""
+    return feed.self_url or feed.url
+
+
+def confirm(feed: Feed, query: Mapping[str, str], now: datetime) -> Confirmed | None:
+    """Answers a hub's verification of intent (section 5.3); None: we did not ask for this (404). Pure."""
+    lease = query.get("hub.lease_seconds", "")
+    asked = (
+        query.get("hub.mode") == "subscribe"
+        and query.get("hub.topic") == topic_of(feed)
+        and feed.state is FeedState.ACTIVE
+        and bool(feed.hub_secret)
+        and bool(query.get("hub.challenge"))
+    )
+    if not asked:
+        return None
+    seconds = int(lease[:9]) if lease.isascii() and lease.isdigit() else int(LEASE.total_seconds())
+    return Confirmed(
+        challenge=query["hub.challenge"], lease_until=now + min(timedelta(seconds=seconds), LONGEST)
+    )
+
+
+def is_genuine(body: bytes, signature: str, secret: str) -> bool:
+    """Whether X-Hub-Signature (``sha256=…``, section 7) is the secret's over this body. Pure."""
+    method, _, value = signature.strip().partition("=")
+    if not secret or method.lower() not in _METHODS:
+        return False
+    expected = hmac.new(secret.encode(), body, method.lower()).hexdigest()
+    return hmac.compare_digest(expected.encode(), value.strip().lower().encode())

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.errors import FeedUnreachable
+from newsletter.model.feed import Feed, FeedState
+from newsletter.poll.websub import ask_hub, confirm, due, is_genuine, subscribe_due
+from tests.intake.world import CannedWeb, Page
+
+NOW = datetime(2026, 5, 10, 8, 0, tzinfo=UTC)
+HUB, BASE = "https://hub.example/", "https://news.example"
+FEED = Feed(
+    id=4, url="https://blog.example/feed", added_at=NOW, hub_url=HUB, self_url="https://blog.example/self"
+)
+ASKED = replace(FEED, hub_secret="s3cret", hub_lease_until=NOW + timedelta(days=5))
+QUERY = {
+    "hub.mode": "subscribe",
+    "hub.topic": FEED.self_url,
+    "hub.challenge": "abc",
+    "hub.lease_seconds": "3600",
+}
+
+
+class Feeds:
+    """The two functions of the feed store that WebSub uses, on a list."""
+
+    def __init__(self, *feeds: Feed) -> None:
+        self.feeds = feeds
+        self.saved: list[tuple[int, str, datetime | None]] = []
+
+    def list(self) -> Sequence[Feed]:
+        return self.feeds
+
+    def set_hub(self, feed_id: int, *, secret: str, lease_until: datetime | None) -> None:
+        self.saved.append((feed_id, secret, lease_until))
+
+
+class Unit:
+    def __init__(self, feeds: Feeds) -> None:
+        self.feeds = feeds
+
+
+def _subscribe(feeds: Feeds, web: CannedWeb, base_url: str = BASE) -> list[str]:
+    @contextmanager
+    def work() -> Iterator[Unit]:
+        yield Unit(feeds)
+
+    return subscribe_due(work, web, base_url, new_secret=lambda: "fresh", now=NOW)
+
+
+def _web(status: int) -> CannedWeb:
+    web = CannedWeb()
+    web.pages[HUB] = Page(status=status)
+    return web
+
+
+def test_a_feed_with_a_hub_is_asked_for_once_and_renewed_a_day_before_its_lease_ends() -> None:
+    nearly = replace(ASKED, hub_lease_until=NOW + timedelta(hours=23))
+    assert due([FEED, ASKED, nearly], NOW) == [FEED, nearly]
+    assert due([replace(FEED, hub_url=""), replace(FEED, state=FeedState.PAUSED)], NOW) == []
+
+
+def test_the_hub_is_told_topic_callback_and_secret_after_they_are_stored() -> None:
+    feeds, web = Feeds(FEED), _web(202)
+    assert _subscribe(feeds, web) == []
+    [(url, sent)] = web.posted
+    assert (url, sent["hub.mode"], sent["hub.topic"]) == (HUB, "subscribe", FEED.self_url)
+    assert (sent["hub.callback"], sent["hub.secret"]) == (f"{BASE}/hooks/websub/4", "fresh")
+    [(feed_id, secret, until)] = feeds.saved
+    assert (feed_id, secret) == (4, "fresh")
+    assert until is not None and NOW < until < NOW + timedelta(days=2)
+
+
+@pytest.mark.parametrize("base_url", ["http://localhost:8000", "http://192.168.1.4", ""])
+def test_no_hub_is_asked_while_it_could_not_reach_us(base_url: str) -> None:
+    web = _web(202)
+    assert _subscribe(Feeds(FEED), web, base_url) == []
+    assert web.posted == []
+
+
+def test_a_hub_that_refuses_is_a_problem_of_that_feed_only() -> None:
+    problems = _subscribe(Feeds(FEED, replace(FEED, id=5)), _web(500))
+    assert len(problems) == 2
+    assert "refuses to tell us of new posts (HTTP 500)" in problems[0]
+    with pytest.raises(FeedUnreachable):
+        ask_hub(FEED, f"{BASE}/x", "s", _web(400))
+
+
+def test_what_we_asked_for_is_confirmed_with_the_challenge() -> None:
+    confirmed = confirm(ASKED, QUERY, NOW)
+    assert confirmed is not None
+    assert (confirmed.challenge, confirmed.lease_until) == ("abc", NOW + timedelta(hours=1))
+
+
+def test_a_lease_is_believed_for_two_weeks_at_most() -> None:
+    confirmed = confirm(ASKED, {**QUERY, "hub.lease_seconds": "999999999"}, NOW)
+    assert confirmed is not None and confirmed.lease_until == NOW + timedelta(days=14)
+
+
+@pytest.mark.parametrize(
+    ("feed", "change"),
+    [
+        (FEED, {}),
+        (replace(ASKED, state=FeedState.REMOVED), {}),
+        (ASKED, {"hub.topic": "https://evil.example/"}),
+        (ASKED, {"hub.mode": "unsubscribe"}),
+        (ASKED, {"hub.challenge": ""}),
+    ],
+)
+def test_what_we_did_not_ask_for_is_not_confirmed(feed: Feed, change: dict[str, str]) -> None:
+    assert confirm(feed, {**QUERY, **change}, NOW) is None
+
+
+@given(body=st.binary(max_size=200), method=st.sampled_from(["sha1", "sha256", "sha512"]))
+def test_only_the_holder_of_the_secret_can_sign(body: bytes, method: str) -> None:
+    signature = f"{method}={hmac.new(b's3cret', body, method).hexdigest()}"
+    assert is_genuine(body, signature, "s3cret")
+    assert not is_genuine(body + b"x", signature, "s3cret")
+    assert not is_genuine(body, signature, "other")
+    assert not is_genuine(body, signature, "")
+
+
+@given(st.text(max_size=80))
+def test_any_signature_is_judged(signature: str) -> None:
+    assert not is_genuine(b"body", signature, "s3cret")
