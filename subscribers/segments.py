@@ -72,9 +72,10 @@ def condition(wanted: Filter, *, default_cadence: Cadence) -> ColumnElement[bool
         chosen: ColumnElement[bool] = _c.cadence == wanted.cadence.value
         parts.append(or_(chosen, _c.cadence.is_(None)) if wanted.cadence is default_cadence else chosen)
     if wanted.topic:
-        parts.append(not_(_has(_c.topics_off, wanted.topic)))
+        parts.append(or_(_c.topics_off == "[]", not_(_has(_c.topics_off, wanted.topic))))
     if wanted.tags:
-        parts.append(or_(*(_has(_c.tags, tag) for tag in wanted.tags)))
+        # Most have no tag at all, which is seen without searching in any.
+        parts += [_c.tags != "[]", or_(*(_has(_c.tags, tag) for tag in wanted.tags))]
     parts += [not_(_has(_c.tags, tag)) for tag in wanted.without_tags]
     if wanted.domains:
         parts.append(_c.domain.in_([domain.casefold() for domain in wanted.domains]))

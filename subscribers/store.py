@@ -1,37 +1,32 @@
-"""The list itself: add, find, count, change, leave.
+"""The list itself: join, choose, leave; looking at it is in lookup.py.
 
 Every change of a state goes through :func:`subscribers.states.decide`.
 """
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select, update
+from sqlalchemy import Connection, or_, select, update
 
-from subscribers import audience
 from subscribers.addresses import Address, normalise
-from subscribers.audience import Claimable
 from subscribers.errors import Invalid, Refused, Unknown
+from subscribers.lookup import Lookup
 from subscribers.model import (
     Cadence,
-    Candidate,
     Consent,
     ConsentKind,
     Subscriber,
     SubscriberState,
-    Suppression,
     SuppressionCause,
 )
 from subscribers.requests import Requests
-from subscribers.rows import SHOWN, consent, stored_words, subscriber
-from subscribers.sql import insert, like
+from subscribers.rows import SHOWN, stored_words, subscriber
+from subscribers.sql import insert
 from subscribers.states import Act, Move, Standing, decide
-from subscribers.suppressions import Suppressions
 from subscribers.tables import consents, subscribers
 from subscribers.times import maybe_ms, to_ms
 
@@ -52,92 +47,12 @@ class Added:
     refused: str = ""
 
 
-class Subscribers:
+class Subscribers(Lookup):
     """Takes an open connection and never commits. One is as short-lived as its connection."""
 
     def __init__(self, conn: Connection, *, keys: Sequence[bytes]) -> None:
-        """``keys`` seal the suppressions: the first writes, all read. Raises ValueError for none."""
-        self.conn = conn
-        self.suppressions = Suppressions(conn, keys=keys)
+        super().__init__(conn, keys=keys)
         self.requests = Requests(conn)
-
-    # --- find -----------------------------------------------------------------------------------
-
-    def get(self, id: int) -> Subscriber:
-        """Raises Unknown."""
-        found = self.find(id)
-        if found is None:
-            raise Unknown(f"There is no subscriber {id}.")
-        return found
-
-    def find(self, id: int) -> Subscriber | None:
-        row = self.conn.execute(SHOWN.where(_c.id == id)).one_or_none()
-        return None if row is None else subscriber(row)
-
-    def by_address(self, address: str) -> Subscriber | None:
-        """However it is spelt. Raises Invalid for what is no address."""
-        row = self.conn.execute(SHOWN.where(_c.address_key == normalise(address).key)).one_or_none()
-        return None if row is None else subscriber(row)
-
-    def list(
-        self,
-        limit: int = 50,
-        after: int = 0,
-        state: SubscriberState | None = None,
-        text: str = "",
-        among: ColumnElement[bool] | None = None,
-    ) -> builtins.list[Subscriber]:
-        """By id, those after ``after``; erased ones only where asked for by state.
-
-        ``text`` is part of an address or of a name; ``@gmail.com`` finds a whole domain.
-        """
-        query = SHOWN.where(_c.id > after).order_by(_c.id).limit(limit)
-        query = query.where(_c.state != "erased" if state is None else _c.state == state.value)
-        if text:
-            query = query.where(matching(text))
-        if among is not None:
-            query = query.where(among)
-        return [subscriber(row) for row in self.conn.execute(query)]
-
-    def counts(self) -> dict[SubscriberState, int]:
-        """How many are in each state; every state is there."""
-        rows = self.conn.execute(select(_c.state, func.count()).group_by(_c.state))
-        return dict.fromkeys(SubscriberState, 0) | {SubscriberState(state): n for state, n in rows}
-
-    def consents(self, id: int) -> builtins.list[Consent]:
-        """Every proof on record, newest first."""
-        query = select(consents).where(consents.c.subscriber_id == id)
-        rows = self.conn.execute(query.order_by(consents.c.at.desc(), consents.c.id.desc()))
-        return [consent(row) for row in rows]
-
-    def suppressions_of(self, address: str) -> builtins.list[Suppression]:
-        """Why an address is never mailed, oldest first. Raises Invalid for what is no address."""
-        return self.suppressions.of(normalise(address).key)
-
-    # --- audiences ------------------------------------------------------------------------------
-
-    def highest_id(self) -> int:
-        return audience.highest_id(self.conn)
-
-    def candidates(
-        self,
-        cadence: Cadence,
-        default_cadence: Cadence,
-        after: int,
-        bound: int,
-        limit: int,
-        now: datetime,
-        among: ColumnElement[bool] | None = None,
-    ) -> builtins.list[Candidate]:
-        """See :func:`subscribers.audience.candidates`."""
-        return audience.candidates(self.conn, cadence, default_cadence, after, bound, limit, now, among=among)
-
-    def claimable(self, ids: Sequence[int], now: datetime) -> Claimable:
-        """See :func:`subscribers.audience.claimable`."""
-        return audience.claimable(self.conn, self.suppressions, ids, now)
-
-    def cadences_in_use(self, default: Cadence) -> set[Cadence]:
-        return audience.cadences_in_use(self.conn, default)
 
     # --- join -----------------------------------------------------------------------------------
 
@@ -388,16 +303,9 @@ _ACTS = {
 }
 
 
-def matching(text: str) -> ColumnElement[bool]:
-    """Part of an address or a name, whatever the case; ``@domain`` is a whole domain."""
-    wanted = text.strip().casefold()
-    if wanted.startswith("@") and "." in wanted:
-        return _c.domain == wanted[1:]
-    pattern = f"%{like(wanted)}%"
-    return or_(_c.address_key.like(pattern, escape="\\"), func.lower(_c.name).like(pattern, escape="\\"))
-
-
 def plain_name(name: str) -> str:
     """A name fit for a mail header and a page: one line, no control characters, at most 100."""
+    if name.isascii() and name.isprintable() and "  " not in name:
+        return name[:MOST_NAME].strip()
     line = " ".join(name.split())
     return "".join(c for c in line if c.isprintable())[:MOST_NAME].strip()

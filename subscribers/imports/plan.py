@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 from subscribers.addresses import is_role, suggestion
 from subscribers.imports.rows import Person
 from subscribers.model import SubscriberState, SuppressionCause
-from subscribers.states import Act, Standing, decide
+from subscribers.states import Act, Move, Standing, decide
 
 _S = SubscriberState
 
@@ -62,13 +63,22 @@ _HERE: Final = {
 }
 
 
+_ADDED: Final = Planned(outcome=Outcome.ADDED, state=_S.ACTIVE)
+
+
+@cache
+def _decided(standing: Standing) -> Move:
+    """There are few ways to stand, and millions of rows."""
+    return decide(standing, Act.IMPORT)
+
+
 def plan(person: Person, standing: Standing, *, changes: bool) -> Planned:
     """``changes`` says whether the row has a name or tags that somebody active lacks."""
     if person.state is _S.ERASED:
         return Planned(outcome=Outcome.INVALID, reason="they were erased there")
     if person.suppressed or person.state in _ACTS:
         return _left(person, standing)
-    move = decide(standing, Act.IMPORT)
+    move = _decided(standing)
     if move.refused:
         return Planned(outcome=Outcome.REFUSED, reason=_HERE[SuppressionCause(move.refused)])
     if person.state is _S.UNCONFIRMED:
@@ -77,7 +87,7 @@ def plan(person: Person, standing: Standing, *, changes: bool) -> Planned:
         return Planned(outcome=Outcome.UNCONFIRMED, reason="they never confirmed there", state=_S.UNCONFIRMED)
     remark = remarks(person)
     if standing.state is None:
-        return Planned(outcome=Outcome.ADDED, reason=remark, state=_S.ACTIVE)
+        return Planned(outcome=Outcome.ADDED, reason=remark, state=_S.ACTIVE) if remark else _ADDED
     if standing.state is _S.UNCONFIRMED:
         return Planned(outcome=Outcome.CHANGED, reason="they were not confirmed yet", state=_S.ACTIVE)
     if changes:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from subscribers.addresses import Address, normalise
 from subscribers.errors import Invalid
@@ -20,88 +20,80 @@ _FORMATS: Final = ("%Y-%m-%d %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y", "%Y/%m/%d"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Person:
-    """A row that can be used. ``agreed_at`` is None where the file holds no proof of consent."""
+    """A row that can be used. ``agreed`` is None where the file holds no proof of consent."""
 
     address: Address
     state: SubscriberState
     name: str = ""
-    joined_at: datetime | None = None
+    joined: datetime | None = None
     tags: tuple[str, ...] = ()
     cadence: Cadence | None = None
     topics_off: tuple[str, ...] = ()
     paused_until: datetime | None = None
     language: str = ""
     suppressed: frozenset[SuppressionCause] = frozenset()
-    agreed_at: datetime | None = None
+    agreed: datetime | None = None
     kind: ConsentKind | None = None
     source: str = ""
     origin: str = ""
     wording: str = ""
-    expires_at: datetime | None = None
+    expires: datetime | None = None
 
 
 def reader(understood: Understood) -> Callable[[Sequence[str]], Person]:
     """A function from a row's cells to a Person, which raises Invalid for a row that cannot be used."""
-    places = understood.places
-    everybody = understood.everybody
-    states = understood.dialect.states
-    at = places["address"]
-    plain_table = everybody is None and not places.keys() - {"address"}
+    at = understood.places["address"]
+    state_of = _state_reader(understood)
+    plain_fields = [
+        (name, place, _FIELDS[name]) for name, place in understood.places.items() if name in _FIELDS
+    ]
+    first, last = understood.places.get("first", -1), understood.places.get("last", -1)
+    halves = "name" not in understood.places and (first >= 0 or last >= 0)
 
-    def cell(row: Sequence[str], meaning: str) -> str:
-        place = places.get(meaning, -1)
-        return undefused(row[place].strip()) if 0 <= place < len(row) else ""
+    def person(row: Sequence[str]) -> Person:
+        width = len(row)
+        if at >= width or not row[at]:
+            raise Invalid("the row has no address")
+        try:
+            address = normalise(undefused(row[at]))
+        except Invalid as error:
+            raise Invalid("it is not an email address that mail can reach") from error
+        found = {
+            field: convert(undefused(row[place].strip()))
+            for field, place, convert in plain_fields
+            if place < width and row[place]
+        }
+        if halves:
+            found["name"] = " ".join(row[i].strip() for i in (first, last) if 0 <= i < width)
+        return Person(address=address, state=state_of(row), **found)
+
+    return person
+
+
+def _state_reader(understood: Understood) -> Callable[[Sequence[str]], SubscriberState]:
+    """Where a row says what state it is in. Raises Invalid for a status that nobody knows."""
+    places, states = understood.places, understood.dialect.states
+    everybody = understood.everybody
+    status, off, on = (places.get(meaning, -1) for meaning in ("status", "off", "on"))
+    if everybody is None and status < 0 and off < 0 and on < 0:
+        everybody = SubscriberState.ACTIVE
 
     def state_of(row: Sequence[str]) -> SubscriberState:
         if everybody is not None:
             return everybody
-        if "off" in places and plain(cell(row, "off")) in _TRUE:
+        if 0 <= off < len(row) and plain(row[off]) in _TRUE:
             return SubscriberState.UNSUBSCRIBED
-        if "on" in places and plain(cell(row, "on")) not in _TRUE:
+        if on >= 0 and not (on < len(row) and plain(row[on]) in _TRUE):
             return SubscriberState.UNSUBSCRIBED
-        status = cell(row, "status")
-        if "status" not in places:
+        if status < 0:
             return SubscriberState.ACTIVE
-        found = states.get(plain(status))
+        said = row[status] if status < len(row) else ""
+        found = states.get(plain(said))
         if found is None:
-            raise Invalid(f"its status “{status[:40]}” is not known here")
+            raise Invalid(f"its status “{said[:40]}” is not known here")
         return found
 
-    def person(row: Sequence[str]) -> Person:
-        try:
-            address = normalise(undefused(row[at])) if at < len(row) else None
-        except Invalid as error:
-            raise Invalid("it is not an email address that mail can reach") from error
-        if address is None:
-            raise Invalid("the row has no address")
-        if plain_table:
-            return Person(address=address, state=SubscriberState.ACTIVE)
-        name = cell(row, "name") or f"{cell(row, 'first')} {cell(row, 'last')}".strip()
-        kind, cadence = cell(row, "kind"), cell(row, "cadence")
-        return Person(
-            address=address,
-            state=state_of(row),
-            name=name,
-            joined_at=moment(cell(row, "joined")),
-            tags=listed(cell(row, "tags")),
-            cadence=Cadence(cadence) if cadence in set(Cadence) else None,
-            topics_off=listed(cell(row, "topics_off")),
-            paused_until=moment(cell(row, "paused_until")),
-            language=cell(row, "language")[:35],
-            suppressed=frozenset(
-                SuppressionCause(cause)
-                for cause in cell(row, "suppressed").split()
-                if cause in set(SuppressionCause) - {SuppressionCause.ERASED}
-            ),
-            agreed_at=moment(cell(row, "agreed")),
-            kind=ConsentKind(kind) if kind in set(ConsentKind) else None,
-            source=cell(row, "source")[:200],
-            origin=network(cell(row, "origin")),
-            wording=cell(row, "wording")[:1000],
-            expires_at=moment(cell(row, "expires")),
-        )
-
-    return person
+    return state_of
 
 
 def undefused(cell: str) -> str:
@@ -111,8 +103,6 @@ def undefused(cell: str) -> str:
 
 def listed(cell: str) -> tuple[str, ...]:
     """``a, b``, ``a;b``, ``"a","b"`` or a JSON list: the words in it, sorted."""
-    if not cell:
-        return ()
     if cell.startswith("["):
         try:
             found = json.loads(cell)
@@ -124,15 +114,30 @@ def listed(cell: str) -> tuple[str, ...]:
     return tuple(sorted({word[:100] for word in words if word}))
 
 
+def _cadence(cell: str) -> Cadence | None:
+    return Cadence(cell) if cell in set(Cadence) else None
+
+
+def _kind(cell: str) -> ConsentKind | None:
+    return ConsentKind(cell) if cell in set(ConsentKind) else None
+
+
+def _causes(cell: str) -> frozenset[SuppressionCause]:
+    return frozenset(
+        SuppressionCause(cause)
+        for cause in cell.split()
+        if cause in set(SuppressionCause) - {SuppressionCause.ERASED}
+    )
+
+
 def moment(cell: str) -> datetime | None:
     """The time that a cell means, UTC where it names no zone; None where it is none."""
-    if not cell:
-        return None
     found = _iso(cell) or _otherwise(cell)
     if found is None:
         return None
-    aware = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return aware.astimezone(UTC) if 1990 <= aware.year <= 9000 else None
+    if not 1990 <= found.year <= 9000:
+        return None
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _iso(cell: str) -> datetime | None:
@@ -160,3 +165,21 @@ def network(cell: str) -> str:
     except ValueError:
         return ""
     return str(ipaddress.ip_network((address, 24 if address.version == 4 else 48), strict=False))
+
+
+_FIELDS: Final[dict[str, Callable[[str], Any]]] = {  # what a column fills, and how
+    "name": lambda cell: cell[:1000],
+    "joined": moment,
+    "tags": listed,
+    "cadence": _cadence,
+    "topics_off": listed,
+    "paused_until": moment,
+    "language": lambda cell: cell[:35],
+    "suppressed": _causes,
+    "agreed": moment,
+    "kind": _kind,
+    "source": lambda cell: cell[:200],
+    "origin": network,
+    "wording": lambda cell: cell[:1000],
+    "expires": moment,
+}

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from itertools import islice
 from typing import Final
 
@@ -18,7 +19,7 @@ from subscribers.imports.write import Known, Writer
 from subscribers.model import ConsentKind
 from subscribers.states import Standing
 from subscribers.store import Subscribers, plain_name
-from subscribers.suppressions import NONE
+from subscribers.suppressions import NONE, Causes
 
 MOST_TOLD: Final = 1_000
 STEP: Final = 1_000
@@ -165,7 +166,8 @@ def _step(
             continue
         seen.add(key)
         one = known.people.get(key)
-        standing = Standing(state=one.state if one else None, causes=known.causes.get(key, NONE))
+        causes = known.causes.get(key, NONE)
+        standing = Standing(state=one.state, causes=causes) if one else _standing_of_nobody(causes)
         what = plan(person, standing, changes=one is not None and brings_something(person, one))
         planned.append((person, one, what))
         told.append(
@@ -174,6 +176,11 @@ def _step(
     if not dry_run:
         writer.write(planned, known.causes)
     return told
+
+
+@cache
+def _standing_of_nobody(causes: Causes) -> Standing:
+    return Standing(state=None, causes=causes)
 
 
 def brings_something(person: Person, known: Known) -> bool:

@@ -15,7 +15,7 @@ from subscribers.imports.plan import Outcome, Planned
 from subscribers.imports.rows import Person
 from subscribers.model import ConsentKind, SubscriberState, SuppressionCause
 from subscribers.rows import stored_words, words
-from subscribers.sql import chunks
+from subscribers.sql import chunks, insert_many
 from subscribers.store import Subscribers, plain_name
 from subscribers.suppressions import Causes
 from subscribers.tables import batch_changes, batches, consents, subscribers, suppressions
@@ -25,6 +25,13 @@ _c = subscribers.c
 _KNOWN: Final = select(
     _c.id, _c.address_key, _c.state, _c.name, _c.tags, _c.consent_until, _c.changed_at
 ).where(_c.address_key.in_(bindparam("keys", expanding=True)))
+
+_IDS: Final = select(_c.id, _c.address_key).where(_c.address_key.in_(bindparam("keys", expanding=True)))
+_PERSON: Final = (
+    "address address_key domain name state cadence topics_off tags paused_until language consent_until "
+    "batch_id joined_at changed_at"
+).split()
+_PROOF: Final = "subscriber_id kind at source origin wording expires_at".split()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,49 +114,46 @@ class Writer:
         if not fresh:
             return
         ms, batch = self._ms, self.batch_id
-        self._conn.execute(
-            insert(subscribers),
+        insert_many(
+            self._conn,
+            subscribers,
+            _PERSON,
             [
-                {
-                    "address": person.address.text,
-                    "address_key": person.address.key,
-                    "domain": person.address.domain,
-                    "name": plain_name(person.name) if person.name else "",
-                    "state": what.state.value if what.state else "",
-                    "cadence": person.cadence.value if person.cadence else None,
-                    "topics_off": stored_words(person.topics_off) if person.topics_off else "[]",
-                    "tags": stored_words(person.tags) if person.tags else "[]",
-                    "paused_until": maybe_ms(person.paused_until),
-                    "language": person.language,
-                    "consent_until": maybe_ms(person.expires_at),
-                    "batch_id": batch,
-                    "joined_at": to_ms(person.joined_at) if person.joined_at else ms,
-                    "changed_at": ms,
-                }
+                (
+                    person.address.text,
+                    person.address.key,
+                    person.address.domain,
+                    plain_name(person.name) if person.name else "",
+                    what.state.value if what.state else "",
+                    person.cadence.value if person.cadence else None,
+                    stored_words(person.topics_off) if person.topics_off else "[]",
+                    stored_words(person.tags) if person.tags else "[]",
+                    maybe_ms(person.paused_until),
+                    person.language,
+                    maybe_ms(person.expires),
+                    batch,
+                    to_ms(person.joined) if person.joined else ms,
+                    ms,
+                )
                 for person, what in fresh
             ],
         )
         self._created += len(fresh)
         agreed = {p.address.key: p for p, _ in fresh if p.state is not SubscriberState.UNCONFIRMED}
-        ids = self._conn.execute(
-            select(_c.id, _c.address_key).where(_c.address_key.in_(bindparam("keys", expanding=True))),
-            {"keys": list(agreed)},
-        )
-        proofs = [self._proof(id, agreed[key]) for id, key in ids]
-        if proofs:
-            self._conn.execute(insert(consents), proofs)
+        ids = self._conn.execute(_IDS, {"keys": list(agreed)})
+        insert_many(self._conn, consents, _PROOF, [self._proof(id, agreed[key]) for id, key in ids])
 
-    def _proof(self, id: int, person: Person) -> dict[str, Any]:
-        kind = person.kind or (ConsentKind.EXPRESS if person.agreed_at else self._kind)
-        return {
-            "subscriber_id": id,
-            "kind": kind.value,
-            "at": to_ms(person.agreed_at or person.joined_at or self._now),
-            "source": person.source or f"import: {self._source}",
-            "origin": person.origin,
-            "wording": person.wording,
-            "expires_at": maybe_ms(person.expires_at),
-        }
+    def _proof(self, id: int, person: Person) -> tuple[int | str | None, ...]:
+        kind = person.kind or (ConsentKind.EXPRESS if person.agreed else self._kind)
+        return (
+            id,
+            kind.value,
+            to_ms(person.agreed or person.joined or self._now),
+            person.source or f"import: {self._source}",
+            person.origin,
+            person.wording,
+            maybe_ms(person.expires),
+        )
 
     def _change(self, person: Person, one: Known, what: Planned) -> None:
         after: dict[str, Any] = {}
@@ -162,8 +166,8 @@ class Writer:
             if tags != stored_words(one.tags):
                 after["tags"] = tags
             if one.state is SubscriberState.UNCONFIRMED:
-                after["consent_until"] = maybe_ms(person.expires_at)
-                self._conn.execute(insert(consents), [self._proof(one.id, person)])
+                after["consent_until"] = maybe_ms(person.expires)
+                insert_many(self._conn, consents, _PROOF, [self._proof(one.id, person)])
         if not after:
             return
         before = {

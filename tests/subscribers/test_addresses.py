@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from email_validator import EmailNotValidError, validate_email
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from subscribers.addresses import is_role, masked, normalise, shown, suggestion
+from subscribers.addresses import _PLAIN, is_role, masked, normalise, shown, suggestion
 from subscribers.errors import Invalid
 
 
@@ -43,6 +44,20 @@ def test_the_form_of_a_form_is_itself(written: str) -> None:
     assert normalise(once.text) == once
     assert normalise(once.key).key == once.key
     assert normalise(shown(once.text)) == once
+
+
+@settings(max_examples=500)
+@given(st.from_regex(_PLAIN, fullmatch=True))
+def test_the_short_way_says_what_the_validator_says(written: str) -> None:
+    try:
+        told = validate_email(written, check_deliverability=False, allow_smtputf8=False).ascii_email
+    except EmailNotValidError:
+        told = None
+    try:
+        short: str | None = normalise(written).text
+    except Invalid:
+        short = None
+    assert short == told
 
 
 def test_a_mask_shows_enough_to_recognise_ones_own() -> None:

@@ -1,0 +1,183 @@
+"""How fast the list is, each figure as a ratio to a reference measured in the same run.
+
+    python -m tests.bench.bench_subscribers --rows 1000000 [--rounds 3] [--url postgresql://…]
+
+Rounds of ours and of the reference take turns; the median of each counts. Asserts nothing about time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from email_validator import validate_email
+from sqlalchemy import Connection, text
+
+from newsletter.store.database import Database
+from subscribers import exports, imports, segments
+from subscribers.model import Cadence
+from subscribers.segments import Filter
+from subscribers.store import Subscribers
+from subscribers.tables import metadata
+
+KEY = b"a key of the benches, 32 bytes long"
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+DOMAINS = ("gmail.com", "yahoo.com", "outlook.com", "example.org", "web.de", "example.co.uk")
+
+
+def rows_of(count: int) -> bytes:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(["email", "name", "created_at"])
+    writer.writerows(
+        [f"first.last{n}@{DOMAINS[n % len(DOMAINS)]}", f"First Last {n}", "2024-05-04 10:00:00"]
+        for n in range(count)
+    )
+    return out.getvalue().encode()
+
+
+def timed(what: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    what()
+    return time.perf_counter() - started
+
+
+def compared(name: str, ours: Callable[[], object], reference: Callable[[], object], rounds: int) -> None:
+    mine: list[float] = []
+    theirs: list[float] = []
+    for _ in range(rounds):
+        theirs.append(timed(reference))
+        mine.append(timed(ours))
+    us, them = statistics.median(mine), statistics.median(theirs)
+    print(f"{name:<52} {us * 1000:>10.1f} ms {them * 1000:>10.1f} ms   speed {them / us:.2f} of it")
+
+
+def reading_alone(content: bytes) -> None:
+    for row in csv.DictReader(io.StringIO(content.decode(), newline="")):
+        validate_email(row["email"], check_deliverability=False)
+
+
+def writing_alone(conn: Connection) -> None:
+    out = csv.writer(io.StringIO(newline=""))
+    for row in conn.execute(text("SELECT * FROM subscribers ORDER BY id")):
+        out.writerow(row)
+
+
+def fresh(url: str) -> Database:
+    database = Database(url)
+    with database.write() as conn:
+        metadata.drop_all(conn)
+        metadata.create_all(conn)
+    return database
+
+
+def benches(url: str, count: int, rounds: int) -> None:
+    content = rows_of(count)
+    database = fresh(url)
+
+    def bring() -> None:
+        with database.write() as conn:
+            for table in reversed(metadata.sorted_tables):
+                conn.execute(table.delete())
+        with database.write() as conn:
+            imports.run(Subscribers(conn, keys=[KEY]), content, source="bench.csv", now=NOW)
+
+    print(f"{count:,} rows, {rounds} rounds, {database.url.get_backend_name()}")
+    print(f"{'':<52} {'ours':>13} {'reference':>13}")
+    compared("import, against csv and email_validator alone", bring, lambda: reading_alone(content), rounds)
+    with database.read() as conn:
+        people = Subscribers(conn, keys=[KEY])
+        compared(
+            "export, against SELECT and csv alone",
+            lambda: sum(len(line) for line in exports.export(people)),
+            lambda: writing_alone(conn),
+            rounds,
+        )
+        counting = text("SELECT count(*) FROM subscribers WHERE state = 'active'")
+        for name, wanted in SEGMENTS.items():
+            compared(
+                f"count of a segment: {name}, against count(*)",
+                partial(segments.count, conn, wanted, NOW, default_cadence=Cadence.EACH),
+                lambda: conn.execute(counting).scalar_one(),
+                rounds,
+            )
+        for what in ("first.last9", "@example.org", "nobody at all"):
+            compared(
+                f"search for {what!r}, against count(*)",
+                partial(people.list, text=what),
+                lambda: conn.execute(counting).scalar_one(),
+                rounds,
+            )
+    with database.write() as conn:
+        conn.execute(text("CREATE TABLE bench_audience (subscriber_id bigint PRIMARY KEY)"))
+        people = Subscribers(conn, keys=[KEY])
+        compared(
+            "an audience, against INSERT … SELECT",
+            lambda: draw(people),
+            lambda: plainly(conn),
+            rounds,
+        )
+        compared(
+            "claim of them all, against SELECT alone", lambda: claim(people), lambda: select_all(conn), rounds
+        )
+    with database.write() as conn:
+        conn.execute(text("DROP TABLE bench_audience"))
+    database.close()
+
+
+SEGMENTS = {
+    "everybody": Filter(),
+    "a topic": Filter(topic="Diet"),
+    "a tag": Filter(tags=("vip",)),
+    "a domain": Filter(domains=("example.org",)),
+    "joined before": Filter(joined_before=NOW),
+}
+
+
+def draw(people: Subscribers) -> None:
+    people.conn.execute(text("DELETE FROM bench_audience"))
+    after, bound = 0, people.highest_id()
+    while found := people.candidates(Cadence.EACH, Cadence.EACH, after, bound, 5_000, NOW):
+        people.conn.execute(
+            text("INSERT INTO bench_audience VALUES (:id)"), [{"id": one.id} for one in found]
+        )
+        after = found[-1].id
+
+
+def plainly(conn: Connection) -> None:
+    conn.execute(text("DELETE FROM bench_audience"))
+    conn.execute(text("INSERT INTO bench_audience SELECT id FROM subscribers WHERE state = 'active'"))
+
+
+def claim(people: Subscribers) -> None:
+    after, bound = 0, people.highest_id()
+    while found := people.candidates(Cadence.EACH, Cadence.EACH, after, bound, 1_000, NOW):
+        people.claimable([one.id for one in found], NOW)
+        after = found[-1].id
+
+
+def select_all(conn: Connection) -> None:
+    conn.execute(text("SELECT id, address, name FROM subscribers")).all()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--url", default="", help="an empty database; a throw-away SQLite file by default")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        url = given.url or f"sqlite:///{Path(folder) / 'bench.db'}"
+        benches(url, given.rows, given.rounds)
+
+
+if __name__ == "__main__":
+    main()
