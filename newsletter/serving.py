@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import signal
 import socket
 import threading
+from types import FrameType
 
 import uvicorn
 
@@ -29,11 +31,23 @@ def serve(house: House, listener: socket.socket) -> None:
             timeout_graceful_shutdown=5,
         )
     )
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    # In a thread of its own: in the main one uvicorn raises the signal again when it is done, and the
+    # process would end before the engine has finished what is in flight.
+    serving = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="web")
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     engine.start()
+    serving.start()
     try:
-        server.run(sockets=[listener])
+        while serving.is_alive():
+            serving.join(0.2)
     finally:
         engine.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def engine_of(house: House) -> LocalEngine:
