@@ -15,7 +15,7 @@ from newsletter.compose.plaintext import plain_text, wrap
 from newsletter.compose.render import Renderer
 from newsletter.compose.slots import Html, Raw, Slot
 from newsletter.compose.themes import Theme, Themes
-from newsletter.compose.view import newsletter_view, one_line, post_view, preheader_for, subject_for
+from newsletter.compose.view import newsletter_view, one_line, post_view, preview_line, subject_for
 from newsletter.compose.words import Language, language, zone
 from newsletter.model.artefact import Artefact, Block
 from newsletter.model.issue import Issue
@@ -56,7 +56,6 @@ def compose(
     subject = one_line(
         subject or subject_for(issue.cadence, shown, newsletter, issue.created_at) or issue.subject
     )
-    preheader = one_line(issue.preheader if issue.preheader_edited else preheader_for(shown, newsletter))
 
     renderer = Renderer(theme, compiler)
     look = theme_context(theme, words)
@@ -66,6 +65,7 @@ def compose(
                   digest=digest, excerpt=shorten)
         for p in places
     ]  # fmt: skip
+    preheader = one_line(issue.preheader if issue.preheader_edited else preview_line(views))
     note = markdown(issue.note, words)
     context: dict[str, Any] = look | {
         "newsletter": newsletter_view(newsletter),

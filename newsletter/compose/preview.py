@@ -51,7 +51,7 @@ _FORCED = (
 
 def _scheme(html: str, scheme: str) -> str:
     html = _SCHEMES.sub(rf"\g<1>{scheme}\g<2>", html)
-    return re.sub(r"color-scheme: light dark", f"color-scheme: {scheme}", html)
+    return re.sub(r"(color-schemes?): light dark", rf"\1: {scheme}", html)
 
 
 def _without_image(match: re.Match[str]) -> str:

@@ -8,7 +8,9 @@ an undefined name is a problem, never an empty space.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from html import escape
 from pathlib import Path
 from typing import Any, Final
@@ -69,6 +71,7 @@ class _MarkingLoader(BaseLoader):
     def __init__(self, folders: Sequence[Path]) -> None:
         self._files = ChoiceLoader([FileSystemLoader(str(folder)) for folder in folders])
         self.places: list[tuple[str, int]] = []
+        self._lock = threading.Lock()
 
     def get_source(
         self, environment: Environment, template: str
@@ -79,8 +82,9 @@ class _MarkingLoader(BaseLoader):
         lines = source.split("\n")
         for number, line in enumerate(lines, 1):
             if "<mj" in line or "</mj" in line:
-                mark = f"\x01{len(self.places)}\x02"
-                self.places.append((str(file), number))
+                with self._lock:
+                    mark = f"\x01{len(self.places)}\x02"
+                    self.places.append((str(file), number))
                 lines[number - 1] = _MJML_TAG.sub(rf"{mark}\g<0>", line)
         return "\n".join(lines), file, current
 
@@ -89,23 +93,31 @@ _MJML_TAG = re.compile(r"</?mj")
 _MARK = re.compile("\x01(\\d+)\x02")
 
 
+@lru_cache(maxsize=8)
+def _environment(folders: tuple[Path, ...], version: str) -> tuple[SandboxedEnvironment, _MarkingLoader]:
+    """The templates of a theme, parsed once for as long as no file of it changes (``version``)."""
+    loader = _MarkingLoader(folders)
+    env = SandboxedEnvironment(
+        loader=loader,
+        undefined=StrictUndefined,
+        autoescape=True,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    env.filters = {name: env.filters[name] for name in _FILTERS}
+    env.globals = {"range": env.globals["range"], "namespace": env.globals["namespace"]}
+    return env, loader
+
+
 class Renderer:
-    """Renders one theme's templates. Cheap; not thread-safe: make one per rendering."""
+    """Renders one theme's templates. Thread-safe."""
 
     def __init__(self, theme: Theme, compiler: Compiler) -> None:
         self._compiler = compiler
-        self._loader = _MarkingLoader(theme.folders)
-        self._env = SandboxedEnvironment(
-            loader=self._loader,
-            undefined=StrictUndefined,
-            autoescape=True,
-            finalize=_finalize,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-        )
-        self._env.filters = {name: self._env.filters[name] for name in _FILTERS}
-        self._env.globals = {"range": self._env.globals["range"], "namespace": self._env.globals["namespace"]}
+        self._env, self._loader = _environment(theme.folders, theme.version)
 
     def html(self, name: str, context: Mapping[str, Any], seed: str) -> tuple[Segment, ...]:
         """The segments of an MJML template. Raises TemplateProblem."""

@@ -48,6 +48,7 @@ class PostView:
     cut: bool
     comments_url: str
     image_url: str
+    begins: str  #: its first words on one line
     begin: Mark
     end: Mark
 
@@ -82,6 +83,7 @@ def post_view(
         cut=cut,
         comments_url=absolute(post.comments_url, ""),
         image_url=absolute(post.image_url, ""),
+        begins=shortened(_first_line(cleaned.html), PREHEADER_LENGTH),
         begin=Mark(block),
         end=Mark(-1),
     )
@@ -142,7 +144,12 @@ def title_of(post: Post, words: Language) -> str:
 
 def _words_of(post: Post) -> str:
     body = clean(post.html or post.summary, base_url=post.base_url or post.url, words=_silent)
-    spaced = re.sub(r"(</(?:p|h\d|li|blockquote|pre|td|th|dt|dd|figcaption)>|<br>)", r"\1 ", body.html)
+    return _first_line(body.html)
+
+
+def _first_line(html: str) -> str:
+    """The first words of cleaned HTML, enough for a preview line or a title."""
+    spaced = re.sub(r"(</(?:p|h\d|li|blockquote|pre|td|th|dt|dd|figcaption)>|<br>)", r"\1 ", html[:4_000])
     return one_line(parse(spaced).text())
 
 
@@ -181,10 +188,17 @@ def preheader_for(posts: Sequence[Post], newsletter: Newsletter) -> str:
     """The preview line by default: a single post's first words; the other titles of a digest."""
     if not posts:
         return ""
-    if len(posts) == 1:
-        return shortened(_words_of(posts[0]), PREHEADER_LENGTH)
     words = language(newsletter.language)
-    return shortened(" · ".join(title_of(post, words) for post in posts[1:]), PREHEADER_LENGTH)
+    return _preview(_words_of(posts[0]), [title_of(post, words) for post in posts])
+
+
+def preview_line(views: Sequence[PostView]) -> str:
+    """The same of posts that are cleaned already."""
+    return _preview(views[0].begins, [view.title for view in views]) if views else ""
+
+
+def _preview(begins: str, titles: Sequence[str]) -> str:
+    return shortened(begins if len(titles) == 1 else " · ".join(titles[1:]), PREHEADER_LENGTH)
 
 
 def _underlined(title: str) -> str:

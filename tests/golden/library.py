@@ -120,7 +120,7 @@ def single(sample: Golden, compiler: Compiler, theme: str = "letter") -> Artefac
     """The issue of one post."""
     return compose(
         newsletter_for(sample, theme),
-        _issue([sample], Cadence.EACH),
+        issue_of([sample], Cadence.EACH),
         [sample.post],
         compiler=compiler,
         themes=Themes(),
@@ -131,14 +131,14 @@ def digest(samples: list[Golden], compiler: Compiler, theme: str = "bulletin", n
     """A weekly issue of several posts."""
     return compose(
         newsletter_for(samples[0], theme),
-        _issue(samples, Cadence.WEEKLY, note),
+        issue_of(samples, Cadence.WEEKLY, note),
         [sample.post for sample in samples],
         compiler=compiler,
         themes=Themes(),
     )
 
 
-def _issue(samples: list[Golden], cadence: Cadence, note: str = "") -> Issue:
+def issue_of(samples: list[Golden], cadence: Cadence = Cadence.EACH, note: str = "") -> Issue:
     return Issue(
         id=1,
         state=IssueState.DRAFT,
