@@ -25,6 +25,7 @@ _TEXT_PAGE: Final = Markup(
 class Width(StrEnum):
     DESKTOP = "desktop"
     PHONE = "phone"
+    PICTURES_OFF = "pictures-off"
     TEXT = "text"
     SOURCE = "source"
 
@@ -43,7 +44,7 @@ class View:
         return cls(width=Width(text) if known else Width.DESKTOP, dark=dark)
 
 
-def answer(desk: Desk, issue_id: int, view: View, *, images: bool = True) -> Response:
+def answer(desk: Desk, issue_id: int, view: View) -> Response:
     """What the frame shows. Raises NotFound."""
     if view.width is Width.SOURCE:
         return PlainTextResponse(desk.preview(issue_id, format="mime"), headers=HEADERS)
@@ -51,5 +52,6 @@ def answer(desk: Desk, issue_id: int, view: View, *, images: bool = True) -> Res
         text = desk.preview(issue_id, format="text")
         page = _TEXT_PAGE.format(text=text, scheme="dark" if view.dark else "light")
         return HTMLResponse(page, headers=HEADERS)
-    html = desk.preview(issue_id, format="html", dark=view.dark, images=images)
+    pictures = view.width is not Width.PICTURES_OFF
+    html = desk.preview(issue_id, format="html", dark=view.dark, images=pictures)
     return HTMLResponse(html, headers=HEADERS)

@@ -79,7 +79,6 @@ DONE: Final[Mapping[str, str]] = {
     "already": "This address was on the list already; nothing changed.",
     "unsubscribed": "Unsubscribed. No further issue goes to them.",
     "suppressed": "Never mailed again, whatever is imported. Only you can lift that.",
-    "imported": "Imported. The list below is up to date.",
     "set-up": "That is all. When the blog has a new post, its draft appears here and you are told by mail.",
 }
 """What a page says after a button was pressed: what happened, and what happens next."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, Route, expect
 
 from newsletter.model.issue import IssueState
+from newsletter.pipeline import Step
 from tests.browser.conftest import Enter, complaints, prepare
 from tests.web.conftest import Studio, opened
 
@@ -21,6 +23,7 @@ PAGES = (
     "/studio/subscribers",
     "/studio/subscribers/1",
     "/studio/subscribers/import",
+    "/studio/subscribers/form",
     "/studio/settings",
     "/studio/settings/newsletter",
     "/studio/settings/feeds",
@@ -119,6 +122,29 @@ def test_the_email_is_looked_at_wide_narrow_dark_and_as_text_without_leaving_the
     expect(page.frame_locator("#preview").locator("pre")).to_contain_text("naltrexone")
     page.reload()
     expect(page.frame_locator("#preview").locator("pre")).to_contain_text("naltrexone")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_email_is_light_or_dark_as_chosen_whatever_the_authors_system_prefers(
+    shared: Studio, enter: Enter, scheme: Literal["light", "dark"]
+) -> None:
+    page = enter(shared, color_scheme=scheme)
+    for view, dark in (("?view=desktop", False), ("?view=desktop&dark=1", True)):
+        page.goto(f"/studio/issues/1{view}")
+        ink = page.frame_locator("#preview").locator("h1").evaluate("one => getComputedStyle(one).color")
+        red = int(ink.removeprefix("rgb(").split(",")[0])
+        assert (red > 128) is dark, (view, ink)
+
+
+def test_a_receipt_follows_the_sending_without_a_press(studio: Studio, enter: Enter) -> None:
+    studio.house.desk.approve_issue(1)
+    studio.house.turn([Step.START])
+    page = enter(studio)
+    page.goto("/studio/issues/1")
+    expect(page.locator(".state")).to_have_text("Being sent")
+    studio.house.turn([Step.SEND])
+    expect(page.locator(".state")).to_have_text("Sent")
+    expect(page.locator("tfoot td")).to_have_text("1")
 
 
 def test_whatever_an_email_contains_runs_nothing(

@@ -17,7 +17,7 @@ def link_of(studio: Studio) -> str:
 
 
 def test_nobody_comes_in_without_signing_in(bare: Studio) -> None:
-    paths = ["/studio/", "/studio/issues", "/studio/subscribers", "/studio/subscribers/export.csv"]
+    paths = ["/studio/", "/studio/issues", "/studio/subscribers", "/studio/subscribers/form"]
     with bare.visitor(signed_in=False) as visitor:
         for path in [
             *paths,
@@ -29,7 +29,12 @@ def test_nobody_comes_in_without_signing_in(bare: Studio) -> None:
             answer = visitor.get(path)
             assert answer.status_code == 303, path
             assert answer.headers["location"].startswith("/studio/login"), path
-        for path in ("/studio/subscribers/add", "/studio/setup/newsletter", "/studio/issues/1/approve"):
+        for path in (
+            "/studio/subscribers/add",
+            "/studio/subscribers/export",
+            "/studio/setup/newsletter",
+            "/studio/issues/1/approve",
+        ):
             assert visitor.post(path, data={"address": "ann@example.org"}).status_code == 303, path
     assert not bare.house.desk.subscribers()
 

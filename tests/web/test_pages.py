@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from newsletter.errors import Invalid
 from newsletter.model.issue import IssueState
 from newsletter.model.post import PostState
 from newsletter.pipeline import Step
+from newsletter.web.studio.subscribers import Upload
 from subscribers.model import SubscriberState
 from tests.web.conftest import Studio
 
@@ -213,3 +215,63 @@ def test_one_click_unsubscribe_needs_neither_cookie_nor_origin(studio: Studio) -
         assert studio.house.desk.subscriber(1).subscriber.state is SubscriberState.ACTIVE
         assert provider.post(path, data={"List-Unsubscribe": "One-Click"}).status_code == 200
     assert studio.house.desk.subscriber(1).subscriber.state is SubscriberState.UNSUBSCRIBED
+
+
+FILE = b"email,name\nann@example.org,Ann\nnobody at all,X\nbert@example.org,Bert\n"
+
+
+def test_an_import_first_says_what_would_happen_and_then_does_it(studio: Studio) -> None:
+    with studio.visitor() as visitor:
+        looked = visitor.post("/studio/subscribers/import", files={"file": ("list.csv", FILE)}).text
+        assert "2 to add" in looked and "Nothing was changed." in looked
+        assert not studio.house.desk.subscribers()
+        key = looked.split('name="key" value="')[1].split('"')[0]
+        done = visitor.post("/studio/subscribers/import/run", data={"key": key}).text
+        assert "2 added" in done
+        again = visitor.post("/studio/subscribers/import/run", data={"key": key})
+        assert again.status_code == 400
+    assert [one.address for one in studio.house.desk.subscribers()] == ["ann@example.org", "bert@example.org"]
+
+
+def test_a_file_that_is_none_is_told_in_words(studio: Studio) -> None:
+    with studio.visitor() as visitor:
+        for content in (b"", b"\x00\x01\x02", b"colour,size\nred,4\n"):
+            answer = visitor.post("/studio/subscribers/import", files={"file": ("list.csv", content)})
+            assert answer.status_code == 400
+            assert 'role="alert"' in answer.text
+
+
+def test_a_file_waits_for_half_an_hour_and_only_under_its_key() -> None:
+    now = 0.0
+    upload = Upload(clock=lambda: now)
+    key = upload.keep("list.csv", FILE)
+    with pytest.raises(Invalid):
+        upload.take("another")
+    key = upload.keep("list.csv", FILE)
+    now = Upload.KEPT_S + 1
+    with pytest.raises(Invalid):
+        upload.take(key)
+    key = upload.keep("list.csv", FILE)
+    assert upload.take(key) == ("list.csv", FILE)
+
+
+def test_the_export_has_everybody(studio: Studio) -> None:
+    for n in range(60):
+        studio.house.desk.add_subscriber(f"reader{n}@example.org")
+    with studio.visitor() as visitor:
+        answer = visitor.post("/studio/subscribers/export")
+    assert answer.headers["content-disposition"] == 'attachment; filename="subscribers.csv"'
+    assert all(f"reader{n}@example.org" in answer.text for n in range(60))
+
+
+def test_the_form_to_copy_leads_to_the_sign_up_page(studio: Studio) -> None:
+    with studio.visitor() as visitor:
+        text = visitor.get("/studio/subscribers/form").text
+    assert "&lt;form action=&#34;http://localhost:8000/subscribe&#34;" in text
+    assert "other people cannot reach yet" in text
+
+
+def test_everything_is_checked_by_a_press(studio: Studio) -> None:
+    with studio.visitor() as visitor:
+        assert "Check everything" in visitor.get("/studio/settings").text
+        assert "SQLite" in visitor.post("/studio/settings/check").text

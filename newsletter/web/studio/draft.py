@@ -60,15 +60,9 @@ def page(
 
 
 @router.get("/{issue_id}/preview")
-def preview(
-    issue_id: int,
-    desk: DeskHere,
-    view: str = "",
-    dark: bool = False,
-    images: bool = True,
-) -> Response:
+def preview(issue_id: int, desk: DeskHere, view: str = "", dark: bool = False) -> Response:
     """The email itself, for the frame: same bytes, under a policy that lets nothing run."""
-    return answer(desk, issue_id, View.parse(view, dark=dark), images=images)
+    return answer(desk, issue_id, View.parse(view, dark=dark))
 
 
 @router.post("/{issue_id}/edit")

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response
 
 from newsletter.errors import Invalid, NotFound
+from newsletter.model.checklist import CheckLine
+from newsletter.model.feed import FeedState
 from newsletter.web.doors import DeskHere, PagesHere, SignedIn, Throttle, signed_in
 from newsletter.web.pages import then
+from newsletter.web.studio.draft import author_address
 from newsletter.web.studio.forms import (
+    APPROVAL,
     NEWSLETTER,
     PRESETS,
     RHYTHM,
     SENDING,
+    TRANSPORT,
     Section,
     look,
     save,
@@ -46,7 +52,31 @@ def section_of(key: str) -> Section:
 
 @router.get("")
 def settings(request: Request, desk: DeskHere, pages: PagesHere) -> Response:
-    return pages.page(request, "studio/settings.html", checks=desk.doctor(), tab="overview")
+    return _overview(request, desk, pages, None)
+
+
+@router.post("/check")
+def check(request: Request, desk: DeskHere, pages: PagesHere) -> Response:
+    """By a press, since it asks DNS and may take some seconds."""
+    return _overview(request, desk, pages, desk.doctor())
+
+
+def _overview(
+    request: Request, desk: DeskHere, pages: PagesHere, checks: Sequence[CheckLine] | None
+) -> Response:
+    values = {shown.name: shown.value for shown in desk.settings()}
+    return pages.page(
+        request,
+        "studio/settings.html",
+        checks=checks,
+        values=values,
+        sender=desk.newsletter().sender,
+        transport=next(one.label for one in TRANSPORT.options if one.value == values["TRANSPORT"]),
+        approval=next(one.label for one in APPROVAL.options if one.value == values["APPROVAL"]),
+        feeds=[feed for feed in desk.feeds() if feed.state is not FeedState.REMOVED],
+        browsers=len(desk.doors.sessions()),
+        tab="overview",
+    )
 
 
 @router.get("/people")
@@ -148,6 +178,8 @@ def section_page(
         problems=problems,
         presets=PRESETS,
         preset=PRESETS.get(preset),
+        newest=next(iter(desk.issues(limit=1)), None) if section is SENDING else None,
+        author=author_address(desk),
         tab=section.key,
     )
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 from starlette.responses import Response, StreamingResponse
@@ -14,6 +15,8 @@ from starlette.responses import Response, StreamingResponse
 from newsletter.errors import Conflict, Invalid
 from newsletter.web.doors import DeskHere, PagesHere, signed_in
 from newsletter.web.pages import then
+from newsletter.web.public.embed import embed_form
+from newsletter.web.security import host_of, is_local
 from subscribers.errors import SubscribersError
 from subscribers.model import SubscriberState
 
@@ -69,7 +72,7 @@ def add(request: Request, desk: DeskHere, pages: PagesHere, address: Text = "", 
     return then("/studio/subscribers", "added" if added.created else "already")
 
 
-@router.get("/export.csv")
+@router.post("/export")
 def export(desk: DeskHere) -> Response:
     """Streamed: a million rows never lie in memory at once."""
     return StreamingResponse(
@@ -105,6 +108,19 @@ class Upload:
         return kept[2], kept[3]
 
 
+@router.get("/form")
+def form(request: Request, desk: DeskHere, pages: PagesHere) -> Response:
+    """How people join: the sign-up page, and the form to copy into the blog."""
+    newsletter = desk.newsletter()
+    return pages.page(
+        request,
+        "studio/form.html",
+        base=newsletter.base_url,
+        code=embed_form(newsletter),
+        reachable=not is_local(host_of(urlsplit(newsletter.base_url).netloc)),
+    )
+
+
 @router.get("/import")
 def import_page(request: Request, pages: PagesHere) -> Response:
     return pages.page(request, "studio/import.html", report=None, key="", file_name="", problem=None)
@@ -128,11 +144,11 @@ def look(request: Request, desk: DeskHere, pages: PagesHere, file: Annotated[Upl
 
 
 @router.post("/import/run")
-def run(request: Request, desk: DeskHere, key: Text = "") -> Response:
+def run(request: Request, desk: DeskHere, pages: PagesHere, key: Text = "") -> Response:
     upload: Upload = request.app.state.upload
     name, content = upload.take(key)
-    desk.import_subscribers(content, source=name, dry_run=False)
-    return then("/studio/subscribers", "imported")
+    report = desk.import_subscribers(content, source=name, dry_run=False)
+    return pages.page(request, "studio/import.html", report=report, key="", file_name=name, problem=None)
 
 
 @router.get("/{subscriber_id}")

@@ -12,6 +12,16 @@ const swap = (page, ids) => {
 // A one-time link needs a press, so that programs which only follow links cannot use it up.
 document.querySelector("form[data-at-once]")?.requestSubmit();
 
+// Copying needs a script, so the button is not there without one.
+for (const button of document.querySelectorAll("[data-copy]")) {
+  if (!navigator.clipboard) break;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).value);
+    button.textContent = "Copied";
+  });
+}
+
 // Lengths beside the fields.
 for (const input of document.querySelectorAll("[data-count]")) {
   const says = document.getElementById(input.dataset.count);
