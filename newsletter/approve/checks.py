@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
+from newsletter.approve.clients import snapshot, unsupported
 from newsletter.approve.contrast import poor_pairs
-from newsletter.approve.measure import GMAIL_CLIPS_AT, GMAIL_STYLE_LIMIT, Measured, measure
+from newsletter.approve.measure import GMAIL_CLIPS_AT, GMAIL_STYLE_LIMIT, Measured, joined, measure
 from newsletter.guard.addresses import is_private_host
 from newsletter.model.artefact import Artefact
 from newsletter.model.checklist import CheckLine, Checklist, Level
@@ -55,6 +56,7 @@ def checklist(
             *_size(facts, artefact),
             *_links(facts, private_links),
             *_looks(facts, artefact),
+            *_clients(artefact),
             *_contrast(palettes or {}),
             *_posts(posts),
         ]
@@ -197,6 +199,17 @@ def _looks(facts: Measured, artefact: Artefact) -> Iterable[CheckLine]:
             "headings",
             "The headings skip a level, or there is not exactly one main heading.",
             "Screen readers jump by them.",
+        )
+
+
+def _clients(artefact: Artefact) -> Iterable[CheckLine]:
+    found = unsupported(joined(artefact.html))
+    if found:
+        shown = "; ".join(f"{one.title} ({', '.join(one.programs[:3])})" for one in found[:4])
+        yield _advise(
+            "clients",
+            f"Some programs do not show everything: {shown}.",
+            f"By the tests of caniemail.com, as of {snapshot().date}. Where it matters, do without.",
         )
 
 
