@@ -6,6 +6,16 @@ Read :mod:`checks` (what is looked at) and :mod:`approval` (what approving means
 from newsletter.approve.approval import approve, reconsider
 from newsletter.approve.checks import checklist
 from newsletter.approve.measure import GMAIL_CLIPS_AT, measure
+from newsletter.approve.network import check_images, check_links
 from newsletter.approve.ports import ApproveUnit
 
-__all__ = ["GMAIL_CLIPS_AT", "ApproveUnit", "approve", "checklist", "measure", "reconsider"]
+__all__ = [
+    "GMAIL_CLIPS_AT",
+    "ApproveUnit",
+    "approve",
+    "check_images",
+    "check_links",
+    "checklist",
+    "measure",
+    "reconsider",
+]
