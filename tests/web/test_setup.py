@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.web.studio.forms import PRESETS
+from newsletter.web.studio.fields import PRESETS
 from tests.web.conftest import Studio, opened
 
 

@@ -14,7 +14,7 @@ from newsletter.model.feed import FeedState
 from newsletter.web.doors import DeskHere, PagesHere, SignedIn, Throttle, signed_in
 from newsletter.web.pages import then
 from newsletter.web.studio.draft import author_address
-from newsletter.web.studio.forms import (
+from newsletter.web.studio.fields import (
     APPROVAL,
     NEWSLETTER,
     PRESETS,
@@ -23,10 +23,8 @@ from newsletter.web.studio.forms import (
     TRANSPORT,
     Section,
     look,
-    save,
-    typed_form,
-    values_of,
 )
+from newsletter.web.studio.forms import save, typed_form, values_of
 from newsletter.web.templates import templates_folder
 
 router = APIRouter(prefix="/studio/settings", dependencies=[Depends(signed_in)])

@@ -13,16 +13,14 @@ from newsletter.errors import NewsletterError, NotFound
 from newsletter.model.feed import Feed, FeedState
 from newsletter.web.doors import DeskHere, PagesHere, signed_in
 from newsletter.web.pages import Pages, then
-from newsletter.web.studio.forms import (
+from newsletter.web.studio.fields import (
     PRESETS,
     SETUP_NEWSLETTER,
     SETUP_RHYTHM,
     SETUP_SENDING,
     Section,
-    save,
-    typed_form,
-    values_of,
 )
+from newsletter.web.studio.forms import save, typed_form, values_of
 from newsletter.web.studio.settings import with_preset
 
 router = APIRouter(prefix="/studio/setup", dependencies=[Depends(signed_in)])

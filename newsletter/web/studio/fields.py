@@ -1,0 +1,254 @@
+"""The settings as an author meets them: which belong together, what they are called on pages, what each
+choice means, and what known relays want typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Kind(StrEnum):
+    LINE = "line"
+    LINES = "lines"
+    EMAIL = "email"
+    URL = "url"
+    CHOICE = "choice"
+    SECRET = "secret"
+    SENDER = "sender"  #: a name and an address that make one setting
+    SMTP = "smtp"  #: host, port, user and password that make one setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    value: str
+    label: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One setting on a form. ``only`` names the choice of how mail is sent under which it matters."""
+
+    setting: str
+    label: str
+    kind: Kind = Kind.LINE
+    hint: str = ""
+    example: str = ""
+    options: tuple[Option, ...] = ()
+    only: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    key: str
+    title: str
+    fields: tuple[Field, ...]
+
+
+TITLE: Final = Field(setting="TITLE", label="The newsletter's name")
+FROM: Final = Field(
+    setting="FROM",
+    label="From",
+    kind=Kind.SENDER,
+    hint="What people see as the sender. The address must be one you may send from.",
+)
+POSTAL_ADDRESS: Final = Field(
+    setting="POSTAL_ADDRESS",
+    label="Postal address",
+    kind=Kind.LINES,
+    hint="In the footer of every email, as the law asks in most countries. A PO box will do.",
+)
+DISCLAIMER: Final = Field(
+    setting="DISCLAIMER",
+    label="Standing sentence in the footer",
+    kind=Kind.LINES,
+    hint="A disclaimer, for example. May stay empty.",
+)
+CADENCE: Final = Field(
+    setting="CADENCE",
+    label="How often",
+    kind=Kind.CHOICE,
+    hint="For subscribers who chose nothing; each may choose another rhythm.",
+    options=(
+        Option(value="each", label="Each post", hint="One email for every new post"),
+        Option(value="daily", label="Daily", hint="One email with the day's posts"),
+        Option(value="weekly", label="Weekly", hint="One email with the week's posts"),
+        Option(value="monthly", label="Monthly", hint="One email with the month's posts"),
+    ),
+)
+APPROVAL: Final = Field(
+    setting="APPROVAL",
+    label="Before an issue goes out",
+    kind=Kind.CHOICE,
+    options=(
+        Option(value="manual", label="I approve each one", hint="Nothing is sent until you say so"),
+        Option(
+            value="auto",
+            label="It goes by itself unless I stop it",
+            hint="You are told by mail when it will go, with a link to stop it",
+        ),
+    ),
+)
+TRANSPORT: Final = Field(
+    setting="TRANSPORT",
+    label="How mail is sent",
+    kind=Kind.CHOICE,
+    options=(
+        Option(
+            value="outbox",
+            label="Into a folder on this computer",
+            hint="To try things out: nothing leaves, every message becomes a file",
+        ),
+        Option(
+            value="smtp", label="Through a mail account or relay", hint="Gmail, Brevo, Amazon SES, … (SMTP)"
+        ),
+        Option(value="sendgrid", label="Through SendGrid", hint="With an API key"),
+    ),
+)
+SMTP: Final = Field(setting="SMTP_URL", label="Mail account", kind=Kind.SMTP, only="smtp")
+RATE: Final = Field(
+    setting="RATE",
+    label="At most",
+    hint="Gentle at first; your provider's limit is the most.",
+    example="60/minute, 500/day",
+    only="smtp",
+)
+SENDGRID_KEY: Final = Field(
+    setting="SENDGRID_API_KEY",
+    label="API key",
+    kind=Kind.SECRET,
+    hint="With the right to send mail. It is stored encrypted.",
+    only="sendgrid",
+)
+SENDGRID_REGION: Final = Field(
+    setting="SENDGRID_REGION",
+    label="Region",
+    kind=Kind.CHOICE,
+    options=(Option(value="global", label="Global"), Option(value="eu", label="European Union")),
+    only="sendgrid",
+)
+BASE_URL: Final = Field(
+    setting="BASE_URL",
+    label="Public address of this installation",
+    kind=Kind.URL,
+    hint="Unsubscribe links in every email begin with it, so it must be reachable from anywhere.",
+    example="https://news.example.org",
+)
+
+NEWSLETTER: Final = Section(
+    key="newsletter",
+    title="Newsletter",
+    fields=(
+        TITLE,
+        FROM,
+        Field(setting="REPLY_TO", label="Replies go to", kind=Kind.EMAIL, hint="Empty: to the From address."),
+        Field(
+            setting="AUTHOR_EMAIL",
+            label="You are told at",
+            kind=Kind.EMAIL,
+            hint="Of drafts that wait and of problems. Empty: at the From address.",
+        ),
+        POSTAL_ADDRESS,
+        DISCLAIMER,
+        Field(setting="LANGUAGE", label="Language", example="en, de, es, fr, ar"),
+        Field(setting="TIMEZONE", label="Time zone", example="Europe/Madrid"),
+    ),
+)
+RHYTHM: Final = Section(
+    key="rhythm",
+    title="Rhythm",
+    fields=(
+        CADENCE,
+        APPROVAL,
+        Field(
+            setting="SEND_WINDOW",
+            label="Send only between",
+            hint="In your time zone. Empty: at any time.",
+            example="08:00-20:00",
+        ),
+        Field(
+            setting="SETTLE",
+            label="Wait for your corrections",
+            hint="A new post waits this long, so that a typo mended at once never reaches a mailbox.",
+            example="10 minutes",
+        ),
+        Field(
+            setting="FLOOD",
+            label="More new posts at once than this are held",
+            hint="A blog that moved can look like a hundred new posts. Held posts wait for you.",
+        ),
+    ),
+)
+SENDING: Final = Section(
+    key="sending",
+    title="Sending",
+    fields=(TRANSPORT, SMTP, RATE, SENDGRID_KEY, SENDGRID_REGION, BASE_URL),
+)
+
+SETUP_NEWSLETTER: Final = Section(
+    key="newsletter", title="The newsletter", fields=(TITLE, FROM, POSTAL_ADDRESS, DISCLAIMER)
+)
+SETUP_SENDING: Final = Section(
+    key="sending", title="Sending", fields=(TRANSPORT, SMTP, RATE, SENDGRID_KEY, SENDGRID_REGION)
+)
+SETUP_RHYTHM: Final = Section(key="rhythm", title="Rhythm", fields=(CADENCE, APPROVAL))
+
+
+def look(themes: Sequence[str]) -> Section:
+    """How the email looks, among the themes that are there."""
+    options = tuple(Option(value=theme, label=theme.replace("_", " ").capitalize()) for theme in themes)
+    return Section(
+        key="look",
+        title="Look",
+        fields=(Field(setting="THEME", label="Theme", kind=Kind.CHOICE, options=options),),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """What a known relay wants typed. ``rate`` is its free daily limit where that is known for sure."""
+
+    name: str
+    host: str
+    port: int = 587
+    user: str = ""
+    rate: str = ""
+    note: str
+
+
+PRESETS: Final[Mapping[str, Preset]] = {
+    "gmail": Preset(
+        name="Gmail",
+        host="smtp.gmail.com",
+        rate="500/day",
+        note="The user is your whole Gmail address. The password is an app password of 16 letters, made in "
+        "your Google account under Security once 2-Step Verification is on. Personal accounts may send 500 "
+        "messages a day.",
+    ),
+    "brevo": Preset(
+        name="Brevo",
+        host="smtp-relay.brevo.com",
+        note="User and password are the SMTP login and SMTP key that Brevo shows under SMTP & API, not those "
+        "of your account.",
+    ),
+    "ses": Preset(
+        name="Amazon SES",
+        host="email-smtp.us-east-1.amazonaws.com",
+        note="Replace us-east-1 by your region. SES has SMTP credentials of its own, made in its console.",
+    ),
+    "postmark": Preset(
+        name="Postmark",
+        host="smtp-broadcasts.postmarkapp.com",
+        note="User and password are the access key and secret key of a broadcast stream: newsletters may not "
+        "go through a transactional one.",
+    ),
+    "mailgun": Preset(
+        name="Mailgun",
+        host="smtp.mailgun.org",
+        note="User and password are the SMTP credentials of your sending domain. In the EU region the "
+        "server is smtp.eu.mailgun.org.",
+    ),
+}
