@@ -213,6 +213,14 @@ class Settings(BaseModel):
         "", description="Another address of SendGrid's API, for tests."
     )
     sendgrid_region: Literal["global", "eu"] = Field("global", description="SendGrid's region.")
+    sendgrid_webhook_key: Line = Field(
+        "", description="The key with which SendGrid's events are verified, as SendGrid shows it."
+    )
+    bounce_url: SecretStr = Field(
+        SecretStr(""),
+        description="Where bounces come back: imaps://user:password@host/INBOX?address=bounces@your.domain, "
+        "or maildir:///path?address=….",
+    )
     allow_private_addresses: bool = Field(
         False, description="Let feeds and pictures be fetched from private addresses (intranets, tests)."
     )

@@ -1,9 +1,59 @@
-"""Learning, put together."""
+"""Learning, put together: bounces that came as mail, and everything taken in since, applied once."""
 
 from __future__ import annotations
 
+import secrets
+from datetime import timedelta
+from typing import Final
+
+from newsletter.config import Settings
+from newsletter.errors import ConfigError, Invalid
+from newsletter.learn import apply_events as apply_taken_in
+from newsletter.learn import dsn, mailbox, sendgrid, take_in
 from newsletter.tools import Tools
+
+MAILBOX_EVERY: Final = timedelta(minutes=1)
 
 
 def apply_events(tools: Tools) -> dict[str, int]:
-    return {}
+    """Fetches bounces where a mailbox is set, then applies what is known; how many of each kind."""
+    settings = tools.settings()
+    if settings.bounce_url.get_secret_value():
+        _fetch_bounces(tools, settings)
+    return apply_taken_in(tools.begin, tools.clock)
+
+
+def take_sendgrid(tools: Tools, raw: bytes, *, signature: str, timestamp: str) -> int:
+    """Keeps the events of one webhook request; how many were new. They are applied at the next turn.
+
+    Raises ConfigError where no verification key is set, Invalid for what SendGrid did not sign.
+    """
+    text = tools.settings().sendgrid_webhook_key
+    if not text:
+        raise ConfigError(
+            "SendGrid's events are refused: no verification key is set.",
+            hint="newsletter settings set SENDGRID_WEBHOOK_KEY … (SendGrid shows it beside the webhook)",
+        )
+    if not sendgrid.genuine(raw, signature=signature, timestamp=timestamp, key=sendgrid.public_key(text)):
+        raise Invalid("These events were not signed by SendGrid.")
+    now = tools.clock()
+    events = sendgrid.parse(raw, now)
+    with tools.begin() as unit:
+        return take_in(unit, events, now)
+
+
+def _fetch_bounces(tools: Tools, settings: Settings) -> None:
+    """One process at a time, once a minute: the lease is never given back, it runs out."""
+    with tools.begin() as unit:
+        if not unit.leases.take("bounces", secrets.token_hex(8), now=tools.clock(), length=MAILBOX_EVERY):
+            return
+    key = tools.message_key
+
+    def take(raw: bytes) -> None:
+        now = tools.clock()
+        events = dsn.parse(raw, key=key, now=now)
+        if events:
+            with tools.begin() as unit:
+                take_in(unit, events, now)
+
+    mailbox.fetch(settings.bounce_url.get_secret_value(), take)

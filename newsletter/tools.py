@@ -28,6 +28,7 @@ class Tools:
     settings: Callable[[], Settings]  #: as they are now: the author may change them at any time
     clock: Callable[[], datetime]
     keys: Keys
+    message_key: bytes  #: seals Message-IDs and return paths
     fixed: Mapping[str, str]  #: settings that the environment fixes
     http: Callable[[Settings], HttpClient]
     parser: Parser

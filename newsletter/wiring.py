@@ -8,11 +8,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from dotenv import dotenv_values
 
-from newsletter import config, pipeline
+from newsletter import config, learning, pipeline
 from newsletter.compose import Compiler, Themes
 from newsletter.config import Settings
 from newsletter.desk import Desk
@@ -20,8 +21,10 @@ from newsletter.doors import Doors
 from newsletter.errors import ConfigError, RequestFailed
 from newsletter.guard.http import HttpClient
 from newsletter.keys import Keys
+from newsletter.learn.mailbox import return_address
 from newsletter.links import Links
 from newsletter.logs import start_logging
+from newsletter.model.identity import return_path
 from newsletter.model.publication import Newsletter
 from newsletter.pipeline import ALL, Budget, Step, Turned
 from newsletter.poll.parser import Parser
@@ -45,6 +48,7 @@ class House:
         self._keys = Keys.parse(boot.secret_key.get_secret_value())
         self.store = Store(Database(boot.database_url), subscriber_keys=self._keys.derive("suppressions"))
         self.tokens = Tokens(self._keys.derive("links"))
+        self._message_key = self._keys.derive("message ids")[0]
         self._http: dict[bool, HttpClient] = {}
         self._lock = threading.Lock()
         self._parser = Parser()
@@ -56,6 +60,7 @@ class House:
             clock=now,
             keys=self._keys,
             fixed=fixed,
+            message_key=self._message_key,
             http=self._client,
             parser=self._parser,
             compiler=self._compiler,
@@ -82,6 +87,10 @@ class House:
 
     def turn(self, steps: Collection[Step] = ALL, budget: Budget | None = None) -> Turned:
         return pipeline.turn(self.tools, steps, budget)
+
+    def take_sendgrid(self, raw: bytes, *, signature: str, timestamp: str) -> int:
+        """See :func:`newsletter.learning.take_sendgrid`."""
+        return learning.take_sendgrid(self.tools, raw, signature=signature, timestamp=timestamp)
 
     def author_issue(self, token: str) -> int:
         """The issue of an author's signed link. Raises BadToken."""
@@ -122,15 +131,15 @@ class House:
         return Links(
             base_url=settings.public_url,
             tokens=self.tokens,
-            message_key=self._keys.derive("message ids")[0],
+            message_key=self._message_key,
             host=settings.newsletter.host,
         )
 
     def _transport(self, settings: Settings) -> Transport:
-        return transport(settings)
+        return transport(settings, message_key=self._message_key)
 
 
-def transport(settings: Settings) -> Transport:
+def transport(settings: Settings, *, message_key: bytes) -> Transport:
     """How mail is sent. Raises ConfigError where what it needs is not set."""
     if settings.transport == "smtp":
         url = settings.smtp_url.get_secret_value()
@@ -139,7 +148,14 @@ def transport(settings: Settings) -> Transport:
                 "SMTP is chosen, but its address is not set.",
                 hint="newsletter settings set SMTP_URL smtp://user:password@host:587",
             )
-        return Smtp(relay_of(url), connections=settings.smtp_connections)
+        bounces = settings.bounce_url.get_secret_value()
+        return Smtp(
+            relay_of(url),
+            connections=settings.smtp_connections,
+            return_path=partial(return_path, secret=message_key, address=return_address(bounces))
+            if bounces
+            else None,
+        )
     if settings.transport == "sendgrid":
         key = settings.sendgrid_api_key.get_secret_value()
         if not key:

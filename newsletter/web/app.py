@@ -20,6 +20,7 @@ from newsletter.web import archive, author
 from newsletter.web.assets import Assets
 from newsletter.web.doors import SignInNeeded, Throttle, cookie_of
 from newsletter.web.front import front_of
+from newsletter.web.hooks import sendgrid
 from newsletter.web.pages import Pages, then
 from newsletter.web.public import OPEN_PREFIXES, public_router
 from newsletter.web.security import Guard
@@ -67,6 +68,7 @@ ROUTERS: Final = (
     settings.router,
     author.router,
     archive.router,
+    sendgrid.router,
 )
 
 

@@ -26,10 +26,8 @@ class NoticeQueue(Protocol):
 
 
 class Ledger(Protocol):
-    def learned(
-        self, issue_id: int, subscriber_id: int, now: datetime, *, flag: DeliveryFlag = DeliveryFlag.NONE
-    ) -> bool:
-        """Counts the flag on that delivery; False where there is none."""
+    def flag(self, issue_id: int, subscriber_id: int, flag: DeliveryFlag) -> None:
+        """Counts the flag on that delivery, where there is one."""
         ...
 
     def of_subscriber(self, subscriber_id: int, *, limit: int = 50) -> Sequence[Delivery]:

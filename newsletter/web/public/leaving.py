@@ -55,7 +55,7 @@ def leaving(front: Front, pages: PublicPages) -> APIRouter:
         with front.begin() as unit:
             fresh = unit.subscribers.unsubscribe(subscriber_id, now)
             if fresh and issue_id:
-                unit.deliveries.learned(issue_id, subscriber_id, now, flag=DeliveryFlag.UNSUBSCRIBED)
+                unit.deliveries.flag(issue_id, subscriber_id, DeliveryFlag.UNSUBSCRIBED)
             person = unit.subscribers.find(subscriber_id)
         # Only whoever just did it may take it back: a later visit comes from anybody who has the mail.
         undo = (

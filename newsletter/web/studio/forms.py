@@ -20,6 +20,10 @@ from newsletter.web.studio.fields import Field, Kind, Section
 _NOT_IN_A_NAME: Final = frozenset('<>"\\,;:@()[]')
 """They would have to be quoted in a mail header (RFC 5322 section 3.2.3)."""
 
+_IN_EVERY_EMAIL: Final = frozenset(
+    "TITLE FROM REPLY_TO POSTAL_ADDRESS DISCLAIMER LANGUAGE TIMEZONE THEME BASE_URL".split()
+)
+
 
 async def typed_form(request: Request) -> dict[str, str]:
     """What was typed into a form, by field name; files are ignored."""
@@ -66,7 +70,7 @@ def save(desk: Desk, section: Section, typed: Mapping[str, str]) -> dict[str, st
             value = _typed_value(field, typed)
             if value is not None and (known.secret or value != known.value):
                 desk.set_setting(field.setting, value)
-                changed = True
+                changed = changed or field.setting in _IN_EVERY_EMAIL
         except Invalid as problem:
             problems[field.setting] = str(problem)
     if changed:
@@ -75,7 +79,7 @@ def save(desk: Desk, section: Section, typed: Mapping[str, str]) -> dict[str, st
 
 
 def _compose_again(desk: Desk) -> None:
-    """Sender, address and look are part of every email, so waiting drafts and their checklists follow."""
+    """Waiting drafts and their checklists follow what is in every email."""
     for shown in desk.issues(state=IssueState.DRAFT):
         desk.edit_issue(shown.issue.id)
 

@@ -1,0 +1,1 @@
+"""Where providers tell us later what became of our mail."""
