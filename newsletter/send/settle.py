@@ -28,7 +28,7 @@ def settle(outcome: Outcome, tries: int, now: datetime) -> Settled:
     """``tries`` counts the refusals before this one. An unsent delivery is as if never tried."""
     who = outcome.key.number
     if outcome.verdict is Verdict.ACCEPTED:
-        return Settled(subscriber_id=who, state=DeliveryState.ACCEPTED)
+        return Settled(subscriber_id=who, state=DeliveryState.ACCEPTED, tries=tries)
     if outcome.verdict is Verdict.UNSENT:
         return Settled(subscriber_id=who, state=DeliveryState.PENDING, tries=tries)
     if outcome.verdict is Verdict.UNKNOWN:

@@ -30,7 +30,8 @@ _QUOTED: Final = tuple(
     chr(byte) if byte in _SAFE or byte in b" \t" else f"={byte:02X}" for byte in range(256)
 )
 _FENCE: Final = b"=\r\n"
-_PLAIN: Final = bytes(sorted(_SAFE - {0x2E, 0x46}))  # neither "." nor "F" ("From ") at a line's start
+_PLAIN: Final = bytes(sorted(_SAFE | {0x20}))
+_NOT_FIRST: Final = b".F "  # a dot would be stuffed, "From " quoted, and a space is rarely meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,9 @@ class Spliced:
 def quoted_value(text: str) -> bytes:
     """A value on lines of its own, the last of them fenced."""
     raw = text.encode()
-    if len(raw) <= _WIDTH and raw[:1] and raw[0] in _PLAIN and not raw.translate(None, _PLAIN + b".F"):
-        return raw + _FENCE
+    if 0 < len(raw) <= _WIDTH and raw[0] not in _NOT_FIRST and not raw.translate(None, _PLAIN):
+        if raw[-1] != 0x20:
+            return raw + _FENCE
     line = raw.replace(b"\r", b" ").replace(b"\n", b" ")
     return b"=\r\n".join(_lines(line)) + _FENCE
 

@@ -11,10 +11,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, func, select, text, update
 
 from newsletter.errors import NotFound
-from newsletter.model.delivery import Claimed, Delivery, DeliveryFlag, DeliveryState, Settled, states_before
+from newsletter.model.delivery import (
+    Claimed,
+    Delivery,
+    DeliveryFlag,
+    DeliveryState,
+    Settled,
+    move_delivery,
+    states_before,
+)
 from newsletter.model.issue import IssueState
 from newsletter.model.receipt import Receipt
 from newsletter.model.times import maybe_from_ms, maybe_ms, to_ms
@@ -26,6 +34,38 @@ _OPEN: Final = (_S.PENDING, _S.CLAIMED, _S.SUBMITTING, _S.RETRY_WAIT)
 _TAKEN: Final = (*_OPEN, _S.ACCEPTED, _S.UNKNOWN)  #: they have, or may yet get, what it carries
 _LOCK_KEY: Final = 0x6175_6469  # "audi": PostgreSQL advisory locks are numbers
 _ON_RECOVERY: Final = "The program stopped while this message was being handed over."
+
+_d = deliveries.c
+
+# The statements of every window of a send, built once: building one costs more than running it.
+_RENEW: Final = (
+    update(attempts)
+    .where(attempts.c.id == bindparam("attempt"), attempts.c.closed_at.is_(None))
+    .values(lease_until=bindparam("until"))
+)
+_MARK: Final = (
+    update(deliveries)
+    .where(
+        _d.issue_id == bindparam("issue"),
+        _d.subscriber_id.in_(bindparam("ids", expanding=True)),
+        _d.attempt_id == bindparam("attempt"),
+        _d.state == _S.CLAIMED.value,
+        exists().where(issues.c.id == bindparam("issue"), issues.c.state == IssueState.SENDING.value),
+    )
+    .values(state=_S.SUBMITTING.value)
+    .returning(_d.subscriber_id)
+)
+_SETTLE: Final = (
+    update(deliveries)
+    .where(
+        _d.issue_id == bindparam("issue"),
+        _d.subscriber_id.in_(bindparam("ids", expanding=True)),
+        _d.attempt_id == bindparam("attempt"),
+        _d.state == bindparam("before"),
+    )
+    .values(state=bindparam("to"), attempt_id=bindparam("holder"))
+    .returning(_d.subscriber_id)
+)
 
 
 class Deliveries:
@@ -105,11 +145,7 @@ class Deliveries:
 
     def renew(self, attempt_id: int, lease_until: datetime) -> bool:
         """Prolongs a lease; False where the attempt was taken over or closed."""
-        changed = self._conn.execute(
-            update(attempts)
-            .where(attempts.c.id == attempt_id, attempts.c.closed_at.is_(None))
-            .values(lease_until=to_ms(lease_until))
-        )
+        changed = self._conn.execute(_RENEW, {"attempt": attempt_id, "until": to_ms(lease_until)})
         return changed.rowcount == 1
 
     def close_attempt(self, attempt_id: int, now: datetime) -> None:
@@ -177,23 +213,10 @@ class Deliveries:
         """
         if not self.renew(attempt_id, lease_until):
             return None
-        sending = exists().where(issues.c.id == issue_id, issues.c.state == IssueState.SENDING.value)
         marked: set[int] = set()
         for part in chunks(subscriber_ids):
-            marked.update(
-                self._conn.scalars(
-                    update(deliveries)
-                    .where(
-                        deliveries.c.issue_id == issue_id,
-                        deliveries.c.subscriber_id.in_(part),
-                        deliveries.c.attempt_id == attempt_id,
-                        deliveries.c.state == _S.CLAIMED.value,
-                        sending,
-                    )
-                    .values(state=_S.SUBMITTING.value)
-                    .returning(deliveries.c.subscriber_id)
-                )
-            )
+            given = {"issue": issue_id, "attempt": attempt_id, "ids": part}
+            marked.update(self._conn.scalars(_MARK, given))
         return marked
 
     def settle(self, issue_id: int, attempt_id: int, settled: Sequence[Settled], now: datetime) -> None:
@@ -206,21 +229,37 @@ class Deliveries:
         for one in settled:
             by_state.setdefault(one.state, []).append(one)
         for state, group in by_state.items():
-            before = [_S.SUBMITTING, _S.UNKNOWN] if state is _S.ACCEPTED else [_S.SUBMITTING]
-            moved = self._move(
-                issue_id,
-                [one.subscriber_id for one in group],
-                state,
-                attempt_id=0 if state is _S.PENDING else attempt_id,
-                before=before,
-                fence=attempt_id,
-            )
+            ids = [one.subscriber_id for one in group]
+            moved = self._settle(issue_id, attempt_id, ids, _S.SUBMITTING, state)
             if state is _S.ACCEPTED:
-                self._forget(issue_id, sorted(moved))
-            elif state is _S.PENDING:
-                continue
-            else:
+                late = [who for who in ids if who not in moved]
+                if late:
+                    late = sorted(self._settle(issue_id, attempt_id, late, _S.UNKNOWN, state))
+                self._forget(issue_id, late + [one.subscriber_id for one in group if one.tries])
+            elif state is not _S.PENDING:
                 self._remark(issue_id, [one for one in group if one.subscriber_id in moved], now)
+
+    def _settle(
+        self,
+        issue_id: int,
+        attempt_id: int,
+        subscriber_ids: Sequence[int],
+        before: DeliveryState,
+        to: DeliveryState,
+    ) -> set[int]:
+        """Moves rows that this attempt holds; returns those that were in ``before``."""
+        move_delivery(before, to)
+        moved: set[int] = set()
+        given = {
+            "issue": issue_id,
+            "attempt": attempt_id,
+            "before": before.value,
+            "to": to.value,
+            "holder": 0 if to is _S.PENDING else attempt_id,
+        }
+        for part in chunks(subscriber_ids):
+            moved.update(self._conn.scalars(_SETTLE, {**given, "ids": part}))
+        return moved
 
     def release(self, attempt_id: int) -> int:
         """Gives back what the attempt claimed and never began."""
@@ -478,7 +517,6 @@ class Deliveries:
         *,
         attempt_id: int | None = None,
         before: Sequence[DeliveryState] = (),
-        fence: int | None = None,
     ) -> set[int]:
         """Moves these rows, where they are in a state that allows it; returns those that moved."""
         allowed = [state.value for state in states_before(to) if not before or state in before]
@@ -492,8 +530,6 @@ class Deliveries:
                 deliveries.c.subscriber_id.in_(part),
                 deliveries.c.state.in_(allowed),
             ]
-            if fence is not None:
-                where.append(deliveries.c.attempt_id == fence)
             moved.update(
                 self._conn.scalars(
                     update(deliveries).where(*where).values(**values).returning(deliveries.c.subscriber_id)

@@ -110,7 +110,7 @@ def test_a_provider_may_ask_for_longer_but_not_for_sooner() -> None:
 @pytest.mark.parametrize(
     ("verdict", "state", "tries"),
     [
-        (Verdict.ACCEPTED, DeliveryState.ACCEPTED, 0),
+        (Verdict.ACCEPTED, DeliveryState.ACCEPTED, 3),
         (Verdict.UNSENT, DeliveryState.PENDING, 3),
         (Verdict.UNKNOWN, DeliveryState.UNKNOWN, 4),
         (Verdict.FAILED, DeliveryState.FAILED, 4),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -154,11 +155,17 @@ def test_one_connection_needs_one_greeting_for_all_its_messages() -> None:
         assert sink.verbs[:31] == ["EHLO", *["MAIL", "RCPT", "DATA"] * 10]
 
 
-def test_many_connections_deliver_each_message_once() -> None:
-    with FaultySink() as sink:
-        envelopes = [envelope(number) for number in range(1, 301)]
+def slow(step: Step) -> str | None:
+    if step.verb == "DOT":
+        time.sleep(0.02)
+    return None
+
+
+def test_a_slow_server_gets_many_connections_and_each_message_once() -> None:
+    with FaultySink(fault=slow) as sink:
+        envelopes = [envelope(number) for number in range(1, 201)]
         outcomes = send(smtp(sink, connections=8), envelopes)
-        assert len(outcomes) == 300
+        assert len(outcomes) == 200
         assert sorted(sink.recipients) == sorted(one.to for one in envelopes)
         assert 1 < sink.connections <= 8
 
@@ -180,11 +187,14 @@ def test_a_quota_stops_everything_and_burns_no_delivery() -> None:
 
 def test_a_server_that_takes_one_connection_only_gets_everything_over_one() -> None:
     def fault(step: Step) -> str | None:
-        return "421 4.7.0 too many connections" if step.verb == "GREET" and step.connection > 1 else None
+        if step.verb == "GREET" and step.connection > 1:
+            return "421 4.7.0 too many connections"
+        return slow(step)
 
     with FaultySink(fault=fault) as sink:
         outcomes = send(smtp(sink, connections=4), ten())
         assert set(verdicts(outcomes).values()) == {Verdict.ACCEPTED}
+        assert sink.connections == 2
 
 
 @pytest.mark.parametrize(

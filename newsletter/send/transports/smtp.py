@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -24,13 +25,15 @@ _STEP: Final = 16  # envelopes are pulled by so many, since each pull is a commi
 _IDLE_S: Final = 20.0  # an idle connection is asked whether it still lives
 _PER_CONNECTION: Final = 100
 _MOST_BREAKS: Final = 2
+_SLOW_S: Final = 0.008  # a relay that takes longer over a message gains from a further connection
 
 _Jobs = SimpleQueue[Job | None]
-_Results = SimpleQueue[Outcome | TransportProblem]
+_Results = SimpleQueue[Outcome | TransportProblem | float]
+"""Outcomes, a connection's last words, and how many seconds the relay took over a message."""
 
 
 class Smtp:
-    """Hands messages to a relay over at most ``connections`` connections.
+    """Hands messages to a relay over at most ``connections`` connections, as many as it gains from.
 
     ``return_path`` gives the envelope sender of each message (VERP); without it, it is the letter's From.
     ``per_connection`` messages go over one connection before it is closed, since relays close longer ones.
@@ -89,7 +92,7 @@ class Smtp:
                             results.put(job)
                             continue
                         jobs.put(job)
-                        if working < min(most, flying):
+                        if not working:
                             threads.append(self._start(jobs, results))
                             working += 1
                 if not flying:
@@ -98,6 +101,12 @@ class Smtp:
                 if isinstance(result, Outcome):
                     flying -= 1
                     yield result
+                    continue
+                if isinstance(result, float):
+                    # Threads that wait for nothing but each other only slow a quick relay down.
+                    if result > _SLOW_S and working < most and not jobs.empty():
+                        threads.append(self._start(jobs, results))
+                        working += 1
                     continue
                 working -= 1
                 most = max(1, working)  # a relay that is busy gets no further connection
@@ -178,10 +187,12 @@ class Smtp:
                 return None
             return nxt
 
+        began = time.monotonic()
         try:
             phase, reply, announced = session.transact(job, following)
         except Broken as broken:
             return self._broke(session, job, broken, results), None
+        results.put(time.monotonic() - began)
         problem = self._judge(job, phase, reply, results)
         if problem is not None:
             session.close()
