@@ -1,4 +1,4 @@
-"""Looks at feeds and stores what that means: posts and validators in one transaction (invariant 4).
+"""Looks at feeds, several at a time, and has what that means filed.
 
 Looking happens outside any transaction; comparing and storing happen inside one, under the feed's lease.
 """
@@ -9,74 +9,28 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from random import random
-from typing import Protocol
 
-from newsletter.detect import detect, names_of
-from newsletter.errors import Conflict
-from newsletter.model.changes import Changes, Known, Names, NewPost, Sighting
+import structlog
+
+from newsletter.detect import names_of
+from newsletter.errors import Conflict, StoreProblem
+from newsletter.filing import Polled, Work, file_look
 from newsletter.model.entry import FeedDocument
-from newsletter.model.feed import Feed, FeedState, Poll, PollResult, Validators
+from newsletter.model.feed import Feed, PollResult
 from newsletter.model.policy import PollPolicy
-from newsletter.model.post import Post, PostState
-from newsletter.poll import paging, redirects, schedule
+from newsletter.poll import paging
 from newsletter.poll.fulltext import full_text, has_fulltext
 from newsletter.poll.look import Look, look, read_page
 from newsletter.poll.ports import Http, Parse
 
+__all__ = ["Polled", "poll_due", "poll_feed"]
+
 LEASE = timedelta(minutes=5)
 AT_ONCE = 8  #: feeds looked at together
-
-
-class FeedStore(Protocol):
-    def get(self, feed_id: int) -> Feed: ...
-    def by_url(self, url: str) -> Feed | None: ...
-    def claim_due(self, now: datetime, *, lease: timedelta, token: str, limit: int) -> Sequence[Feed]: ...
-    def claim(self, feed_id: int, now: datetime, *, lease: timedelta, token: str) -> Feed | None: ...
-    def holds(self, feed_id: int, token: str) -> bool: ...
-    def save_poll(self, feed: Feed, poll: Poll) -> None: ...
-
-
-class PostStore(Protocol):
-    def known_raws(self, feed_id: int) -> frozenset[str]: ...
-    def known(self, feed_id: int, names: Names) -> Known: ...
-    def add(self, feed_id: int, new: Sequence[NewPost], now: datetime) -> Sequence[int]: ...
-    def see(self, feed_id: int, seen: Sequence[Sighting], by_bytes: Sequence[str], now: datetime) -> None: ...
-    def move(self, post_id: int, to: PostState, reason: str, now: datetime) -> Post: ...
-    def next_settled(self, feed_id: int) -> datetime | None: ...
-    def cut_off(self, feed_id: int) -> Sequence[Post]: ...
-    def replace_text(self, post_id: int, html: str, now: datetime) -> None: ...
-    def publication_times(self, feed_id: int, *, limit: int = 20) -> Sequence[datetime]: ...
-
-
-class IntakeUnit(Protocol):
-    @property
-    def feeds(self) -> FeedStore: ...
-    @property
-    def posts(self) -> PostStore: ...
-
-
-Work = Callable[[], AbstractContextManager[IntakeUnit]]
 Clock = Callable[[], datetime]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Polled:
-    """What one poll of one feed came to. Tuples hold ids of posts."""
-
-    feed_id: int
-    result: PollResult
-    new: tuple[int, ...] = ()  #: will be mailed unless the author stops them
-    edited: tuple[int, ...] = ()  #: known posts whose text changed, or that came back
-    held: tuple[int, ...] = ()  #: wait for the author
-    gone: tuple[int, ...] = ()  #: were deleted before they were mailed
-    baseline: int = 0  #: posts that were already there
-    problem: str = ""
-    next_poll_at: datetime | None = None
-    next_poll_reason: str = ""
+log = structlog.get_logger(__name__)
 
 
 def poll_due(
@@ -136,27 +90,38 @@ def _start(
 
 
 def _visit(work: Work, feed: Feed, known: frozenset[str], http: Http, parser: Parse, now: datetime) -> Look:
-    """Looks at a feed; where nothing in it is known although we know its posts, at its older pages too.
+    """Looks at a feed, and at its older pages where there is a gap. Raises StoreProblem."""
+    try:
+        seen = look(feed, known, http=http, parser=parser, now=now)
+        if seen.document is None or feed.baseline_at is None:
+            return seen
+        return replace(seen, document=_without_gap(work, feed, seen.document, http, parser, now))
+    except StoreProblem:
+        raise
+    except Exception:
+        return _our_fault(feed)
+
+
+def _without_gap(
+    work: Work, feed: Feed, document: FeedDocument, http: Http, parser: Parse, now: datetime
+) -> FeedDocument:
+    """Where nothing in a document is known although we know the feed's posts, its older pages are added.
 
     Posts that came and went between two visits are found there. Ends at the first page with a known post.
     """
-    seen = look(feed, known, http=http, parser=parser, now=now)
-    document = seen.document
-    if document is None or feed.baseline_at is None:
-        return seen
     url = feed.url
     for number in range(2, paging.PAGES + 1):
         last_known = _last_known(work, feed.id, document)
         if last_known is not None:
             # What stands below it was there before us, or before the feed showed so many.
             kept = document.entries[: last_known + 1] if number > 2 else document.entries
-            return replace(seen, document=replace(document, entries=kept))
+            return replace(document, entries=kept)
         url = paging.older_page(url, document, number=number, entries=len(document.entries))
         older = read_page(url, http=http, parser=parser, now=now) if url else None
         if older is None or not older.entries:
             break
         document = paging.join(document, older)
-    return replace(seen, document=document)
+    return document
 
 
 def _last_known(work: Work, feed_id: int, document: FeedDocument) -> int | None:
@@ -194,143 +159,35 @@ def _store(
 ) -> list[Polled]:
     """Stores looks: those that brought a document each in a transaction of its own, the others together."""
     plain = [item for item in looks if item[1].document is None]
-    groups = [[item] for item in looks if item[1].document is not None] + ([plain] if plain else [])
-    polled = []
-    for group in groups:
-        with work() as unit:
-            for feed, seen in group:
-                if unit.feeds.holds(feed.id, token):
-                    polled.append(_finish(unit, feed.id, seen, policy, now))
+    polled = _file(work, plain, token, policy, now) if plain else []
+    for feed, seen in looks:
+        if seen.document is None:
+            continue
+        try:
+            polled += _file(work, [(feed, seen)], token, policy, now)
+        except StoreProblem:
+            raise
+        except Exception:
+            polled += _file(work, [(feed, _our_fault(feed))], token, policy, now)
     return polled
 
 
-def _finish(unit: IntakeUnit, feed_id: int, seen: Look, policy: PollPolicy, now: datetime) -> Polled:
-    """Inside one transaction: what the look means, the posts, the validators and the next visit."""
-    feed = unit.feeds.get(feed_id)
-    polled = Polled(feed_id=feed_id, result=seen.result, problem=seen.problem)
-    feed = replace(feed, polled_at=now, problem=seen.problem)
-    if seen.document is not None:
-        polled = _compare(unit, feed, seen.document, polled, policy, now)
-        feed = _described(feed, seen.document, now)
-    if seen.result in (PollResult.READ, PollResult.UNCHANGED):
-        feed = _after_success(unit, feed, seen, policy, now)
-    else:
-        feed = _after_failure(feed, seen, now)
-    other = unit.feeds.by_url(feed.url)
-    if other is not None and other.id != feed_id:
-        feed = replace(feed, url=unit.feeds.get(feed_id).url)
-    if feed.state is not FeedState.ACTIVE:
-        feed = replace(feed, next_poll_at=None)
-    polled = replace(polled, next_poll_at=feed.next_poll_at, next_poll_reason=feed.next_poll_reason)
-    unit.feeds.save_poll(feed, _log(polled, seen, now))
-    return polled
+def _file(
+    work: Work, looks: Sequence[tuple[Feed, Look]], token: str, policy: PollPolicy, now: datetime
+) -> list[Polled]:
+    with work() as unit:
+        return [
+            file_look(unit, feed.id, seen, policy, now)
+            for feed, seen in looks
+            if unit.feeds.holds(feed.id, token)
+        ]
 
 
-def _compare(
-    unit: IntakeUnit, feed: Feed, document: FeedDocument, polled: Polled, policy: PollPolicy, now: datetime
-) -> Polled:
-    _named, names = names_of(document, feed.id)
-    known = unit.posts.known(feed.id, names)
-    changes = detect(document, known, feed=feed, policy=policy, now=now)
-    ids = unit.posts.add(feed.id, changes.new, now)
-    unit.posts.see(feed.id, changes.seen, document.known, now)
-    for post_id, reason in changes.gone:
-        unit.posts.move(post_id, PostState.GONE, reason, now)
-    return _counted(changes, ids, known, polled)
-
-
-def _counted(changes: Changes, ids: Sequence[int], known: Known, polled: Polled) -> Polled:
-    states = {post_id: item.state for post_id, item in zip(ids, changes.new, strict=True)}
-    back = [item.post_id for item in changes.seen if item.state is PostState.HELD]
-    edited = [
-        item.post_id
-        for item in changes.seen
-        if (item.entry is not None or item.state is not None)
-        and known.posts[item.post_id].state is not PostState.BASELINE
-    ]
-    return replace(
-        polled,
-        new=tuple(i for i, state in states.items() if state in (PostState.SETTLING, PostState.READY)),
-        edited=tuple(i for i in edited if i not in back),
-        held=(*(i for i, state in states.items() if state is PostState.HELD), *back),
-        gone=tuple(post_id for post_id, _reason in changes.gone),
-        baseline=sum(state is PostState.BASELINE for state in states.values()),
-    )
-
-
-def _described(feed: Feed, document: FeedDocument, now: datetime) -> Feed:
-    """The feed with what its document says of it. A document of known entries only says nothing."""
-    if document.kind:
-        feed = replace(
-            feed,
-            title=document.title or feed.title,
-            subtitle=document.subtitle,
-            site_url=document.site_url or feed.site_url,
-            language=document.language,
-            ttl_s=document.ttl_s,
-            hub_url=document.hub_url,
-            self_url=document.self_url,
-        )
-    return replace(feed, baseline_at=feed.baseline_at or now)
-
-
-def _after_success(unit: IntakeUnit, feed: Feed, seen: Look, policy: PollPolicy, now: datetime) -> Feed:
-    plan = schedule.after_success(
-        now=now,
-        policy=policy,
-        published=unit.posts.publication_times(feed.id),
-        ttl=None if feed.ttl_s is None else timedelta(seconds=feed.ttl_s),
-        max_age=seen.max_age,
-        settles_at=unit.posts.next_settled(feed.id),
-        jitter=random(),
-    )
-    feed = replace(
-        feed,
-        validators=seen.validators,
-        body_sha=seen.body_sha,
-        full_fetch_at=now if seen.status == 200 else feed.full_fetch_at,
-        failures=0,
-        problem=seen.note or (seen.document.problem if seen.document is not None else ""),
-        interval_s=round(plan.interval.total_seconds()),
-        next_poll_at=plan.at,
-        next_poll_reason=plan.reason,
-    )
-    return redirects.follow(feed, seen.permanent, now)
-
-
-def _after_failure(feed: Feed, seen: Look, now: datetime) -> Feed:
-    failures = feed.failures + 1
-    moved = redirects.fall_back(feed) if seen.status in (404, 410) else None
-    if moved is not None:
-        reason = "its old address is gone; trying the one that it used to redirect to"
-        return replace(
-            moved, failures=failures, validators=Validators(), next_poll_at=now, next_poll_reason=reason
-        )
-    if seen.result is PollResult.GONE and feed.failures:
-        reason = "it said twice that it has ended; no longer polled"
-        return replace(feed, failures=failures, state=FeedState.PAUSED, next_poll_reason=reason)
-    plan = (
-        schedule.after_gone(now=now)
-        if seen.result is PollResult.GONE
-        else schedule.after_failure(now=now, failures=failures, retry_after=seen.retry_after, jitter=random())
-    )
-    return replace(feed, failures=failures, next_poll_at=plan.at, next_poll_reason=plan.reason)
-
-
-def _log(polled: Polled, seen: Look, now: datetime) -> Poll:
-    document = seen.document
-    return Poll(
-        feed_id=polled.feed_id,
-        at=now,
-        result=polled.result,
-        status=seen.status,
-        size=seen.size,
-        entries=len(document.entries) + len(document.known) if document is not None else 0,
-        new=len(polled.new),
-        edited=len(polled.edited),
-        held=len(polled.held),
-        elapsed_ms=seen.elapsed_ms,
-        problem=seen.problem,
-        next_poll_at=polled.next_poll_at,
-        next_poll_reason=polled.next_poll_reason,
+def _our_fault(feed: Feed) -> Look:
+    """What becomes of a feed on which our own code stumbled: its trouble alone (invariant 12)."""
+    log.exception("a feed could not be handled", feed=feed.id)
+    return Look(
+        result=PollResult.FAILED,
+        problem=f"The feed {feed.url} cannot be handled because of a fault of ours; the log says which. "
+        "Please report it.",
     )

@@ -39,44 +39,49 @@ class Content:
     url: str
     html: str
 
-    @cached_property
-    def _visible(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        text, pictures = _scan(self.html[:_HTML_LIMIT])
-        plain = _INVISIBLE.sub("", unescape(_HUGE_REFERENCE.sub("", text)))
-        return tuple(_WORD.findall(plain)), tuple(pictures)
-
     @property
     def words(self) -> tuple[str, ...]:
-        return self._visible[0]
+        return _words(_scan(self.html[:_HTML_LIMIT])[0])
 
     @property
-    def pictures(self) -> tuple[str, ...]:
-        """File names of its pictures: hosts, sizes and signatures in their URLs change by themselves."""
-        return self._visible[1]
-
-    @cached_property
     def sha(self) -> str:
-        """Changes when, and only when, a reader would see a difference."""
-        return _sha(
-            " ".join(self.title.split()), canonical_link(self.url), " ".join(self.words), *self.pictures
-        )
+        """Changes when, and only when, a reader would see a difference.
+
+        Of pictures only the file names count: hosts, sizes and signatures in their URLs change by themselves.
+        """
+        return self._hashes[0]
 
     @property
     def text_sha(self) -> str:
         """The hash of a text long enough to be nobody else's; "" for a shorter one."""
-        return _sha(" ".join(self.words).casefold()) if len(self.words) >= TEXT_WORDS else ""
+        return self._hashes[1]
+
+    @cached_property
+    def _hashes(self) -> tuple[str, str]:
+        # Only these are kept: the words of a feed of thousands of posts would fill the memory.
+        text, pictures = _scan(self.html[:_HTML_LIMIT])
+        words = _words(text)
+        title = " ".join(self.title.split())
+        content = _sha(title, canonical_link(self.url), " ".join(words), *pictures)
+        return content, _sha(" ".join(words).casefold()) if len(words) >= TEXT_WORDS else ""
 
     def similarity(self, other: Content) -> float:
         """0 to 1: the share of distinct words that both have; 0 where either is too short to say."""
-        if min(len(self.words), len(other.words)) < _SIMILAR_WORDS:
+        my_words, their_words = self.words, other.words
+        if min(len(my_words), len(their_words)) < _SIMILAR_WORDS:
             return 0.0
-        mine, theirs = set(self.words), set(other.words)
+        mine, theirs = set(my_words), set(their_words)
         return len(mine & theirs) / len(mine | theirs)
 
     def is_cut_of(self, whole: Content) -> bool:
         """Whether this is the beginning of ``whole``, as in a feed that came to carry summaries only."""
-        size = len(self.words) - 3  # the last ones may be "Read more" or half a word
-        return 0 < size < len(whole.words) * 0.9 and self.words[:size] == whole.words[:size]
+        mine, theirs = self.words, whole.words
+        size = len(mine) - 3  # the last ones may be "Read more" or half a word
+        return 0 < size < len(theirs) * 0.9 and mine[:size] == theirs[:size]
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(_WORD.findall(_INVISIBLE.sub("", unescape(_HUGE_REFERENCE.sub("", text)))))
 
 
 def _scan(html: str) -> tuple[str, list[str]]:

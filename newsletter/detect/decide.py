@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from newsletter.detect.content import Content
-from newsletter.detect.identity import Match, match, names_of
+from newsletter.detect.identity import Match, Named, match
 from newsletter.model.changes import Changes, Known, NewPost, Sighting
 from newsletter.model.entry import Entry, FeedDocument
 from newsletter.model.feed import Feed
@@ -22,12 +22,19 @@ _SETTLE_AT_MOST = 6  #: settle times that corrections may keep a post waiting
 _PENDING = (PostState.SETTLING, PostState.READY, PostState.HELD)
 
 
-def detect(document: FeedDocument, known: Known, *, feed: Feed, policy: PollPolicy, now: datetime) -> Changes:
+def detect(
+    document: FeedDocument,
+    named: Sequence[Named],
+    known: Known,
+    *,
+    feed: Feed,
+    policy: PollPolicy,
+    now: datetime,
+) -> Changes:
     """Compares a document with what we know. Never touches a database, never looks at a clock.
 
-    ``known`` must answer :func:`newsletter.detect.identity.names_of` of this very document.
+    ``named`` and what ``known`` has to answer come from :func:`newsletter.detect.identity.names_of`.
     """
-    named, _names = names_of(document, feed.id)
     matches = match(named, document, known)
     unseen = [found for found in matches if found.post is None]
     seen = _sightings(matches, known, policy, now)

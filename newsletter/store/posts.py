@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, exists, func, or_, select, update
+from sqlalchemy import Connection, and_, exists, func, select, update
 
 from newsletter.errors import NotFound
 from newsletter.model.changes import Known, Names, NewPost, Sighting
 from newsletter.model.entry import Entry
-from newsletter.model.issue import IssueState
-from newsletter.model.post import Alias, AliasKind, Post, PostState, move_post
+from newsletter.model.post import Post, PostState, move_post
 from newsletter.model.times import maybe_from_ms, maybe_ms, to_ms
-from newsletter.store.sql import MANY, insert_new
-from newsletter.store.tables import aliases, issue_posts, issues, posts, revisions
+from newsletter.store.known import chunked, give_names, load_known, load_posts, post_of, unmailed
+from newsletter.store.tables import issue_posts, posts, revisions
 from subscribers.model import Cadence
 
-_TIMES = {field.name for field in fields(Post) if field.name.endswith(("_at", "_until"))}
-_UNDER_WAY = [state.value for state in (IssueState.SENDING, IssueState.PAUSED, IssueState.FINISHED)]
-_PENDING = [state.value for state in (PostState.SETTLING, PostState.READY, PostState.HELD)]
-_ONE_AT_A_TIME = 0x706F_7374  # "post": PostgreSQL advisory locks are numbers
-_RECENT = 50  #: posts of a feed's last window that are compared by their text
+_AT_ONCE = 200  #: posts inserted in one statement
 
 
 class Posts:
@@ -36,12 +30,12 @@ class Posts:
         row = self._conn.execute(select(posts).where(posts.c.id == post_id)).one_or_none()
         if row is None:
             raise NotFound(f"There is no post {post_id}.", hint="See: newsletter posts list")
-        return _post(row)
+        return post_of(row)
 
     def get_many(self, ids: Iterable[int]) -> Sequence[Post]:
         """Those that exist, in the order of ``ids``."""
         wanted = list(dict.fromkeys(ids))
-        found = {post.id: post for post in self._load(wanted, whole=True)}
+        found = {post.id: post for post in load_posts(self._conn, wanted, whole=True)}
         return [found[post_id] for post_id in wanted if post_id in found]
 
     def list(
@@ -60,7 +54,7 @@ class Posts:
             query = query.where(posts.c.feed_id == feed_id)
         if after:
             query = query.where(posts.c.id < after)
-        return [_post(row) for row in self._conn.execute(query)]
+        return [post_of(row) for row in self._conn.execute(query)]
 
     def count(self, *, state: PostState | None = None, feed_id: int | None = None) -> int:
         query = select(func.count()).select_from(posts)
@@ -91,7 +85,7 @@ class Posts:
             .where(posts.c.state == PostState.READY.value, ~placed)
             .order_by(func.coalesce(posts.c.published_at, posts.c.first_seen_at), posts.c.id)
         )
-        return [_post(row) for row in self._conn.execute(query)]
+        return [post_of(row) for row in self._conn.execute(query)]
 
     def topics(self, *, latest: int = 500) -> Sequence[str]:
         """What the latest posts are about, in alphabetical order."""
@@ -105,7 +99,7 @@ class Posts:
         query = select(posts).where(
             posts.c.state == PostState.SETTLING.value, posts.c.settle_until <= to_ms(now)
         )
-        return [_post(row) for row in self._conn.execute(query.order_by(posts.c.id))]
+        return [post_of(row) for row in self._conn.execute(query.order_by(posts.c.id))]
 
     def next_settled(self, feed_id: int) -> datetime | None:
         """When the feed's first settling post has settled; None where none settles."""
@@ -122,7 +116,7 @@ class Posts:
         query = (
             select(posts).where(posts.c.changed_at >= to_ms(moment)).order_by(posts.c.changed_at, posts.c.id)
         )
-        return [_post(row) for row in self._conn.execute(query)]
+        return [post_of(row) for row in self._conn.execute(query)]
 
     def publication_times(self, feed_id: int, *, limit: int = 20) -> Sequence[datetime]:
         """When the feed's latest posts were published (else first seen), newest first."""
@@ -138,53 +132,33 @@ class Posts:
         return frozenset(self._conn.scalars(query))
 
     def known(self, feed_id: int, names: Names) -> Known:
-        """Everything that a document with these names has to be compared with.
-
-        Documents are compared one at a time: the same post may arrive in two feeds at once.
-        """
-        if self._conn.dialect.name == "postgresql":
-            self._conn.execute(select(func.pg_advisory_xact_lock(_ONE_AT_A_TIME)))
-        by_alias = self._by_alias(names.aliases)
-        by_raw = self._by_raw(feed_id, names.raws)
-        recent = self._recent(feed_id)
-        whole = set(by_alias.values()) | set(recent)
-        found = {post.id: post for post in self._load(set(by_raw.values()) - whole, whole=False)}
-        found |= {post.id: post for post in self._load(whole, whole=True)}
-        return Known(
-            aliases=by_alias,
-            raws=by_raw,
-            posts=found,
-            recent=tuple(recent),
-            mailed=self._mailed(
-                {*recent, *(post.id for post in found.values() if post.state is PostState.GONE)}
-            ),
-            count=self.count(feed_id=feed_id),
-        )
+        """Everything that a document with these names has to be compared with."""
+        return load_known(self._conn, feed_id, names)
 
     def add(self, feed_id: int, new: Sequence[NewPost], now: datetime) -> Sequence[int]:
         """Stores new posts with their names; returns their ids in order."""
-        ids = []
-        for item in new:
-            entry = item.entry
-            post_id = self._conn.scalar(
-                posts.insert()
-                .values(
-                    feed_id=feed_id,
-                    state=item.state.value,
-                    reason=item.reason,
-                    published_at=maybe_ms(item.published_at),
-                    first_seen_at=to_ms(now),
-                    last_seen_at=to_ms(now),
-                    settle_until=maybe_ms(item.settle_until),
-                    content_sha=item.content_sha,
-                    raw_sha=entry.raw_sha,
-                    **_words(entry),
-                )
-                .returning(posts.c.id)
-            )
-            ids.append(int(post_id or 0))
-        self._name(
-            [(alias, post_id) for item, post_id in zip(new, ids, strict=True) for alias in item.aliases]
+        ids: list[int] = []
+        for start in range(0, len(new), _AT_ONCE):
+            rows = [
+                {
+                    "feed_id": feed_id,
+                    "state": item.state.value,
+                    "reason": item.reason,
+                    "published_at": maybe_ms(item.published_at),
+                    "first_seen_at": to_ms(now),
+                    "last_seen_at": to_ms(now),
+                    "settle_until": maybe_ms(item.settle_until),
+                    "content_sha": item.content_sha,
+                    "raw_sha": item.entry.raw_sha,
+                    **_words(item.entry),
+                }
+                for item in new[start : start + _AT_ONCE]
+            ]
+            inserted = posts.insert().returning(posts.c.id, sort_by_parameter_order=True)
+            ids += self._conn.scalars(inserted, rows)
+        give_names(
+            self._conn,
+            [(alias, post_id) for item, post_id in zip(new, ids, strict=True) for alias in item.aliases],
         )
         return ids
 
@@ -205,11 +179,11 @@ class Posts:
                 .where(own)
                 .values(last_seen_at=to_ms(now), raw_sha=sighting.raw_sha, position=sighting.position)
             )
-        self._name([(alias, sighting.post_id) for sighting in seen for alias in sighting.aliases])
-        for some in _some(by_bytes):
+        give_names(self._conn, [(alias, sighting.post_id) for sighting in seen for alias in sighting.aliases])
+        for part in chunked(by_bytes):
             self._conn.execute(
                 update(posts)
-                .where(posts.c.feed_id == feed_id, posts.c.raw_sha.in_(some))
+                .where(posts.c.feed_id == feed_id, posts.c.raw_sha.in_(part))
                 .values(last_seen_at=to_ms(now))
             )
 
@@ -225,9 +199,9 @@ class Posts:
     def cut_off(self, feed_id: int) -> Sequence[Post]:
         """Unmailed posts of a feed of which only a summary came, oldest first."""
         query = select(posts).where(
-            posts.c.feed_id == feed_id, posts.c.truncated.is_(True), posts.c.url != "", self._unmailed()
+            posts.c.feed_id == feed_id, posts.c.truncated.is_(True), posts.c.url != "", unmailed()
         )
-        return [_post(row) for row in self._conn.execute(query.order_by(posts.c.id))]
+        return [post_of(row) for row in self._conn.execute(query.order_by(posts.c.id))]
 
     def replace_text(self, post_id: int, html: str, now: datetime) -> None:
         """Puts the page's full text in the place of a feed's summary; the same text only ends the search.
@@ -268,77 +242,6 @@ class Posts:
     def _set(self, post_id: int, **values: Any) -> None:
         self._conn.execute(update(posts).where(posts.c.id == post_id).values(**values))
 
-    def _name(self, named: Sequence[tuple[Alias, int]]) -> None:
-        insert_new(
-            self._conn,
-            aliases,
-            [
-                {"kind": alias.kind.value, "feed_id": alias.feed_id, "value": alias.value, "post_id": post_id}
-                for alias, post_id in named
-            ],
-        )
-
-    def _by_alias(self, wanted: Iterable[Alias]) -> dict[Alias, int]:
-        found: dict[Alias, int] = {}
-        groups: dict[tuple[AliasKind, int], list[str]] = {}
-        for alias in wanted:
-            groups.setdefault((alias.kind, alias.feed_id), []).append(alias.value)
-        for (kind, feed_id), values in groups.items():
-            for some in _some(values):
-                rows = self._conn.execute(
-                    select(aliases.c.value, aliases.c.post_id).where(
-                        aliases.c.kind == kind.value, aliases.c.feed_id == feed_id, aliases.c.value.in_(some)
-                    )
-                )
-                for row in rows:
-                    found[Alias(kind=kind, feed_id=feed_id, value=row.value)] = row.post_id
-        return found
-
-    def _by_raw(self, feed_id: int, wanted: Iterable[str]) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for some in _some(wanted):
-            rows = self._conn.execute(
-                select(posts.c.raw_sha, posts.c.id).where(
-                    posts.c.feed_id == feed_id, posts.c.raw_sha.in_(some)
-                )
-            )
-            found |= {row.raw_sha: row.id for row in rows}
-        return found
-
-    def _recent(self, feed_id: int) -> Sequence[int]:
-        """The unmailed posts of a feed, and those of its last window."""
-        last = select(func.max(posts.c.last_seen_at)).where(posts.c.feed_id == feed_id).scalar_subquery()
-        query = select(posts.c.id).where(
-            posts.c.feed_id == feed_id, or_(posts.c.last_seen_at == last, self._unmailed())
-        )
-        return self._conn.scalars(query.order_by(posts.c.id.desc()).limit(_RECENT)).all()
-
-    def _unmailed(self) -> Any:
-        mailed = exists().where(
-            issue_posts.c.post_id == posts.c.id,
-            issue_posts.c.issue_id == issues.c.id,
-            issues.c.state.in_(_UNDER_WAY),
-        )
-        return and_(posts.c.state.in_(_PENDING), ~mailed)
-
-    def _mailed(self, ids: Iterable[int]) -> frozenset[int]:
-        found: set[int] = set()
-        for some in _some(ids):
-            found |= set(
-                self._conn.scalars(
-                    select(issue_posts.c.post_id)
-                    .join(issues, issues.c.id == issue_posts.c.issue_id)
-                    .where(issue_posts.c.post_id.in_(some), issues.c.state.in_(_UNDER_WAY))
-                )
-            )
-        return frozenset(found)
-
-    def _load(self, ids: Iterable[int], *, whole: bool) -> Iterator[Post]:
-        columns = [column for column in posts.c if whole or column.name not in {"html", "summary"}]
-        for some in _some(ids):
-            for row in self._conn.execute(select(*columns).where(posts.c.id.in_(some))):
-                yield _post(row)
-
 
 def _words(entry: Entry) -> dict[str, Any]:
     """The columns that an edit replaces."""
@@ -356,17 +259,3 @@ def _words(entry: Entry) -> dict[str, Any]:
         "language": entry.language,
         "truncated": entry.truncated,
     }
-
-
-def _post(row: Row[Any]) -> Post:
-    values = dict(row._mapping)
-    for name in _TIMES:
-        values[name] = maybe_from_ms(values[name])
-    values["topics"] = tuple(json.loads(values["topics"] or "[]"))
-    values["state"] = PostState(values["state"])
-    return Post(**values)
-
-
-def _some(values: Iterable[Any]) -> Iterator[Sequence[Any]]:
-    found = list(values)
-    return (found[start : start + MANY] for start in range(0, len(found), MANY))
