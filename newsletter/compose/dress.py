@@ -15,6 +15,9 @@ from newsletter.compose.slots import Html
 _BLOCK: Final = "display:block;height:auto;border:0"
 _WITHIN: Final = "display:inline-block;max-width:100%;height:auto;border:0;vertical-align:middle"
 
+_IN_A_LINE: Final = 160
+"""An image wider than this, pixels, stands by itself even where the blog lets text flow around it."""
+
 _NARROW_COLUMNS: Final = 5
 """A table of more columns is scrolled on a phone rather than squeezed."""
 
@@ -45,11 +48,14 @@ def dress(html: str, css: str, *, below: int = 1) -> Html:
     for table in (e for e in root.elements() if e.tag == "table"):
         if any(row in wide for row in table.elements()):
             table.attrs["class"] = "wide"  # phones scroll it
+    first = next((e for e in root.children if isinstance(e, Element)), None)
     last = next((e for e in reversed(root.children) if isinstance(e, Element)), None)
     if last is not None and last.tag in ("p", "ul", "ol", "figure", "table", "pre", "dl"):
         last.attrs["style"] = "margin-bottom:0"
     if not root.children:
         return Html("")
+    if first is not None and first.tag in HEADINGS:
+        first.attrs["style"] = "margin-top:0"
     for element in root.elements():
         for name, value in element.attrs.items():
             if "<" in value or ">" in value:
@@ -72,9 +78,11 @@ def _place_images(parent: Element) -> None:
         if shown is None or "style" in shown.attrs:
             continue
         width = shown.attrs.get("width", "")
-        small = width.isdigit() and int(width) <= 64
-        if words or small:
+        if width.isdigit() and int(width) <= (_IN_A_LINE if words else 64):
             shown.attrs["style"] = _WITHIN
+        elif words:
+            shown.attrs.setdefault("width", str(SHOWN_WIDTH))
+            shown.attrs["style"] = f"{_BLOCK};width:100%;max-width:{_width(shown)}px;margin:0 0 10px"
         elif width:
             # A width in percent lets a narrow phone shrink it, also while it is only its description.
             shown.attrs["style"] = f"{_BLOCK};width:100%;max-width:{width}px"

@@ -50,6 +50,10 @@ def cleaned(html: str, title: str = "") -> str:
             "<span style='mso-list:Ignore'>4.</span>Four</p><p>After</p>",
             '<ol start="3"><li>Three</li><li>Four</li></ol><p>After</p>',
         ),
+        (
+            '<p><span lang="EN-US">A <b style="mso-bidi-font-weight: normal;">bold</b> word</span></p>',
+            "<p>A <b>bold</b> word</p>",
+        ),
         # Google Docs
         (
             '<b style="font-weight:normal;"><p><span style="font-weight:700">Bold</span> '

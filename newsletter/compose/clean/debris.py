@@ -57,11 +57,10 @@ def meaning_of_style(element: Element) -> tuple[str, ...]:
 
 
 def means_nothing(element: Element) -> bool:
-    """``<b style="font-weight:normal">`` is how Google Docs wraps a whole document."""
-    style = element.style
-    return (element.tag in ("b", "strong") and "font-weight:normal" in style) or (
-        element.tag in ("i", "em") and "font-style:normal" in style
-    )
+    """``<b style="font-weight:normal">`` is how Google Docs wraps a whole document. Word's
+    ``mso-bidi-font-weight`` says nothing of the kind."""
+    name = {"b": "weight", "strong": "weight", "i": "style", "em": "style"}.get(element.tag)
+    return name is not None and re.search(rf"(?:^|;)font-{name}:normal", element.style) is not None
 
 
 _LIST_CLASS = re.compile(r"(?:^|\s)MsoListParagraph|mso-list:l\d", re.I)

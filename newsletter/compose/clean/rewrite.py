@@ -131,6 +131,8 @@ class Rewriter:
     def _styled(self, element: Element, children: list[Node]) -> list[Node]:
         """An unwrapped element; what its inline style meant becomes a tag."""
         direction = {name: element.attrs[name] for name in ("dir", "lang") if element.attrs.get(name)}
+        if direction.get("lang", "").isupper():
+            del direction["lang"]  # Word's, on every line, whatever the language
         if any(map(blocks.is_block, children)) or all(map(blocks.blank, children)):
             return children
         for tag in debris.meaning_of_style(element) if element.tag in ("span", "font") else ():
