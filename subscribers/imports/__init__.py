@@ -1,4 +1,5 @@
-"""Import: other services' files onto the list, with their statuses respected. ``run`` and ``undo``.
+"""Import: other services' files onto the list, with their statuses respected. ``run``, ``run_in_steps``
+and ``undo``.
 
 reading     bytes -> rows (encoding, delimiter, header)
 dialects    whose file it is, and what its columns and statuses mean
@@ -12,4 +13,5 @@ from subscribers.imports.plan import Outcome as Outcome
 from subscribers.imports.run import ImportedRow as ImportedRow
 from subscribers.imports.run import Report as Report
 from subscribers.imports.run import run as run
+from subscribers.imports.run import run_in_steps as run_in_steps
 from subscribers.imports.write import undo as undo

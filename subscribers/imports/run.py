@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -15,11 +16,13 @@ from subscribers.imports.dialects import understand
 from subscribers.imports.plan import Outcome, Planned, plan
 from subscribers.imports.reading import Sheet, read
 from subscribers.imports.rows import Person, reader
-from subscribers.imports.write import Known, Writer
+from subscribers.imports.write import Batch, Known, Writer
 from subscribers.model import ConsentKind
 from subscribers.states import Standing
 from subscribers.store import Subscribers, plain_name
 from subscribers.suppressions import NONE, Causes
+
+Work = Callable[[], AbstractContextManager[Subscribers]]
 
 MOST_TOLD: Final = 1_000
 STEP: Final = 1_000
@@ -88,25 +91,54 @@ def run(
     progress: Callable[[int, int], None] | None = None,
     each: Callable[[ImportedRow], None] | None = None,
 ) -> Report:
-    """Imports a file, all of it in the caller's transaction; with ``dry_run`` writes nothing.
+    """Imports a file, all of it in the caller's transaction; see :func:`run_in_steps`."""
+    return run_in_steps(
+        lambda: nullcontext(people),
+        content,
+        source=source,
+        now=now,
+        dry_run=dry_run,
+        kind=kind,
+        progress=progress,
+        each=each,
+    )
 
-    ``source`` is the file's name, kept in the proof of consent; ``kind`` is what the author says of
-    consents that the file does not prove. ``each`` gets every row, ``progress`` (done, about how many).
-    Lifts no suppression (invariant 10). Raises Invalid for a file that cannot be read.
+
+def run_in_steps(
+    work: Work,
+    content: bytes,
+    *,
+    source: str,
+    now: datetime,
+    dry_run: bool = False,
+    kind: ConsentKind = ConsentKind.UNKNOWN,
+    progress: Callable[[int, int], None] | None = None,
+    each: Callable[[ImportedRow], None] | None = None,
+) -> Report:
+    """Imports a file, a transaction for every thousand rows, so that nobody who wants to unsubscribe
+    meanwhile has to wait. With ``dry_run`` writes nothing.
+
+    Interrupted, it is resumed by running it again: who is there already stays as they are. ``source`` is
+    the file's name, kept in the proof of consent; ``kind`` is what the author says of consents that the
+    file does not prove. ``each`` gets every row, ``progress`` (done, about how many). Lifts no suppression
+    (invariant 10). Raises Invalid for a file that cannot be read; then the rows before it are on the list.
     """
     sheet = read(content)
     first = next(sheet.rows(), (0, []))[1]
     understood = understand(sheet.header, first, source)
     parse = reader(understood)
-    writer = Writer(people, now=now, source=source, kind=kind, dialect=understood.dialect.name)
+    batch = Batch(now=now, source=source[:200], kind=kind, dialect=understood.dialect.name)
     if not dry_run:
-        writer.open()
+        with work() as people:
+            batch.open(people.conn)
     counts: Counter[Outcome] = Counter()
     told: list[ImportedRow] = []
     seen: set[str] = set()
     hidden = done = 0
     for rows in _steps(sheet):
-        for row in _step(rows, parse, writer, seen, dry_run):
+        with work() as people:
+            happened = _step(rows, parse, Writer(people, batch), seen, dry_run)
+        for row in happened:
             counts[row.outcome] += 1
             if each is not None:
                 each(row)
@@ -118,13 +150,11 @@ def run(
         done += len(rows)
         if progress is not None:
             progress(done, max(sheet.lines, done))
-    if not dry_run:
-        writer.close()
     return Report(
         dialect=understood.dialect.title,
         guessed=sheet.guessed,
         dry_run=dry_run,
-        batch_id=writer.batch_id,
+        batch_id=batch.id,
         counts=dict(counts),
         told=tuple(told),
         hidden=hidden,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from subscribers.errors import Refused, Unknown
 from subscribers.imports.plan import Outcome, Planned
@@ -52,32 +52,39 @@ class AllKnown:
     causes: Mapping[str, Causes]
 
 
-class Writer:
-    """Writes what was planned, under one batch."""
+@dataclass(kw_only=True)
+class Batch:
+    """One import while it runs: what is the same for all of its rows, and what was done so far."""
 
-    def __init__(
-        self, people: Subscribers, *, now: datetime, source: str, kind: ConsentKind, dialect: str
-    ) -> None:
+    now: datetime
+    source: str
+    kind: ConsentKind  #: of consents that the file does not prove
+    dialect: str
+    id: int = 0
+    created: int = 0
+    changed: int = 0
+    suppressed: int = 0
+
+    def open(self, conn: Connection) -> None:
+        made = batches.insert().values(at=to_ms(self.now), dialect=self.dialect, source=self.source)
+        self.id = int(conn.execute(made.returning(batches.c.id)).scalar_one())
+
+    def save(self, conn: Connection) -> None:
+        conn.execute(
+            update(batches)
+            .where(batches.c.id == self.id)
+            .values(created=self.created, changed=self.changed, suppressed=self.suppressed)
+        )
+
+
+class Writer:
+    """Writes what was planned for some rows of a batch, in one transaction."""
+
+    def __init__(self, people: Subscribers, batch: Batch) -> None:
         self._people = people
         self._conn = people.conn
-        self._now = now
-        self._ms = to_ms(now)
-        self._source = source[:200]
-        self._kind = kind
-        self._dialect = dialect
-        self._created = self._changed = self._suppressed = 0
-        self.batch_id = 0
-
-    def open(self) -> None:
-        made = batches.insert().values(at=self._ms, dialect=self._dialect, source=self._source)
-        self.batch_id = self._conn.execute(made.returning(batches.c.id)).scalar_one()
-
-    def close(self) -> None:
-        self._conn.execute(
-            update(batches)
-            .where(batches.c.id == self.batch_id)
-            .values(created=self._created, changed=self._changed, suppressed=self._suppressed)
-        )
+        self._batch = batch
+        self._ms = to_ms(batch.now)
 
     def known(self, keys: Sequence[str]) -> AllKnown:
         people = {}
@@ -106,14 +113,15 @@ class Writer:
             for cause in what.causes - before.get(person.address.key, frozenset()):
                 added.setdefault(cause, []).append(person.address.key)
         for cause, keys in added.items():
-            self._suppressed += self._people.suppressions.add(
-                keys, cause, self._now, reason=f"import: {self._source}", batch_id=self.batch_id
+            self._batch.suppressed += self._people.suppressions.add(
+                keys, cause, self._batch.now, reason=f"import: {self._batch.source}", batch_id=self._batch.id
             )
+        self._batch.save(self._conn)
 
     def _insert(self, fresh: Sequence[tuple[Person, Planned]]) -> None:
         if not fresh:
             return
-        ms, batch = self._ms, self.batch_id
+        ms, batch = self._ms, self._batch.id
         insert_many(
             self._conn,
             subscribers,
@@ -138,18 +146,18 @@ class Writer:
                 for person, what in fresh
             ],
         )
-        self._created += len(fresh)
+        self._batch.created += len(fresh)
         agreed = {p.address.key: p for p, _ in fresh if p.state is not SubscriberState.UNCONFIRMED}
         ids = self._conn.execute(_IDS, {"keys": list(agreed)})
         insert_many(self._conn, consents, _PROOF, [self._proof(id, agreed[key]) for id, key in ids])
 
     def _proof(self, id: int, person: Person) -> tuple[int | str | None, ...]:
-        kind = person.kind or (ConsentKind.EXPRESS if person.agreed else self._kind)
+        kind = person.kind or (ConsentKind.EXPRESS if person.agreed else self._batch.kind)
         return (
             id,
             kind.value,
-            to_ms(person.agreed or person.joined or self._now),
-            person.source or f"import: {self._source}",
+            to_ms(person.agreed or person.joined or self._batch.now),
+            person.source or f"import: {self._batch.source}",
             person.origin,
             person.wording,
             maybe_ms(person.expires),
@@ -178,14 +186,14 @@ class Writer:
         }
         self._conn.execute(
             insert(batch_changes).values(
-                batch_id=self.batch_id,
+                batch_id=self._batch.id,
                 subscriber_id=one.id,
                 before=json.dumps({column: before[column] for column in after}),
                 after=json.dumps(after),
             )
         )
         self._conn.execute(update(subscribers).where(_c.id == one.id).values(changed_at=self._ms, **after))
-        self._changed += 1
+        self._batch.changed += 1
 
 
 def undo(people: Subscribers, batch_id: int, now: datetime) -> tuple[int, int]:

@@ -2,19 +2,22 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TypeAlias
 
 import pytest
 from sqlalchemy import select
 
+from newsletter.store.database import Database
 from subscribers import imports
 from subscribers.errors import Invalid, Refused, Unknown
 from subscribers.imports import ImportedRow, Outcome
 from subscribers.model import ConsentKind, SubscriberState, SuppressionCause
 from subscribers.store import Subscribers
-from subscribers.tables import metadata
-from tests.subscribers.people import DAY, NOW, joined
+from subscribers.tables import batches, metadata
+from tests.subscribers.people import DAY, KEY, NOW, joined
 
 S: TypeAlias = SubscriberState
 Did: TypeAlias = Outcome
@@ -323,3 +326,28 @@ def test_formulas_put_in_by_an_export_are_taken_out_again(people: Subscribers) -
 
     ann = people.by_address("+ann@example.com")
     assert ann is not None and ann.name == "=Ann"
+
+
+def test_an_interrupted_import_is_resumed_by_running_it_again(database: Database) -> None:
+    content = ("email\n" + "".join(f"p{n}@example.com\n" for n in range(2500))).encode()
+    steps = 0
+
+    @contextmanager
+    def work() -> Iterator[Subscribers]:
+        nonlocal steps
+        steps += 1
+        with database.write() as conn:
+            yield Subscribers(conn, keys=[KEY])
+            if steps == 3:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        imports.run_in_steps(work, content, source="list.csv", now=NOW)
+    report = imports.run_in_steps(work, content, source="list.csv", now=NOW + DAY)
+
+    assert report.counts == {Did.UNCHANGED: 1000, Did.ADDED: 1500}
+    with database.read() as conn:
+        people = Subscribers(conn, keys=[KEY])
+        assert people.counts()[S.ACTIVE] == 2500
+        created = select(batches.c.created).order_by(batches.c.id)
+        assert list(conn.execute(created).scalars()) == [1000, 1500]

@@ -192,3 +192,12 @@ def test_a_language_without_words_is_said_in_english(house: House, web: Web) -> 
     for language, html in (("tlh", "en"), ("../../x", "en"), ("en-GB", "en")):
         house.newsletter = replace(house.newsletter, language=language)
         assert f'<html lang="{html}">' in web.get(_link(house, ann.id)).text
+
+
+def test_a_blogs_address_that_would_run_script_is_no_link(house: House, web: Web) -> None:
+    link = _link(house, house.join().id)
+    house.newsletter = replace(house.newsletter, site_url="javascript:alert(1)")
+    assert "javascript:" not in web.get(link).text
+
+    house.newsletter = replace(house.newsletter, site_url="https://blog.example/")
+    assert 'href="https://blog.example/"' in web.get(link).text
