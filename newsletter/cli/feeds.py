@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -80,6 +82,49 @@ def remove_feed(feed_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
     with wiring.build() as house:
         house.desk.remove_feed(feed_id)
     say(f"Feed {feed_id} is no longer watched. Its posts stay known.")
+
+
+@feeds.command("check")
+def check_feed(url: Annotated[str, typer.Argument(help="A feed.")], as_json: AsJson = False) -> None:
+    """See what a first look at a feed would see; nothing is kept."""
+    with wiring.build() as house:
+        seen = house.desk.check_feed(url)
+    if as_json:
+        return show_json(seen)
+    document = seen.document
+    show_pairs(
+        [
+            ("title", document.title),
+            ("kind", document.kind),
+            ("answered by", seen.answered_by),
+            ("bytes", f"{seen.size:,}"),
+            ("took", f"{seen.elapsed_ms} ms"),
+            ("problem", document.problem),
+        ]
+    )
+    say("")
+    show_table(
+        ["published", "title", "address"],
+        [(entry.published_at, entry.title, entry.url) for entry in document.entries],
+        empty="It has no entry.",
+    )
+
+
+@feeds.command("import")
+def import_feeds(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, metavar="OPML")],
+) -> None:
+    """Watch every feed of an OPML file."""
+    with wiring.build() as house:
+        added = house.desk.import_feeds(file.read_bytes())
+    say(f"{len(added)} feeds are watched from now on." if added else "All of them are watched already.")
+
+
+@feeds.command("export")
+def export_feeds() -> None:
+    """Write the feeds as OPML to standard output."""
+    with wiring.build() as house:
+        sys.stdout.write(house.desk.export_feeds().decode())
 
 
 def poll(

@@ -139,6 +139,27 @@ def unsubscribe(address: Address) -> None:
     say("They are unsubscribed." if changed else "They were unsubscribed already.")
 
 
+@subscribers.command("suppress")
+def suppress(address: Address) -> None:
+    """Never mail this address, whoever asks for it."""
+    with wiring.build() as house:
+        house.desk.suppress(address)
+    say("This address is never mailed.")
+
+
+@subscribers.command("erase")
+def erase(
+    address: Address,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Forget everything about somebody; it cannot be undone."""
+    if not yes and not typer.confirm("Everything about them is forgotten for good. Go on?"):
+        raise typer.Exit(1)
+    with wiring.build() as house:
+        house.desk.erase(address)
+    say("They are forgotten. What your mail provider holds about them, it still holds.")
+
+
 @settings.command("list")
 def list_settings(as_json: AsJson = False) -> None:
     """Every setting, its value and where that comes from."""

@@ -11,7 +11,7 @@ from newsletter.errors import FeedProblem
 from newsletter.intake import Polled
 from newsletter.model.feed import Feed
 from newsletter.model.post import Post, PostState
-from newsletter.poll import FoundFeed, find_feeds
+from newsletter.poll import Checked, FoundFeed, check, find_feeds, read_opml, write_opml
 
 POLLS_SHOWN = 30
 
@@ -35,6 +35,30 @@ class FeedVerbs(Verbs):
             feed = unit.feeds.add(found[0].url, now=self._now(), title=found[0].title)
             self._audit(unit, "add feed", f"feed {feed.id}")
         return feed
+
+    def check_feed(self, url: str) -> Checked:
+        """What a first look at this feed would see; nothing is stored. Raises FeedProblem."""
+        settings = self.tools.settings()
+        return check(url, self.tools.http(settings), self.tools.parser)
+
+    def import_feeds(self, opml: bytes) -> Sequence[Feed]:
+        """Watches every feed of an OPML file; those that are watched already stay as they are.
+
+        Raises Invalid for what is no OPML.
+        """
+        added = []
+        with self.tools.begin() as unit:
+            known = {feed.url for feed in unit.feeds.list()}
+            for outline in read_opml(opml):
+                if outline.url not in known:
+                    added.append(unit.feeds.add(outline.url, now=self._now(), title=outline.title))
+            self._audit(unit, "import feeds", f"{len(added)} feeds")
+        return added
+
+    def export_feeds(self) -> bytes:
+        """The feeds as an OPML file."""
+        title = self.tools.newsletter(self.tools.settings()).title
+        return write_opml(self.feeds(), title=title, now=self._now())
 
     def feeds(self) -> Sequence[Feed]:
         with self.tools.read() as unit:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from newsletter.desk.base import Verbs
 from newsletter.desk.shown import Person
 from newsletter.errors import NotFound
-from subscribers import exports, imports
+from subscribers import exports, imports, personal
 from subscribers.imports import Report
 from subscribers.model import Subscriber, SubscriberState, SuppressionCause
 from subscribers.store import Added
@@ -59,6 +59,16 @@ class ListVerbs(Verbs):
         with self.tools.begin() as unit:
             unit.subscribers.suppress(address, SuppressionCause.MANUAL, self._now(), reason="by the author")
             self._audit(unit, "suppress", "an address")
+
+    def erase(self, address: str) -> None:
+        """Forgets everything about somebody; a keyed hash keeps them from being imported again.
+
+        Raises NotFound.
+        """
+        person = self.subscriber(address).subscriber
+        with self.tools.begin() as unit:
+            unit.notices.forget(person.id, personal.erase(unit.subscribers, person.id, self._now()))
+            self._audit(unit, "erase", f"subscriber {person.id}")
 
     def import_subscribers(
         self,
