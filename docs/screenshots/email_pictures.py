@@ -3,7 +3,8 @@
 ``python docs/screenshots/email_pictures.py [--out DIR] [NAME ...]``
 
 Composes the sample posts of ``tests/golden`` (all, or those named), shows each at 600 and 375 px, light and
-dark, and writes ``NAME-WIDTH-MODE.png`` plus one ``sheet-NAME.png`` with the four side by side. Needs the
+dark, and writes the four side by side as ``NAME.png``. A theme may precede a name (``studio:podcast``);
+``digest`` and ``notice`` are names too. Needs the
 development install and a Chromium (set ``CHROMIUM`` to its path where it is not found). Nothing is fetched:
 pictures of the sample blog come from its folder, all others from a drawing made here.
 """
@@ -35,7 +36,7 @@ BLOG = ROOT / "newsletter" / "demo" / "blog"
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("names", nargs="*", help="samples, or THEME:SAMPLE; all samples by default")
+    arguments.add_argument("names", nargs="*", help="all samples by default")
     arguments.add_argument("--out", type=Path, default=ROOT / "docs" / "images" / "email")
     arguments.add_argument("--height", type=int, default=0, help="crop the sheets to this many pixels")
     given = arguments.parse_args()
@@ -43,23 +44,21 @@ def main() -> None:
     with sync_playwright() as playwright, Compiler() as compiler:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(FLAGS[1:]))
         for name in given.names or names():
-            files = list(_shots(browser, name, compiler, given.out))
-            _sheet(files, given.out / f"sheet-{name.replace(':', '-')}.png", given.height)
-            print(given.out / f"sheet-{name.replace(':', '-')}.png")
+            target = given.out / f"{name.replace(':', '-')}.png"
+            _sheet(list(_shots(browser, name, compiler)), given.height).save(target, optimize=True)
+            print(target)
         browser.close()
 
 
-def _shots(browser: Browser, name: str, compiler: Compiler, out: Path) -> Iterator[Path]:
+def _shots(browser: Browser, name: str, compiler: Compiler) -> Iterator[Image.Image]:
     for mode in (Mode.LIGHT, Mode.DARK):
         html = _html(name, mode, compiler)
         for width in WIDTHS:
             page = browser.new_page(viewport={"width": width, "height": 800})
             page.route("**/*", _serve)
             page.set_content(html, wait_until="load")
-            path = out / f"{name.replace(':', '-')}-{width}-{mode}.png"
-            page.screenshot(path=path, full_page=True)
+            yield Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
             page.close()
-            yield path
 
 
 def _html(name: str, mode: Mode, compiler: Compiler) -> str:
@@ -122,17 +121,15 @@ def _drawing(seed: str) -> bytes:
     return out.getvalue()
 
 
-def _sheet(files: list[Path], target: Path, height: int) -> None:
-    pictures = [Image.open(file).convert("RGB") for file in files]
+def _sheet(pictures: list[Image.Image], height: int) -> Image.Image:
     tallest = max(picture.height for picture in pictures)
-    sheet = Image.new(
-        "RGB", (sum(p.width + 12 for p in pictures) + 12, min(tallest, height or tallest)), "#8a8f94"
-    )
+    size = (sum(picture.width + 12 for picture in pictures) + 12, min(tallest, height or tallest))
+    sheet = Image.new("RGB", size, "#8a8f94")
     left = 12
     for picture in pictures:
         sheet.paste(picture, (left, 0))
         left += picture.width + 12
-    sheet.save(target)
+    return sheet.quantize(160)
 
 
 if __name__ == "__main__":
