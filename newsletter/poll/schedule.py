@@ -49,11 +49,9 @@ def after_success(
         if demand is not None and min(demand, _DAY) > interval:
             interval, reason = min(demand, _DAY), words
     at = now + interval * (1 + _JITTER * jitter)
-    if settles_at is not None and settles_at < at:
+    if settles_at is not None and now < settles_at < at:
         return Next(
-            at=max(settles_at, now),
-            reason="a new post is read once more before it is mailed",
-            interval=interval,
+            at=settles_at, reason="a new post is read once more before it is mailed", interval=interval
         )
     return Next(at=at, reason=reason, interval=interval)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,7 @@ import pytest
 
 from newsletter.errors import Conflict, NotFound
 from newsletter.guard.http import HttpClient
+from newsletter.model.entry import FeedDocument
 from newsletter.model.feed import Feed, FeedState, PollResult, Validators
 from newsletter.model.post import PostState
 from newsletter.polling import poll_due, poll_feed
@@ -195,14 +197,14 @@ def test_an_outdated_look_is_not_stored(world: World) -> None:
     _answers(world, NEW)
 
     class Slow:
-        def parse(self, body: bytes, *, url: str, content_type: str = "") -> object:
+        def parse(self, body: bytes, *, url: str, content_type: str = "") -> FeedDocument:
             with world.work() as unit:  # the lease ended meanwhile, and another process took the feed
                 later = world.now + timedelta(minutes=6)
                 unit.feeds.claim(world.feed_id, later, lease=timedelta(minutes=5), token="other")
             return world.parser.parse(body, url=url, content_type=content_type)
 
     with pytest.raises(Conflict, match="by another process meanwhile"):
-        poll_feed(world.feed_id, world.work, world.web, Slow(), world.policy, world.clock)  # type: ignore[arg-type]
+        poll_feed(world.feed_id, world.work, world.web, Slow(), world.policy, world.clock)
     assert world.titles(PostState.SETTLING) == []
 
 
@@ -269,3 +271,37 @@ def test_a_private_address_is_refused_by_the_real_client(world: World) -> None:
         [polled] = poll_due(world.work, http, world.parser, world.policy, world.clock)
     assert polled.result is PollResult.FAILED
     assert "cannot be fetched" in polled.problem
+
+
+def test_a_fault_of_our_own_is_that_feeds_trouble_alone(world: World) -> None:
+    class Broken:
+        def parse(self, body: bytes, *, url: str, content_type: str = "") -> FeedDocument:
+            if "bad" in url:
+                raise ZeroDivisionError
+            return world.parser.parse(body, url=url, content_type=content_type)
+
+    urls = ["http://bad.example/feed", "http://good.example/feed"]
+    with world.work() as unit:
+        for url in urls:
+            unit.feeds.add(url, now=world.now)
+            world.web.pages[url] = Page(body=OLD)
+    polled = poll_due(world.work, world.web, Broken(), world.policy, world.clock)
+    assert sorted(one.result for one in polled) == [PollResult.FAILED, PollResult.READ]
+    assert any("a fault of ours" in one.problem for one in polled)
+
+
+def test_a_post_that_cannot_be_stored_is_that_feeds_trouble_alone(world: World) -> None:
+    world.add(OLD)
+
+    class Unstorable:
+        def parse(self, body: bytes, *, url: str, content_type: str = "") -> FeedDocument:
+            document = world.parser.parse(body, url=url, content_type=content_type)
+            broken = [replace(entry, title=None) for entry in document.entries]  # type: ignore[arg-type]
+            return replace(document, entries=tuple(broken))
+
+    _answers(world, NEW)
+    world.now += timedelta(hours=1)
+    polled = poll_feed(world.feed_id, world.work, world.web, Unstorable(), world.policy, world.clock)
+    assert polled.result is PollResult.FAILED
+    assert _poll_later(world) is PollResult.READ
+    assert world.titles(PostState.SETTLING) == [article(6).title]

@@ -93,3 +93,8 @@ def test_jitter_only_lengthens_and_by_a_tenth_at_most(
     jittered = _success(every=every, ttl=timedelta(seconds=ttl), jitter=jitter)
     assert plain.at <= jittered.at <= plain.at + plain.interval * 0.1
     assert plain.interval >= POLICY.interval
+
+
+@given(st.integers(-(10**6), 10**6), st.floats(0, 1))
+def test_the_next_look_is_never_now(settles_in_s: int, jitter: float) -> None:
+    assert _success(settles_at=NOW + timedelta(seconds=settles_in_s), jitter=jitter).at > NOW
