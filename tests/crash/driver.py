@@ -32,6 +32,7 @@ from newsletter.send.ports import Transport
 from newsletter.send.transports.sendgrid import SendGrid
 from newsletter.send.transports.smtp import Smtp
 from newsletter.send.transports.smtp_url import relay_of
+from newsletter.store.audience import Audience
 from newsletter.store.database import Database
 from newsletter.store.deliveries import Deliveries
 from newsletter.store.tables import deliveries
@@ -155,7 +156,7 @@ def _mutate(name: str) -> None:
     elif name == "draw again":
 
         def drawn_again(
-            self: Deliveries,
+            self: Audience,
             issue_id: int,
             masks: Mapping[int, int],
             skipped: Mapping[int, str],
@@ -171,7 +172,7 @@ def _mutate(name: str) -> None:
                     {"issue": issue_id, "who": who, "mask": mask},
                 )
 
-        Deliveries.add = drawn_again  # type: ignore[method-assign]  # a seeded bug
+        Audience.add = drawn_again  # type: ignore[method-assign]  # a seeded bug
     elif name == "hand over before commit":
         mark_now, settle = Deliveries.mark_submitting, Deliveries.settle
 

@@ -1,0 +1,119 @@
+"""What a person or a provider decides about deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import and_, select, update
+
+from newsletter.model.delivery import Delivery, DeliveryFlag, DeliveryState, Settled
+from newsletter.store.audience import Audience
+from newsletter.store.tables import deliveries, issue_posts
+
+_S = DeliveryState
+
+
+class Decisions(Audience):
+    def skip_open(self, issue_id: int, reason: str, now: datetime) -> int:
+        """Nobody who was not mailed yet will be. What is being handed over ends as it ends."""
+        changed = 0
+        while rows := self._conn.scalars(
+            select(deliveries.c.subscriber_id)
+            .where(
+                deliveries.c.issue_id == issue_id,
+                deliveries.c.state.in_([s.value for s in (_S.PENDING, _S.CLAIMED, _S.RETRY_WAIT)]),
+            )
+            .limit(5000)
+        ).all():
+            self.skip(issue_id, dict.fromkeys(rows, reason), now)
+            changed += len(rows)
+        return changed
+
+    def retry_failed(self, issue_id: int, now: datetime) -> int:
+        """Failed deliveries become pending again, without the posts that came to them otherwise since.
+
+        Whose posts all came otherwise stays failed. Never touches one that was accepted and then refused
+        for the address itself (its subscriber is suppressed and would be skipped).
+        """
+        found = self._conn.execute(
+            select(issue_posts.c.post_id, issue_posts.c.block).where(issue_posts.c.issue_id == issue_id)
+        )
+        places: dict[int, int] = {post_id: block for post_id, block in found}
+        changed, after = 0, 0
+        while rows := self._conn.execute(
+            select(deliveries.c.subscriber_id, deliveries.c.blocks)
+            .where(
+                deliveries.c.issue_id == issue_id,
+                deliveries.c.state == _S.FAILED.value,
+                deliveries.c.subscriber_id > after,
+            )
+            .order_by(deliveries.c.subscriber_id)
+            .limit(1000)
+        ).all():
+            after = rows[-1].subscriber_id
+            ids = [row.subscriber_id for row in rows]
+            received = self.already_received(issue_id, ids, list(places))
+            again: list[int] = []
+            for who, blocks in rows:
+                had = sum(1 << places[post_id] for post_id in received.get(who, ()))
+                if blocks & ~had == blocks:
+                    again.append(who)
+                elif blocks & ~had:
+                    again.append(who)
+                    self._conn.execute(
+                        update(deliveries)
+                        .where(deliveries.c.issue_id == issue_id, deliveries.c.subscriber_id == who)
+                        .values(blocks=blocks & ~had)
+                    )
+            changed += len(self.move(issue_id, again, _S.PENDING, attempt_id=0, before=[_S.FAILED]))
+            self.forget(issue_id, again)
+        return changed
+
+    def resend_unknown(self, issue_id: int, now: datetime) -> int:
+        """Unknown deliveries become pending: the author chose to risk a duplicate (invariant 8)."""
+        changed = self._conn.execute(
+            update(deliveries)
+            .where(deliveries.c.issue_id == issue_id, deliveries.c.state == _S.UNKNOWN.value)
+            .values(state=_S.PENDING.value, attempt_id=0)
+        )
+        return changed.rowcount
+
+    def learned(
+        self,
+        before: Delivery,
+        now: datetime,
+        *,
+        state: DeliveryState,
+        flags: DeliveryFlag,
+        code: str = "",
+        reason: str = "",
+    ) -> None:
+        """What a provider told us of a delivery later, merged into it. ``before`` is from :meth:`find`."""
+        who = before.subscriber_id
+        here = and_(deliveries.c.issue_id == before.issue_id, deliveries.c.subscriber_id == who)
+        if flags is not before.flags:
+            self._conn.execute(update(deliveries).where(here).values(flags=flags.value))
+        if state is before.state:
+            return
+        self.move(before.issue_id, [who], state, before=[before.state])
+        if state is _S.ACCEPTED:
+            self.forget(before.issue_id, [who])
+        else:
+            news = Settled(subscriber_id=who, state=state, tries=1, code=code, reason=reason)
+            self.remark(before.issue_id, [news], now)
+
+    def flag(self, issue_id: int, subscriber_id: int, flag: DeliveryFlag) -> None:
+        """Adds a flag, where there is such a delivery (who unsubscribes by an issue's link counts in it)."""
+        self._conn.execute(
+            update(deliveries)
+            .where(deliveries.c.issue_id == issue_id, deliveries.c.subscriber_id == subscriber_id)
+            .values(flags=deliveries.c.flags.op("|")(flag.value))
+        )
+
+    def skip(self, issue_id: int, refused: Mapping[int, str], now: datetime) -> None:
+        """These are not mailed after all, each for its reason."""
+        self.move(issue_id, list(refused), _S.SKIPPED, attempt_id=0)
+        self.remark(
+            issue_id, [Settled(subscriber_id=w, state=_S.SKIPPED, reason=r) for w, r in refused.items()], now
+        )

@@ -1,0 +1,217 @@
+"""The ledger as it is read, and the one way in which its rows change state.
+
+A million rows hold small numbers only; reasons, waits and provider ids are kept for the exceptions, in
+``remarks``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, and_, delete, func, select, update
+
+from newsletter.errors import NotFound
+from newsletter.model.delivery import Delivery, DeliveryFlag, DeliveryState, Settled, states_before
+from newsletter.model.receipt import Receipt
+from newsletter.model.times import maybe_from_ms, maybe_ms, to_ms
+from newsletter.store.sql import chunks, insert
+from newsletter.store.tables import deliveries, remarks
+
+_S = DeliveryState
+OPEN: Final = (_S.PENDING, _S.CLAIMED, _S.SUBMITTING, _S.RETRY_WAIT)
+
+
+class Ledger:
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    def find(self, issue_id: int, subscriber_id: int) -> Delivery | None:
+        """One row, locked on PostgreSQL until the transaction ends."""
+        row = self._conn.execute(
+            self._deliveries()
+            .where(deliveries.c.issue_id == issue_id, deliveries.c.subscriber_id == subscriber_id)
+            .with_for_update(of=deliveries)
+        ).one_or_none()
+        return None if row is None else _delivery(row)
+
+    def get(self, issue_id: int, subscriber_id: int) -> Delivery:
+        """Raises NotFound."""
+        row = self._conn.execute(
+            self._deliveries().where(
+                deliveries.c.issue_id == issue_id, deliveries.c.subscriber_id == subscriber_id
+            )
+        ).one_or_none()
+        if row is None:
+            raise NotFound(f"Issue {issue_id} was not drawn for subscriber {subscriber_id}.")
+        return _delivery(row)
+
+    def list(
+        self, issue_id: int, *, states: Iterable[DeliveryState] = (), limit: int = 50, after: int = 0
+    ) -> Sequence[Delivery]:
+        """In order of subscriber id; ``after`` is the last id of the page before."""
+        query = (
+            self._deliveries()
+            .where(deliveries.c.issue_id == issue_id, deliveries.c.subscriber_id > after)
+            .order_by(deliveries.c.subscriber_id)
+            .limit(limit)
+        )
+        if wanted := [state.value for state in states]:
+            query = query.where(deliveries.c.state.in_(wanted))
+        return [_delivery(row) for row in self._conn.execute(query)]
+
+    def of_subscriber(self, subscriber_id: int, *, limit: int = 50) -> Sequence[Delivery]:
+        """What was sent to one subscriber, newest issue first."""
+        query = (
+            self._deliveries()
+            .where(deliveries.c.subscriber_id == subscriber_id)
+            .order_by(deliveries.c.issue_id.desc())
+            .limit(limit)
+        )
+        return [_delivery(row) for row in self._conn.execute(query)]
+
+    def remaining(self, issue_id: int) -> int:
+        """How many of those drawn are not settled yet."""
+        return (
+            self._conn.scalar(
+                select(func.count())
+                .select_from(deliveries)
+                .where(deliveries.c.issue_id == issue_id, deliveries.c.state.in_([s.value for s in OPEN]))
+            )
+            or 0
+        )
+
+    def next_retry_at(self, issue_id: int) -> datetime | None:
+        """When the first of those that wait may be tried again."""
+        return maybe_from_ms(
+            self._conn.scalar(
+                select(func.min(remarks.c.retry_at)).where(
+                    remarks.c.issue_id == issue_id, remarks.c.retry_at.is_not(None)
+                )
+            )
+        )
+
+    def receipt(self, issue_id: int) -> Receipt:
+        """The account of an issue as it stands, counted from the ledger."""
+        counts: dict[DeliveryState, int] = dict.fromkeys(DeliveryState, 0)
+        flags: dict[DeliveryFlag, int] = dict.fromkeys(DeliveryFlag, 0)
+        for row in self._conn.execute(
+            select(deliveries.c.state, deliveries.c.flags, func.count().label("n"))
+            .where(deliveries.c.issue_id == issue_id)
+            .group_by(deliveries.c.state, deliveries.c.flags)
+        ):
+            counts[DeliveryState(row.state)] += row.n
+            for flag in DeliveryFlag(row.flags):
+                flags[flag] += row.n
+        return Receipt(
+            issue_id=issue_id,
+            audience=sum(counts.values()),
+            accepted=counts[_S.ACCEPTED],
+            failed=counts[_S.FAILED],
+            skipped=counts[_S.SKIPPED],
+            unknown=counts[_S.UNKNOWN],
+            remaining=sum(counts[state] for state in OPEN),
+            delivered=flags[DeliveryFlag.DELIVERED],
+            bounced=flags[DeliveryFlag.BOUNCED],
+            complained=flags[DeliveryFlag.COMPLAINED],
+            unsubscribed=flags[DeliveryFlag.UNSUBSCRIBED],
+        )
+
+    def move(
+        self,
+        issue_id: int,
+        subscriber_ids: Sequence[int],
+        to: DeliveryState,
+        *,
+        attempt_id: int | None = None,
+        before: Sequence[DeliveryState] = (),
+    ) -> set[int]:
+        """Moves these rows, where they are in a state that allows it; returns those that moved."""
+        allowed = [state.value for state in states_before(to) if not before or state in before]
+        values: dict[str, Any] = {"state": to.value}
+        if attempt_id is not None:
+            values["attempt_id"] = attempt_id
+        moved: set[int] = set()
+        for part in chunks(subscriber_ids):
+            moved.update(
+                self._conn.scalars(
+                    update(deliveries)
+                    .where(
+                        deliveries.c.issue_id == issue_id,
+                        deliveries.c.subscriber_id.in_(part),
+                        deliveries.c.state.in_(allowed),
+                    )
+                    .values(**values)
+                    .returning(deliveries.c.subscriber_id)
+                )
+            )
+        return moved
+
+    def remark(self, issue_id: int, settled: Sequence[Settled], now: datetime) -> None:
+        if not settled:
+            return
+        statement = insert(self._conn, remarks)
+        columns = ("tries", "retry_at", "code", "reason", "provider_id", "at")
+        self._conn.execute(
+            statement.on_conflict_do_update(
+                index_elements=[remarks.c.issue_id, remarks.c.subscriber_id],
+                set_={name: statement.excluded[name] for name in columns},
+            ),
+            [
+                {
+                    "issue_id": issue_id,
+                    "subscriber_id": one.subscriber_id,
+                    "tries": one.tries,
+                    "retry_at": maybe_ms(one.retry_at),
+                    "code": one.code,
+                    "reason": one.reason,
+                    "provider_id": one.provider_id,
+                    "at": to_ms(now),
+                }
+                for one in sorted(settled, key=lambda one: one.subscriber_id)
+            ],
+        )
+
+    def forget(self, issue_id: int, subscriber_ids: Sequence[int]) -> None:
+        for part in chunks(subscriber_ids):
+            self._conn.execute(
+                delete(remarks).where(remarks.c.issue_id == issue_id, remarks.c.subscriber_id.in_(part))
+            )
+
+    def with_remarks(self) -> Any:
+        return deliveries.outerjoin(
+            remarks,
+            and_(
+                remarks.c.issue_id == deliveries.c.issue_id,
+                remarks.c.subscriber_id == deliveries.c.subscriber_id,
+            ),
+        )
+
+    def _deliveries(self) -> Any:
+        return select(
+            deliveries,
+            remarks.c.tries,
+            remarks.c.retry_at,
+            remarks.c.code,
+            remarks.c.reason,
+            remarks.c.provider_id,
+            remarks.c.at,
+        ).select_from(self.with_remarks())
+
+
+def _delivery(row: Any) -> Delivery:
+    return Delivery(
+        issue_id=row.issue_id,
+        subscriber_id=row.subscriber_id,
+        state=DeliveryState(row.state),
+        blocks=row.blocks,
+        flags=DeliveryFlag(row.flags),
+        attempt_id=row.attempt_id,
+        tries=row.tries or 0,
+        retry_at=maybe_from_ms(row.retry_at),
+        code=row.code or "",
+        reason=row.reason or "",
+        provider_id=row.provider_id or "",
+        changed_at=maybe_from_ms(row.at),
+    )
