@@ -275,3 +275,12 @@ def test_everything_is_checked_by_a_press(studio: Studio) -> None:
     with studio.visitor() as visitor:
         assert "Check everything" in visitor.get("/studio/settings").text
         assert "SQLite" in visitor.post("/studio/settings/check").text
+
+
+def test_leaving_by_the_link_in_an_issue_counts_on_its_receipt(studio: Studio) -> None:
+    issue = send(studio, "ann@example.org")
+    link = studio.house.tools.links(studio.house.settings()).unsubscribe(1, issue)
+    with studio.visitor(signed_in=False) as provider:
+        answer = provider.post("/u/" + link.rpartition("/")[2], data={"List-Unsubscribe": "One-Click"})
+        assert answer.status_code == 200
+    assert studio.house.desk.receipt(issue).receipt.unsubscribed == 1
