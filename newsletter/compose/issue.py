@@ -46,7 +46,7 @@ def compose(
     the network.
     """
     theme = themes.get(newsletter.theme, newsletter.theme_folder)
-    words = language(newsletter.language)
+    words = language(newsletter.language, newsletter.theme_folder)
     by_id = {post.id: post for post in posts}
     places = sorted((p for p in issue.included if p.post_id in by_id), key=lambda p: p.block)
     shown = [by_id[place.post_id] for place in places]
@@ -106,6 +106,7 @@ def theme_context(theme: Theme, words: Language) -> dict[str, Any]:
     right_to_left = words.direction == "rtl"
     return {
         "theme": theme,
+        "logo": theme.logo,
         "t": words,
         "lang": Raw(words.tag),
         "dir": Raw(words.direction),

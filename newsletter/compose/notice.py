@@ -38,7 +38,7 @@ def compose_notice(
         raise ConfigError("No sender is set.", hint="Set FROM: the name and address that mail comes from.")
     if kind is NoticeKind.TEST:
         raise ValueError("a test is the issue's own letter")
-    words = language(newsletter.language)
+    words = language(newsletter.language, newsletter.theme_folder)
     said = _said(kind, data, words, newsletter)
     theme = themes.get(newsletter.theme, newsletter.theme_folder)
     renderer = Renderer(theme, compiler)

@@ -17,6 +17,7 @@ from typing import Final
 from newsletter.compose.places import shipped
 from newsletter.compose.slots import Raw
 from newsletter.errors import ConfigError, TemplateProblem
+from newsletter.guard.addresses import safe_link
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -25,6 +26,15 @@ _NUMBER = re.compile(r"\d{1,4}(?:\.\d{1,3})?")
 
 PALETTE: Final = ("page", "paper", "text", "muted", "line", "link", "title", "accent", "code", "on_accent")
 """Every colour of a palette, all of them ``#rrggbb``. ``code`` is the ground behind code."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logo:
+    """A picture above the newsletter's title. ``width`` in pixels."""
+
+    url: str
+    alt: str
+    width: Raw
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +47,7 @@ class Theme:
     dark: Mapping[str, Raw]
     type: Mapping[str, Raw]
     layout: Mapping[str, Raw]
-    logo: Mapping[str, str]
+    logo: Logo | None
     digest: str = "full"  #: what a digest shows of each post: "full" or "excerpt"
     version: str = field(default="")  #: hash of every file
 
@@ -79,7 +89,7 @@ class Themes:
             dark=_checked(data, "dark", dict.fromkeys(PALETTE, _COLOUR), file),
             type=_checked(data, "type", _TYPE, file),
             layout=_checked(data, "layout", _LAYOUT, file),
-            logo={name: str(value) for name, value in data.get("logo", {}).items()},
+            logo=_logo(data, file),
             digest=_digest(data, file),
             version=_version(folders),
         )
@@ -166,6 +176,20 @@ def _checked(
             )
         checked[token] = Raw(value)
     return checked
+
+
+def _logo(data: Mapping[str, Mapping[str, object]], file: str) -> Logo | None:
+    given = data.get("logo", {})
+    url, width = str(given.get("url", "")), str(given.get("width", "120"))
+    if not url:
+        return None
+    if not safe_link(url) or not _NUMBER.fullmatch(width):
+        raise TemplateProblem(
+            "theme.toml: the logo needs a public url and a width in pixels.",
+            file=file,
+            line=_line(Path(file), "logo") if Path(file).is_file() else 0,
+        )
+    return Logo(url=url, alt=str(given.get("alt", "")), width=Raw(width))
 
 
 def _digest(data: Mapping[str, Mapping[str, object]], file: str) -> str:

@@ -78,7 +78,7 @@ def post_view(
         url=absolute(post.url, ""),
         author=_name_only(post.author),
         byline=_byline(post, newsletter, words, cleaned.html),
-        html=dress(html, css, below=2 if digest else 1),
+        html=_spoken(dress(html, css, below=2 if digest else 1), post, words),
         text=plain_text(html, links=words("links"), image=words("image", alt="{alt}")),
         cut=cut,
         comments_url=absolute(post.comments_url, ""),
@@ -87,6 +87,17 @@ def post_view(
         begin=Mark(block),
         end=Mark(-1),
     )
+
+
+def _spoken(html: Html, post: Post, words: Language) -> Html:
+    """The text with its own language and direction declared, where they differ from the newsletter's."""
+    if not post.language:
+        return html
+    own = language(post.language)
+    if own.tag.split("-")[0].lower() == words.tag.split("-")[0].lower():
+        return html
+    align = "right" if own.direction == "rtl" else "left"
+    return Html(f'<div lang="{own.tag}" dir="{own.direction}" style="text-align:{align}">{html}</div>')
 
 
 def _byline(post: Post, newsletter: Newsletter, words: Language, html: str) -> str:
@@ -171,7 +182,7 @@ def subject_for(cadence: Cadence, posts: Sequence[Post], newsletter: Newsletter,
     more there are. Empty for no posts."""
     if not posts:
         return ""
-    words = language(newsletter.language)
+    words = language(newsletter.language, newsletter.theme_folder)
     first = title_of(posts[0], words)
     if cadence is Cadence.EACH or len(posts) == 1:
         return shortened(first, _SUBJECT_LENGTH)
@@ -188,7 +199,7 @@ def preheader_for(posts: Sequence[Post], newsletter: Newsletter) -> str:
     """The preview line by default: a single post's first words; the other titles of a digest."""
     if not posts:
         return ""
-    words = language(newsletter.language)
+    words = language(newsletter.language, newsletter.theme_folder)
     return _preview(_words_of(posts[0]), [title_of(post, words) for post in posts])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from functools import lru_cache
 from pathlib import Path
@@ -63,13 +63,29 @@ def zone(name: str) -> tzinfo:
         return ZoneInfo("UTC")
 
 
-def language(tag: str) -> Language:
+def language(tag: str, folder: str = "") -> Language:
     """The language of a BCP 47 tag. Texts of a language that we do not speak are English; dates and
-    direction are the language's own where Babel knows it."""
+    direction are the language's own where Babel knows it.
+
+    ``folder`` is the author's own: texts in its ``words/<language>.toml`` replace ours one by one. Raises
+    TemplateProblem for a wrong file there.
+    """
     clean = tag.strip().replace("_", "-")
     if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}", clean):
         clean = _FALLBACK
-    return _language(clean)
+    found = _language(clean)
+    own = Path(folder).expanduser() / "words" / f"{clean.split('-')[0].lower()}.toml" if folder else None
+    if own is not None and own.is_file():
+        return replace(found, texts=_with_own(found.texts, own))
+    return found
+
+
+def _with_own(texts: Mapping[str, str], file: Path) -> dict[str, str]:
+    own = read_texts(file)
+    for name in own:
+        if name.partition(".")[0] not in {known.partition(".")[0] for known in texts}:
+            raise TemplateProblem(f"{file.name} has a text {name!r}, which nothing says.", file=str(file))
+    return {**texts, **own}
 
 
 @lru_cache(maxsize=64)

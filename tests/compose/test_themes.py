@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -127,6 +128,42 @@ def test_a_theme_that_drops_a_posts_block_is_told(compiler: Compiler, tmp_path: 
     (tmp_path / "layout.mjml.j2").write_text(text)
     with pytest.raises(TemplateProblem, match="block"):
         composed(compiler, folder=tmp_path)
+
+
+def test_an_author_adds_a_logo(compiler: Compiler, tmp_path: Path) -> None:
+    (tmp_path / "theme.toml").write_text(
+        '[logo]\nurl = "https://e.example/l.png"\nalt = "Café"\nwidth = 90\n'
+    )
+    html = composed(compiler, folder=tmp_path)
+    assert re.search(r'<img[^>]*alt="Café"[^>]*src="https://e.example/l.png"', html)
+
+
+def test_a_logo_that_nobody_could_load_is_told(compiler: Compiler, tmp_path: Path) -> None:
+    (tmp_path / "theme.toml").write_text('[logo]\nurl = "http://localhost/l.png"\n')
+    with pytest.raises(TemplateProblem, match="public url") as caught:
+        composed(compiler, folder=tmp_path)
+    assert caught.value.line == 1
+
+
+def test_an_author_says_it_in_their_own_words(compiler: Compiler, tmp_path: Path) -> None:
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words" / "en.toml").write_text('unsubscribe = "Enough of this"\n')
+    html = composed(compiler, folder=tmp_path)
+    assert "Enough of this" in html
+    assert "Change how often" in html
+
+
+def test_a_text_that_nothing_says_is_told(compiler: Compiler, tmp_path: Path) -> None:
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words" / "en.toml").write_text('unsubscribed = "x"\n')
+    with pytest.raises(TemplateProblem, match="unsubscribed"):
+        composed(compiler, folder=tmp_path)
+
+
+def test_a_post_in_another_language_says_so(compiler: Compiler) -> None:
+    html = composed(compiler, html="<p>صباح الخير</p>", language="ar")
+    assert '<div lang="ar" dir="rtl" style="text-align:right">' in html
+    assert 'lang="en-GB"' not in composed(compiler, language="en-GB")
 
 
 def test_a_theme_or_folder_that_does_not_exist_is_told(themes: Themes) -> None:
