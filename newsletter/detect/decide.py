@@ -37,7 +37,7 @@ def detect(
     """
     matches = match(named, document, known)
     unseen = [found for found in matches if found.post is None]
-    seen = _sightings(matches, known, policy, now)
+    seen = _sightings(matches, known, feed, policy, now)
     by_bytes = {known.raws[sha] for sha in document.known if sha in known.raws}
     present = by_bytes | {sighting.post_id for sighting in seen}
     seen += _returned_by_bytes(by_bytes, known, policy, now)
@@ -134,20 +134,28 @@ def _post(
     )
 
 
-def _sightings(matches: Sequence[Match], known: Known, policy: PollPolicy, now: datetime) -> list[Sighting]:
+def _sightings(
+    matches: Sequence[Match], known: Known, feed: Feed, policy: PollPolicy, now: datetime
+) -> list[Sighting]:
     sightings: dict[int, Sighting] = {}
     for found in matches:
         if found.post is not None and found.post.id not in sightings:
-            sightings[found.post.id] = _sighting(found, found.post, known, policy, now)
+            sightings[found.post.id] = _sighting(found, found.post, known, feed, policy, now)
     return list(sightings.values())
 
 
-def _sighting(found: Match, post: Post, known: Known, policy: PollPolicy, now: datetime) -> Sighting:
+def _sighting(
+    found: Match, post: Post, known: Known, feed: Feed, policy: PollPolicy, now: datetime
+) -> Sighting:
+    """A post listens to its own feed only: two feeds that carry it differently must not edit it in turns."""
     entry, content = found.named.entry, found.named.content
-    edited = content.sha != post.content_sha and not (
-        entry.truncated and content.is_cut_of(Content(post.title, post.url, post.html))
+    is_own = post.feed_id == feed.id
+    edited = (
+        is_own
+        and content.sha != post.content_sha
+        and not (entry.truncated and content.is_cut_of(Content(post.title, post.url, post.html)))
     )
-    state, reason, settle_until = _move(post, edited, known, policy, now)
+    state, reason, settle_until = _move(post, edited, known, policy, now) if is_own else (None, "", None)
     return Sighting(
         post_id=post.id,
         raw_sha=entry.raw_sha,

@@ -93,15 +93,15 @@ def _parse(body: bytes, pieces: list[Piece] | None, first: int, url: str, conten
         kind="rdf" if version in ("rss10", "rss090") else _KIND.get(version[:3], "cdf"),
         generator=one_line(_get(feed, "generator"), NAME_LIMIT),
         entries=tuple(
-            _entry(entry, base, position=first + index, sha=sha)
+            _entry(entry, base, is_atom=version.startswith("atom"), position=first + index, sha=sha)
             for index, (entry, sha) in enumerate(zip(entries[:ENTRY_LIMIT], shas, strict=False))
         ),
         problem=_damage(parsed, pieces, len(entries)),
     )
 
 
-def _entry(entry: Mapping[str, Any], base: str, *, position: int, sha: str) -> Entry:
-    html, language, markup_base, is_full = _content(entry)
+def _entry(entry: Mapping[str, Any], base: str, *, is_atom: bool, position: int, sha: str) -> Entry:
+    html, language, markup_base, is_full = _content(entry, is_atom=is_atom)
     url = web_url(base, _get(entry, "feedburner_origlink")) or web_url(base, _get(entry, "link"))
     summary = clean(_get(entry, "summary"))
     published = _date(entry, "published") or _date(entry, "updated") or _date(entry, "created")
@@ -125,8 +125,11 @@ def _entry(entry: Mapping[str, Any], base: str, *, position: int, sha: str) -> E
     )
 
 
-def _content(entry: Mapping[str, Any]) -> tuple[str, object, object, bool]:
-    """The fullest markup of an entry, its language, its base, and whether it looks whole."""
+def _content(entry: Mapping[str, Any], *, is_atom: bool) -> tuple[str, object, object, bool]:
+    """The fullest markup of an entry, its language, its base, and whether it looks whole.
+
+    An Atom summary never is (RFC 4287 section 4.2.13); an RSS description often is all there is.
+    """
     contents = [item for item in _list(entry, "content") if isinstance(item.get("value"), str)]
     detail = _get(entry, "summary_detail")
     summary = detail if isinstance(detail, Mapping) else {"value": _get(entry, "summary")}
@@ -134,7 +137,7 @@ def _content(entry: Mapping[str, Any]) -> tuple[str, object, object, bool]:
     if best is not None and len(best["value"]) >= len(clean(summary.get("value"))):
         return _markup(best), best.get("language"), best.get("base"), True
     markup = _markup(summary)
-    whole = bool(markup) and not _CUT.search(_TAGS.sub(" ", markup[-2_000:]))
+    whole = bool(markup) and not is_atom and not _CUT.search(_TAGS.sub(" ", markup[-2_000:]))
     return markup, summary.get("language"), summary.get("base"), whole
 
 

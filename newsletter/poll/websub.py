@@ -27,6 +27,8 @@ _METHODS = {"sha1", "sha256", "sha384", "sha512"}
 
 
 class HubFeeds(Protocol):
+    def get(self, feed_id: int) -> Feed: ...
+    def poll_at_once(self, feed_id: int, now: datetime, reason: str) -> None: ...
     def list(self) -> Iterable[Feed]: ...
     def set_hub(self, feed_id: int, *, secret: str, lease_until: datetime | None) -> None: ...
 
@@ -77,7 +79,7 @@ def subscribe_due(
         waiting = due(list(unit.feeds.list()), now)
     problems = []
     for feed in waiting:
-        secret = new_secret()
+        secret = feed.hub_secret or new_secret()
         until = now + _UNANSWERED + _RENEW_BEFORE
         with work() as unit:  # first: the hub may confirm before its answer is read
             unit.feeds.set_hub(feed.id, secret=secret, lease_until=until)
@@ -141,3 +143,28 @@ def is_genuine(body: bytes, signature: str, secret: str) -> bool:
         return False
     expected = hmac.new(secret.encode(), body, method.lower()).hexdigest()
     return hmac.compare_digest(expected.encode(), value.strip().lower().encode())
+
+
+def receive_verification(unit: HubUnit, feed_id: int, query: Mapping[str, str], now: datetime) -> str | None:
+    """What to answer a hub that asks whether we want its pushes (GET): the text, or None for 404.
+
+    Raises NotFound.
+    """
+    feed = unit.feeds.get(feed_id)
+    confirmed = confirm(feed, query, now)
+    if confirmed is None:
+        return None
+    unit.feeds.set_hub(feed_id, secret=feed.hub_secret, lease_until=confirmed.lease_until)
+    return confirmed.challenge
+
+
+def receive_push(unit: HubUnit, feed_id: int, body: bytes, signature: str, now: datetime) -> bool:
+    """Makes a feed due because its hub says so (POST); False where the hub's signature is not good.
+
+    Either way the hub is answered 202 (section 7.1): it must not learn which. Raises NotFound.
+    """
+    feed = unit.feeds.get(feed_id)
+    if feed.state is not FeedState.ACTIVE or not is_genuine(body, signature, feed.hub_secret):
+        return False
+    unit.feeds.poll_at_once(feed_id, now, "the blog said that it has something new")
+    return True

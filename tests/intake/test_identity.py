@@ -256,6 +256,16 @@ def test_the_same_post_in_two_feeds_is_one_post(world: World) -> None:
     assert world.titles(SETTLING) == [article(6).title]
 
 
+def test_a_post_listens_to_the_feed_that_brought_it_only(world: World) -> None:
+    posts = _started(world)
+    other = "http://blog.example/category/feed"
+    world.add(atom(posts[:2]), url=other)
+    world.serves(atom([article(6), *posts]))
+    polled = world.serves(atom([article(6).edited("Only here."), *posts[:2]]), url=other)
+    assert polled.edited == ()
+    assert "Only here." not in world.posts(SETTLING)[0].html
+
+
 def test_a_feed_that_comes_to_carry_summaries_only_keeps_the_full_text_we_have(world: World) -> None:
     posts = _started(world)
     world.serves(atom([article(6), *posts]))

@@ -90,6 +90,12 @@ def test_a_summary_alone_is_marked_as_cut_off_when_it_ends_so(parser: Parser) ->
     assert [entry.truncated for entry in document.entries] == [True, False]
 
 
+def test_an_atom_entry_with_a_summary_only_is_cut_off(parser: Parser) -> None:
+    entry = b"<entry><title>a</title><summary>All there is.</summary></entry>"
+    document = _parse(parser, b"<feed xmlns='http://www.w3.org/2005/Atom'>" + entry + b"</feed>")
+    assert (document.entries[0].html, document.entries[0].truncated) == ("All there is.", True)
+
+
 def test_a_long_document_is_read_in_parts_with_the_same_result(parser: Parser) -> None:
     document = _parse(parser, atom(articles(*range(1, 451))))
     assert [entry.position for entry in document.entries] == list(range(450))

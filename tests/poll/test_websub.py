@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from newsletter.errors import FeedUnreachable
 from newsletter.model.feed import Feed, FeedState
-from newsletter.poll.websub import ask_hub, confirm, due, is_genuine, subscribe_due
+from newsletter.poll.websub import (
+    ask_hub,
+    confirm,
+    due,
+    is_genuine,
+    receive_push,
+    receive_verification,
+    subscribe_due,
+)
 from tests.intake.world import CannedWeb, Page
 
 NOW = datetime(2026, 5, 10, 8, 0, tzinfo=UTC)
@@ -30,17 +38,24 @@ QUERY = {
 
 
 class Feeds:
-    """The two functions of the feed store that WebSub uses, on a list."""
+    """What WebSub uses of the feed store, on a list."""
 
     def __init__(self, *feeds: Feed) -> None:
         self.feeds = feeds
         self.saved: list[tuple[int, str, datetime | None]] = []
+        self.due: list[tuple[int, datetime]] = []
 
-    def list(self) -> Sequence[Feed]:
-        return self.feeds
+    def get(self, feed_id: int) -> Feed:
+        return next(feed for feed in self.feeds if feed.id == feed_id)
+
+    def poll_at_once(self, feed_id: int, now: datetime, reason: str) -> None:
+        self.due.append((feed_id, now))
 
     def set_hub(self, feed_id: int, *, secret: str, lease_until: datetime | None) -> None:
         self.saved.append((feed_id, secret, lease_until))
+
+    def list(self) -> Sequence[Feed]:
+        return self.feeds
 
 
 class Unit:
@@ -131,3 +146,20 @@ def test_only_the_holder_of_the_secret_can_sign(body: bytes, method: str) -> Non
 @given(st.text(max_size=80))
 def test_any_signature_is_judged(signature: str) -> None:
     assert not is_genuine(b"body", signature, "s3cret")
+
+
+def test_a_confirmed_subscription_is_stored_and_echoed() -> None:
+    feeds = Feeds(ASKED)
+    assert receive_verification(Unit(feeds), 4, QUERY, NOW) == "abc"
+    assert feeds.saved == [(4, "s3cret", NOW + timedelta(hours=1))]
+    assert receive_verification(Unit(feeds), 4, {**QUERY, "hub.topic": "x"}, NOW) is None
+
+
+def test_a_genuine_push_makes_the_feed_due_and_a_forged_one_does_nothing() -> None:
+    feeds = Feeds(ASKED)
+    signature = f"sha256={hmac.new(b's3cret', b'body', 'sha256').hexdigest()}"
+    assert not receive_push(Unit(feeds), 4, b"forged", signature, NOW)
+    assert not receive_push(Unit(Feeds(replace(ASKED, state=FeedState.REMOVED))), 4, b"body", signature, NOW)
+    assert feeds.due == []
+    assert receive_push(Unit(feeds), 4, b"body", signature, NOW)
+    assert feeds.due == [(4, NOW)]
