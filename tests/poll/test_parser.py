@@ -93,7 +93,7 @@ def test_a_summary_alone_is_marked_as_cut_off_when_it_ends_so(parser: Parser) ->
 def test_an_atom_entry_with_a_summary_only_is_cut_off(parser: Parser) -> None:
     entry = b"<entry><title>a</title><summary>All there is.</summary></entry>"
     document = _parse(parser, b"<feed xmlns='http://www.w3.org/2005/Atom'>" + entry + b"</feed>")
-    assert (document.entries[0].html, document.entries[0].truncated) == ("All there is.", True)
+    assert (document.entries[0].html, document.entries[0].truncated) == ("<p>All there is.</p>", True)
 
 
 def test_a_long_document_is_read_in_parts_with_the_same_result(parser: Parser) -> None:
