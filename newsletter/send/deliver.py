@@ -15,6 +15,7 @@ from newsletter.model.delivery import Claimed, DeliveryState
 from newsletter.model.issue import IssueState
 from newsletter.model.rate import Rate
 from newsletter.send.attempt import LEASE, Attempt
+from newsletter.send.highwater import HighWater
 from newsletter.send.ports import Clock, Letters, Links, Transport, TransportBusy, Work
 from subscribers.model import Recipient
 
@@ -51,12 +52,14 @@ def deliver_issue(
     stop: threading.Event,
     budget_s: float,
     batch: int = BATCH,
+    mark: HighWater | None = None,
 ) -> Delivered:
     """Sends what is pending of an issue that is being sent, for at most about ``budget_s`` seconds.
 
     Ends early when ``stop`` is set, when the author pauses or cancels, or when nothing is left; then the
     issue is finished. A problem of the transport as a whole pauses the issue with its sentence and burns
-    no delivery; a passing one only ends the call. Never raises for one bad subscriber.
+    no delivery; a passing one only ends the call. Never raises for one bad subscriber. Raises Conflict where
+    ``mark`` shows that the database is older than what was sent from here.
     """
     run = _Run(
         issue_id=issue_id,
@@ -69,6 +72,7 @@ def deliver_issue(
         stop=stop,
         deadline=time.monotonic() + budget_s,
         batch=_most_claimed(rate, batch),
+        mark=mark,
     )
     return run.deliver()
 
@@ -92,6 +96,7 @@ class _Run:
     stop: threading.Event
     deadline: float
     batch: int
+    mark: HighWater | None
 
     def deliver(self) -> Delivered:
         tally: Counter[DeliveryState] = Counter()
@@ -150,6 +155,8 @@ class _Run:
             found = unit.deliveries.claimable(self.issue_id, self.batch, now)
             if not found:
                 return 0, []
+            if self.mark is not None:
+                self.mark.check(unit.deliveries.newest_attempt())
             permission = unit.subscribers.claimable([claimed.subscriber_id for claimed in found], now)
             rows = [
                 (claimed, permission.recipients[claimed.subscriber_id])
@@ -167,6 +174,8 @@ class _Run:
             if not rows:
                 unit.deliveries.close_attempt(attempt_id, now)
         tally[DeliveryState.SKIPPED] += len(refused)
+        if self.mark is not None:
+            self.mark.rise(attempt_id)
         return attempt_id, rows
 
     def _end(self, tally: Counter[DeliveryState]) -> Delivered:

@@ -73,6 +73,10 @@ class Deliveries(Decisions):
         ).one()
         return int(row.id)
 
+    def newest_attempt(self) -> int:
+        """The highest attempt id ever given out here; 0 where nothing was ever sent."""
+        return self._conn.scalar(select(func.max(attempts.c.id))) or 0
+
     def renew(self, attempt_id: int, lease_until: datetime) -> bool:
         """Prolongs a lease; False where the attempt was taken over or closed."""
         changed = self._conn.execute(_RENEW, {"attempt": attempt_id, "until": to_ms(lease_until)})

@@ -19,7 +19,8 @@ DROP_STORED = "drop stored"  #: take the message, then close without a word
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """Where a conversation is: the verb (a command, ``GREET`` or ``DOT``), the connection and the message
+    """Where a conversation is: the verb (``GREET``, ``DOT``, a known
+    command, or the whole line of another), the connection and the message
     (both counted from 1 over the life of the sink), and the recipient."""
 
     verb: str
@@ -177,7 +178,7 @@ class _Handler(socketserver.StreamRequestHandler):
                 self._say("221 2.0.0 bye")
                 return
             else:
-                self._say("500 5.5.2 what?")
+                self._say(self._fault(line.decode().strip()) or "500 5.5.2 what?")
 
     def _data(self, recipient: str) -> None:
         lines: list[bytes] = []

@@ -14,6 +14,7 @@ from newsletter.model.rate import UNLIMITED, Rate
 from newsletter.model.receipt import Receipt
 from newsletter.model.times import to_ms
 from newsletter.send import Delivered, deliver_issue, expand_audience, start_due
+from newsletter.send.highwater import HighWater
 from newsletter.send.identity import message_id
 from newsletter.send.ports import Transport
 from newsletter.store.database import Database
@@ -193,6 +194,7 @@ class World:
         stop: threading.Event | None = None,
         budget_s: float = 30.0,
         batch: int = 1000,
+        mark: HighWater | None = None,
     ) -> Delivered:
         return deliver_issue(
             issue_id,
@@ -205,6 +207,7 @@ class World:
             stop=stop or threading.Event(),
             budget_s=budget_s,
             batch=batch,
+            mark=mark,
         )
 
     def receipt(self, issue_id: int) -> Receipt:
