@@ -50,12 +50,12 @@ def _sender(text: object) -> str:
         raise ValueError("control characters are not allowed")
     name, address = parseaddr(value)
     try:
-        Address(addr_spec=address)
+        found = Address(display_name=name, addr_spec=address)
     except Exception as error:
         raise ValueError("write it as: Name <address@example.org>") from error
-    if "@" not in address:
+    if not found.username or not found.domain:
         raise ValueError("write it as: Name <address@example.org>")
-    return f"{name} <{address}>" if name else address
+    return str(found) if name else address  # quoted where a comma or the like needs it
 
 
 def _rate(text: object) -> str:

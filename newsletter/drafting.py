@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 SELF_APPROVAL_AFTER: Final = timedelta(hours=1)
 """The least time an author has to stop a draft that goes by itself."""
 
+IN_EVERY_EMAIL: Final = (
+    "title", "sender", "reply_to", "postal_address", "disclaimer", "language", "timezone", "theme",
+    "theme_folder", "base_url", "transport",
+)  # fmt: skip
+"""Settings whose change makes a draft another email, or its checklist another list."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Drafted:
@@ -40,7 +46,7 @@ def draft(tools: Tools) -> Drafted:
     """Makes the drafts that are due and composes again what has changed. The author is told once of each."""
     created = _create(tools)
     with tools.read() as unit:
-        stale = unit.issues.stale_drafts()
+        stale = unit.issues.stale_drafts(settings=IN_EVERY_EMAIL)
     problems = []
     composed = []
     for issue_id in stale:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import time, timedelta
+from email.headerregistry import Address
 
 import pytest
 from hypothesis import given
@@ -59,6 +60,8 @@ def test_a_value_it_cannot_have_is_told_by_name(name: str, value: str) -> None:
     ("name", "value", "stored"),
     [
         ("FROM", " Ann  <ann@example.org> ", "Ann <ann@example.org>"),
+        ("FROM", '"Holt, Marian" <m@example.org>', '"Holt, Marian" <m@example.org>'),
+        ("FROM", "Zoë Ångström <z@example.org>", "Zoë Ångström <z@example.org>"),
         ("newsletter_settle", "90 min", "90 minutes"),
         ("SETTLE", "0", "0"),
         ("RATE", "100 / Day", "100/day"),
@@ -69,6 +72,16 @@ def test_a_value_it_cannot_have_is_told_by_name(name: str, value: str) -> None:
 )
 def test_a_value_is_stored_in_one_spelling(name: str, value: str, stored: str) -> None:
     assert config.parse_one(name, value) == stored
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=40))
+def test_a_senders_name_survives_being_stored(name: str) -> None:
+    try:
+        stored = config.parse_one("FROM", str(Address(display_name=name.strip(), addr_spec="a@example.org")))
+    except Invalid:
+        return
+    assert config.parse_one("FROM", stored) == stored
+    assert config.load({}, {"sender": stored}).newsletter.sender is not None
 
 
 def test_an_unknown_name_and_a_boot_setting_are_told() -> None:

@@ -81,6 +81,13 @@ class IssueVerbs(Verbs):
         drafting.recompose(self.tools, issue_id)
         return self.issue(issue_id)
 
+    def recompose_drafts(self) -> None:
+        """Composes every draft again at once, after a setting changed what is in every email."""
+        with self.tools.read() as unit:
+            drafts = unit.issues.list(states=[IssueState.DRAFT], limit=1000)
+        for issue in drafts:
+            drafting.recompose(self.tools, issue.id)
+
     def test_issue(self, issue_id: int, to: str) -> str:
         """Sends the issue to one address, now; it never looks at the subscribers. Returns what happened.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ from newsletter.model.issue import MAX_BLOCKS, Issue, IssuePost, IssueState, mov
 from newsletter.model.times import from_ms, maybe_from_ms, to_ms
 from newsletter.store.sql import chunks, insert
 from newsletter.store.tables import artefacts, issue_posts, issues, posts
+from newsletter.store.tables import settings as stored
 from subscribers.model import Cadence
 
 
@@ -270,8 +271,9 @@ class Issues:
         )
         return {row.block: frozenset(json.loads(row.topics or "[]")) for row in rows}
 
-    def stale_drafts(self) -> Sequence[int]:
-        """Drafts never composed, or whose included posts have a newer revision than was composed."""
+    def stale_drafts(self, *, settings: Collection[str] = ()) -> Sequence[int]:
+        """Drafts never composed or composed before one of these settings changed, and drafts and approved
+        issues whose included posts have a newer revision than was composed."""
         never = select(issues.c.id).where(
             issues.c.state == IssueState.DRAFT.value, issues.c.content_hash == ""
         )
@@ -285,7 +287,16 @@ class Issues:
                 posts.c.revision > issue_posts.c.revision,
             )
         )
-        return sorted(set(self._conn.scalars(never)) | set(self._conn.scalars(older)))
+        before = (
+            select(issues.c.id)
+            .join(artefacts, artefacts.c.issue_id == issues.c.id)
+            .where(
+                issues.c.state == IssueState.DRAFT.value,
+                artefacts.c.composed_at
+                <= select(func.max(stored.c.changed_at)).where(stored.c.name.in_(settings)).scalar_subquery(),
+            )
+        )
+        return sorted({*self._conn.scalars(never), *self._conn.scalars(older), *self._conn.scalars(before)})
 
     def approve(self, issue_id: int, *, send_at: datetime, now: datetime) -> Issue:
         issue = self._move(issue_id, IssueState.APPROVED)
@@ -307,9 +318,7 @@ class Issues:
         """Drafts whose planned time has come."""
         return self._with_posts(
             self._conn.execute(
-                select(issues).where(
-                    issues.c.state == IssueState.DRAFT.value, issues.c.send_at <= to_ms(now)
-                )
+                select(issues).where(issues.c.state == IssueState.DRAFT.value, issues.c.send_at <= to_ms(now))
             ).all()
         )
 

@@ -74,14 +74,8 @@ def save(desk: Desk, section: Section, typed: Mapping[str, str]) -> dict[str, st
         except Invalid as problem:
             problems[field.setting] = str(problem)
     if changed:
-        _compose_again(desk)
+        desk.recompose_drafts()
     return problems
-
-
-def _compose_again(desk: Desk) -> None:
-    """Waiting drafts and their checklists follow what is in every email."""
-    for shown in desk.issues(state=IssueState.DRAFT):
-        desk.edit_issue(shown.issue.id)
 
 
 def _typed_value(field: Field, typed: Mapping[str, str]) -> str | None:

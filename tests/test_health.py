@@ -1,0 +1,106 @@
+"""What doctor finds, from values alone, and from a real house."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from newsletter import config, health, wiring
+from newsletter.errors import RequestFailed
+from newsletter.model.checklist import CheckLine, Level
+
+READY = {
+    "sender": "Ann <ann@example.org>",
+    "postal_address": "PO Box 1",
+    "transport": "smtp",
+    "smtp_url": "smtp://me:secret@mail.example.org:587",
+    "base_url": "https://news.example.org",
+}
+
+
+def levels(lines: Sequence[CheckLine]) -> dict[str, Level]:
+    return {line.code: line.level for line in lines}
+
+
+def dns(**records: list[str]) -> health.LookUp:
+    return lambda name: records.get("dmarc" if name.startswith("_dmarc.") else "spf", [])
+
+
+GOOD_DNS = dns(spf=["v=spf1 include:mail.example.org -all", "other"], dmarc=["v=DMARC1; p=none"])
+
+
+def test_a_newsletter_that_is_set_up_has_nothing_to_mend() -> None:
+    settings = config.load({}, READY)
+    lines = [
+        *health.set_up(settings),
+        *health.sending(settings),
+        *health.public_address(settings),
+        *health.domain(settings, GOOD_DNS),
+    ]
+    assert {line.level for line in lines} == {Level.GOOD}
+    assert "secret" not in str(lines)
+
+
+@pytest.mark.parametrize(
+    ("changed", "code", "level"),
+    [
+        ({"sender": ""}, "from", Level.BLOCKING),
+        ({"postal_address": ""}, "postal address", Level.BLOCKING),
+        ({"transport": "outbox"}, "sending", Level.ADVICE),
+        ({"smtp_url": ""}, "sending", Level.BLOCKING),
+        ({"transport": "sendgrid"}, "sending", Level.BLOCKING),
+        ({"transport": "sendgrid", "sendgrid_api_key": "SG.x"}, "sending", Level.GOOD),
+        ({"base_url": ""}, "address", Level.ADVICE),
+        ({"base_url": "http://news.example.org"}, "address", Level.ADVICE),
+    ],
+)
+def test_what_is_missing_is_told_with_a_way_to_mend(changed: dict[str, str], code: str, level: Level) -> None:
+    settings = config.load({}, READY | changed)
+    lines = [*health.set_up(settings), *health.sending(settings), *health.public_address(settings)]
+    [line] = [line for line in lines if line.code == code]
+    assert line.level is level
+    assert bool(line.mend) == (level is not Level.GOOD)
+
+
+def test_dns_says_what_is_missing_or_too_much() -> None:
+    settings = config.load({}, READY)
+    none = levels(list(health.domain(settings, dns())))
+    assert none == {"spf": Level.ADVICE, "dmarc": Level.ADVICE}
+    two = levels(list(health.domain(settings, dns(spf=["v=spf1 -all", "v=spf1 ~all"], dmarc=["v=DMARC1"]))))
+    assert two == {"spf": Level.BLOCKING, "dmarc": Level.GOOD}
+
+
+def test_dns_that_does_not_answer_blocks_nothing() -> None:
+    def silent(name: str) -> Sequence[str]:
+        raise RequestFailed(f"DNS gives no answer about {name}.", url=f"dns:{name}")
+
+    lines = list(health.domain(config.load({}, READY), silent))
+    assert {line.level for line in lines} == {Level.ADVICE}
+
+
+def test_dns_is_not_asked_while_mail_goes_nowhere() -> None:
+    def never(name: str) -> Sequence[str]:
+        raise AssertionError(name)
+
+    assert list(health.domain(config.load({}, READY | {"transport": "outbox"}), never)) == []
+    assert list(health.domain(config.load({}, READY | {"sender": ""}), never)) == []
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    assert levels(list(health.disk(tmp_path / "not yet there"))) == {"disk": Level.GOOD}
+
+
+def test_a_fresh_house_is_examined_whole(tmp_path: Path) -> None:
+    fixed = {
+        "secret_key": "a secret key of the tests that is long enough",
+        "database_url": f"sqlite:///{tmp_path}/newsletter.db",
+        "data_dir": str(tmp_path),
+    }
+    wiring.prepare(fixed)
+    with wiring.build(fixed) as house:
+        found = levels(house.desk.doctor())
+    assert found["database"] is Level.GOOD
+    assert found["feeds"] is Level.ADVICE
+    assert found["from"] is Level.BLOCKING

@@ -1,0 +1,164 @@
+"""The turn itself: order, isolation, and that nothing is done twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from newsletter import pipeline, wiring
+from newsletter.demo.blog_server import SampleBlog
+from newsletter.errors import StoreProblem
+from newsletter.model.issue import IssueState
+from newsletter.model.notice import NoticeKind
+from newsletter.pipeline import ALL, Step
+from newsletter.wiring import House
+
+
+@pytest.fixture
+def blog() -> Iterator[SampleBlog]:
+    with SampleBlog() as running:
+        yield running
+
+
+@pytest.fixture
+def house(tmp_path: Path, blog: SampleBlog) -> Iterator[House]:
+    fixed = {
+        "secret_key": "a secret key of the tests that is long enough",
+        "database_url": f"sqlite:///{tmp_path}/newsletter.db",
+        "data_dir": str(tmp_path),
+        "sender": "Ann <ann@example.org>",
+        "postal_address": "PO Box 1",
+        "feed_url": blog.feed_url,
+        "first_poll": "newest",
+        "settle": "0",
+        "allow_private_addresses": "true",
+    }
+    wiring.prepare(fixed)
+    with wiring.build(fixed) as built:
+        built.desk.add_subscriber("ines@example.org")
+        yield built
+
+
+def notices(house: House) -> list[NoticeKind]:
+    with house.store.read() as unit:
+        return [notice.kind for notice in unit.notices.list()]
+
+
+def test_a_turn_does_every_step_in_order_and_says_what_it_did(house: House) -> None:
+    turned = house.turn()
+    assert tuple(done.name for done in turned.steps) == ALL
+    said = {done.name: done.summary for done in turned.steps}
+    assert said[Step.POLL] == "1 looked at, 1 new"
+    assert said[Step.COMPOSE] == "1 new drafts"
+    assert turned.problems == ()
+
+
+def test_a_second_turn_finds_nothing_due(house: House) -> None:
+    house.turn()
+    again = house.turn()
+    assert [done.summary for done in again.steps] == [""] * len(ALL)
+
+
+def test_only_the_steps_that_were_asked_for_run(house: House) -> None:
+    turned = house.turn([Step.COMPOSE, Step.POLL])
+    assert [done.name for done in turned.steps] == [Step.POLL, Step.COMPOSE]
+
+
+def test_a_step_that_fails_is_told_and_keeps_no_other_from_running(house: House) -> None:
+    def broken(_settings: object) -> object:
+        raise ZeroDivisionError
+
+    tools = replace(house.tools, http=broken)  # type: ignore[arg-type]  # broken on purpose
+    turned = pipeline.turn(tools)
+    assert turned.problems == ("The step poll failed; the log says why.",)
+    assert len(turned.steps) == len(ALL)
+
+    def told(_settings: object) -> object:
+        raise StoreProblem("The disk is full.", hint="Make room.")
+
+    turned = pipeline.turn(replace(house.tools, http=told))  # type: ignore[arg-type]
+    assert turned.problems == ("The disk is full. Make room.",)
+
+
+def test_a_feed_that_was_removed_is_not_added_again_by_itself(house: House) -> None:
+    house.turn()
+    house.desk.remove_feed(1)
+    house.turn()
+    assert list(house.desk.feeds()) == []
+
+
+def test_a_draft_goes_by_itself_at_its_time_unless_it_is_stopped(house: House) -> None:
+    desk = house.desk
+    desk.set_setting("APPROVAL", "auto")
+    house.turn()
+    shown = desk.today().drafts[0]
+    assert shown.issue.send_at is not None
+    later = shown.issue.send_at + timedelta(seconds=1)
+
+    desk.stop_issue(shown.issue.id)
+    pipeline.turn(replace(house.tools, clock=lambda: later))
+    assert desk.issue(shown.issue.id).issue.state is IssueState.DRAFT
+
+    with house.store.begin() as unit:
+        unit.issues.plan(shown.issue.id, shown.issue.send_at)
+    pipeline.turn(replace(house.tools, clock=lambda: later))
+    assert desk.issue(shown.issue.id).issue.state is IssueState.FINISHED
+    assert desk.receipt(shown.issue.id).receipt.accepted == 1
+
+
+def test_a_draft_that_may_not_go_by_itself_waits_and_the_author_is_told(house: House) -> None:
+    desk = house.desk
+    desk.set_setting("APPROVAL", "auto")
+    house.turn()
+    shown = desk.today().drafts[0]
+    assert shown.issue.send_at is not None
+    later = shown.issue.send_at + timedelta(seconds=1)
+    desk.edit_issue(shown.issue.id, exclude=[shown.posts[0].id])
+    for _ in range(2):
+        pipeline.turn(replace(house.tools, clock=lambda: later))
+    assert desk.issue(shown.issue.id).issue.state is IssueState.DRAFT
+    assert notices(house).count(NoticeKind.PROBLEM) == 1
+
+
+def test_a_setting_that_changes_the_email_composes_the_draft_anew(house: House) -> None:
+    house.turn()
+    before = house.desk.today().drafts[0].issue.content_hash
+    house.desk.set_setting("DISCLAIMER", "Not a doctor at all.")
+    house.turn()
+    after = house.desk.today().drafts[0].issue.content_hash
+    assert after != before
+    assert "Not a doctor at all." in house.desk.preview(1, format="text")
+
+
+def test_what_was_approved_is_what_is_sent_whatever_is_set_afterwards(house: House, tmp_path: Path) -> None:
+    house.turn()
+    house.desk.approve_issue(1)
+    approved = house.desk.issue(1).issue.approved_hash
+    house.desk.set_setting("DISCLAIMER", "Added after approval.")
+    house.desk.send_issue(1)
+    assert house.desk.issue(1).issue.content_hash == approved
+    sent = [
+        file.read_text() for file in (tmp_path / "outbox" / "new").iterdir() if "ines@" in file.read_text()
+    ]
+    assert len(sent) == 1
+    assert "Added after approval." not in sent[0]
+
+
+def test_a_post_edited_after_approval_asks_for_it_again(house: House) -> None:
+    house.turn()
+    house.desk.approve_issue(1)
+    with house.store.begin() as unit:
+        unit.conn.exec_driver_sql(
+            "UPDATE posts SET revision = revision + 1, title = 'Corrected' WHERE state = 'ready'"
+        )
+        unit.conn.exec_driver_sql("UPDATE issues SET send_at = send_at + 3600000")
+    house.turn()
+    issue = house.desk.issue(1).issue
+    assert issue.state is IssueState.DRAFT
+    assert issue.subject == "Corrected"
+    assert "edited on the blog" in issue.problem
+    assert notices(house).count(NoticeKind.DRAFT_WAITING) == 2
