@@ -138,7 +138,8 @@ def _size(facts: Measured, artefact: Artefact) -> Iterable[CheckLine]:
             "size",
             f"It has {shown}: Gmail would cut it off {where}, with the unsubscribe link behind the cut."
             f" {weight}.",
-            "Show the beginnings of posts only, leave posts out, or shorten the longest.",
+            "Show the beginnings of posts only (the theme bulletin does, as does shows = \"excerpt\" under"
+            " [digest] in a theme.toml of your own), leave posts out, or shorten the longest.",
         )
     elif share >= 80:
         yield _advise("size", f"It has {shown}. {weight}.", "Beyond the limit Gmail cuts the end off.")

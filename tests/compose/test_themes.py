@@ -9,7 +9,9 @@ import pytest
 from newsletter.approve.contrast import poor_pairs
 from newsletter.compose import Compiler, Themes, compose, page, text_page
 from newsletter.compose.places import shipped
+from newsletter.compose.view import PostView
 from newsletter.errors import ConfigError, TemplateProblem
+from newsletter.model.artefact import SLOTS
 from tests.compose.samples import LINKS, a_newsletter, a_post, an_issue
 
 THEMES = ("bulletin", "letter", "studio")
@@ -173,3 +175,12 @@ def test_a_theme_or_folder_that_does_not_exist_is_told(themes: Themes) -> None:
         themes.get("../letter")
     with pytest.raises(ConfigError, match="does not exist"):
         themes.get("letter", "/nowhere/at/all")
+
+
+def test_every_token_and_every_slot_is_documented(themes: Themes) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "themes.md").read_text("utf-8")
+    theme = themes.get("letter")
+    for token in (*theme.light, *theme.type, *theme.layout, *SLOTS):
+        assert f"{token}`" in text or f"{token}'" in text, token
+    for name in PostView.__dataclass_fields__.keys() - {"heading", "begins"}:
+        assert f"`{name}`" in text, name
