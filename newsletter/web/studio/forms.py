@@ -14,7 +14,6 @@ from fastapi import Request
 from newsletter.config import SettingShown
 from newsletter.desk import Desk
 from newsletter.errors import Invalid
-from newsletter.model.issue import IssueState
 from newsletter.web.studio.fields import Field, Kind, Section
 
 _NOT_IN_A_NAME: Final = frozenset('<>"\\,;:@()[]')
