@@ -26,7 +26,8 @@ lint: .venv/.installed-dev
 	.venv/bin/lint-imports --no-logo
 
 screenshots: .venv/.installed-dev
-	CHROMIUM="$$(sh .ci/chromium)" $(PYTHON) docs/screenshots.py
+	CHROMIUM="$$(sh .ci/chromium)"; export CHROMIUM; \
+	  for script in docs/screenshots/*.py; do $(PYTHON) $$script || exit 1; done
 
 clean:
 	rm -rf .venv build dist htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
