@@ -45,7 +45,10 @@ def detect(
         return Changes(new=_baseline(unseen, policy, now), seen=tuple(seen))
     brake = _brake(unseen, present, known, policy)
     return Changes(
-        new=tuple(_new(found, brake, feed, policy, now) for found in _oldest_first(unseen)),
+        new=tuple(
+            _new(found, brake or _slid_in(found, above, feed, now), policy, now)
+            for above, found in reversed(list(enumerate(_newest_first(unseen))))
+        ),
         seen=tuple(seen),
         gone=_gone(document, present, known, feed),
         note=brake,
@@ -55,7 +58,7 @@ def detect(
 def _baseline(unseen: Sequence[Match], policy: PollPolicy, now: datetime) -> tuple[NewPost, ...]:
     newest = _newest(unseen, now) if policy.first_poll is FirstPoll.NEWEST else None
     posts = []
-    for found in _oldest_first(unseen):
+    for found in reversed(_newest_first(unseen)):
         offered = found is newest
         posts.append(
             _post(
@@ -90,23 +93,34 @@ def _brake(unseen: Sequence[Match], present: set[int], known: Known, policy: Pol
     return ""
 
 
-def _new(found: Match, brake: str, feed: Feed, policy: PollPolicy, now: datetime) -> NewPost:
-    reason = found.doubt or brake or _age(found.named.entry, feed, policy, now)
+def _new(found: Match, brake: str, policy: PollPolicy, now: datetime) -> NewPost:
+    reason = found.doubt or brake or _age(found.named.entry, policy, now)
     if reason:
         return _post(found, PostState.HELD, f"{reason} Release it to mail it, or skip it.", now)
     state, settle_until, words = _settle(policy, now)
     return _post(found, state, words, now, settle_until)
 
 
-def _age(entry: Entry, feed: Feed, policy: PollPolicy, now: datetime) -> str:
+def _age(entry: Entry, policy: PollPolicy, now: datetime) -> str:
     published = _published(entry, now)
-    if published is None:
+    if published is None or now - published <= policy.max_age:
         return ""
-    if now - published > policy.max_age:
-        return f"It is dated {published:%-d %B %Y} but appeared only now."
-    if feed.baseline_at is not None and published < feed.baseline_at - _AHEAD:
-        return f"It is dated {published:%-d %B %Y}, before this feed was added, but was not in it then."
-    return ""
+    return f"It is dated {published:%-d %B %Y} but appeared only now."
+
+
+def _slid_in(found: Match, above: int, feed: Feed, now: datetime) -> str:
+    """The reason to hold an older post that a deletion or a longer window let slide into the document.
+
+    It is older than our knowledge of the feed and stands below a post that we know: ``above`` counts the
+    unseen entries above it, and there are others.
+    """
+    entry = found.named.entry
+    published = _published(entry, now)
+    if published is None or feed.baseline_at is None or entry.position <= above:
+        return ""
+    if published >= feed.baseline_at - _AHEAD:
+        return ""
+    return f"It is dated {published:%-d %B %Y}, before this feed was added, but was not in it then."
 
 
 def _settle(policy: PollPolicy, now: datetime) -> tuple[PostState, datetime, str]:
@@ -243,5 +257,5 @@ def _published(entry: Entry, now: datetime) -> datetime | None:
     return published if published is not None and published <= now + _AHEAD else None
 
 
-def _oldest_first(unseen: Sequence[Match]) -> list[Match]:
-    return sorted(unseen, key=lambda found: -found.named.entry.position)
+def _newest_first(unseen: Sequence[Match]) -> list[Match]:
+    return sorted(unseen, key=lambda found: found.named.entry.position)

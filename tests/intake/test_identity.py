@@ -230,6 +230,13 @@ def test_an_older_post_that_slides_into_the_window_is_held(world: World) -> None
     assert world.titles(HELD) == [article(2).title]
 
 
+def test_a_new_post_on_top_of_the_feed_may_carry_an_earlier_date(world: World) -> None:
+    posts = _started(world)
+    drafted_earlier = replace(article(6), published=START - timedelta(days=5))
+    world.serves(atom([drafted_earlier, *posts]))
+    assert world.titles(SETTLING) == [article(6).title]
+
+
 def test_a_post_without_a_date_or_with_one_in_the_future_is_new(world: World) -> None:
     posts = _started(world)
     undated = replace(article(6), published=None)
