@@ -14,15 +14,20 @@ from typing import Final
 
 from newsletter.model.delivery import Envelope, Letter
 from newsletter.send import fields
+from newsletter.send.dkim import Signer
 from newsletter.send.splice import Spliced
 
 _KEPT: Final = 64  # variants of the issues being sent just now
 
 
 class Press:
-    """Makes message bytes; remembers the letters it spliced lately. Thread-safe."""
+    """Makes message bytes, signed where there is a ``signer``; remembers the letters it spliced lately.
 
-    def __init__(self) -> None:
+    Thread-safe.
+    """
+
+    def __init__(self, signer: Signer | None = None) -> None:
+        self._signer = signer
         self._letters: OrderedDict[str, _Frame] = OrderedDict()
         self._lock = Lock()
         self._date: tuple[int, bytes] = (-1, b"")
@@ -37,7 +42,12 @@ class Press:
         head = [self._dated(date), b"To: ", fields.plain_address(envelope.to).encode(), b"\r\nMessage-ID: "]
         head += [fields.message_id(envelope.message_id).encode(), b"\r\n"]
         head += [fields.header(name, value) for name, value in envelope.headers]
-        return [frame.head, *head, frame.tail, *frame.body.body(envelope.values)]
+        body = frame.body.body(envelope.values)
+        if self._signer is None:
+            return [frame.head, *head, frame.tail, *body]
+        headers = b"".join([frame.head, *head, frame.tail])
+        canonical = frame.body.canonical(envelope.values)
+        return [self._signer.header(headers.removesuffix(b"\r\n"), canonical, date), headers, *body]
 
     def _frame(self, letter: Letter) -> _Frame:
         with self._lock:

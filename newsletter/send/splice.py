@@ -15,7 +15,7 @@ body needs no dot-stuffing (RFC 5321 section 4.5.2).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from html import escape
@@ -23,6 +23,7 @@ from typing import Final
 
 from newsletter.model.artefact import Segment
 from newsletter.model.delivery import Letter
+from newsletter.send.dkim import canonical_body
 
 _WIDTH: Final = 75  # and the "=" of a soft break: 76
 _SAFE: Final = frozenset(range(33, 127)) - {0x3D}
@@ -56,22 +57,37 @@ class Spliced:
                 b"\r\n--" + mark + b"--\r\n",
             ]
         )
+        self._canonical = tuple(
+            canonical_body(piece) if isinstance(piece, bytes) else piece for piece in self._pieces
+        )
 
     def body(self, values: Mapping[str, str]) -> list[bytes]:
         """The pieces of one recipient's body; ``values`` are unescaped. Raises KeyError for a slot without
         a value."""
+        return self._filled(self._pieces, values, lambda value: value)
+
+    def canonical(self, values: Mapping[str, str]) -> list[bytes]:
+        """The same body as DKIM sees it, the fixed pieces canonicalised beforehand."""
+        return self._filled(self._canonical, values, canonical_body)
+
+    def _filled(
+        self,
+        pieces: Iterable[bytes | _Slot],
+        values: Mapping[str, str],
+        form: Callable[[bytes], bytes],
+    ) -> list[bytes]:
         filled: dict[_Slot, bytes] = {}
-        pieces: list[bytes] = []
-        for piece in self._pieces:
+        out: list[bytes] = []
+        for piece in pieces:
             if isinstance(piece, bytes):
-                pieces.append(piece)
+                out.append(piece)
                 continue
             value = filled.get(piece)
             if value is None:
                 text = values[piece.name]
-                value = filled[piece] = quoted_value(escape(text) if piece.html else text)
-            pieces.append(value)
-        return pieces
+                value = filled[piece] = form(quoted_value(escape(text) if piece.html else text))
+            out.append(value)
+        return out
 
 
 def quoted_value(text: str) -> bytes:

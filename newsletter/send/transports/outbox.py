@@ -10,6 +10,7 @@ from pathlib import Path
 
 from newsletter.errors import Invalid, TransportProblem
 from newsletter.model.delivery import Envelope, Outcome, Verdict
+from newsletter.send.dkim import Signer
 from newsletter.send.message import Press
 
 
@@ -23,10 +24,16 @@ class Outbox:
     window = 16
     in_hand = 32
 
-    def __init__(self, folder: Path, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        signer: Signer | None = None,
+    ) -> None:
         self._folder = folder
         self._clock = clock
-        self._press = Press()
+        self._press = Press(signer)
 
     def hand_over(self, envelopes: Iterable[Envelope]) -> Iterator[Outcome]:
         """Raises TransportProblem where the folder cannot be written (after the outcome it was at)."""

@@ -14,6 +14,7 @@ from typing import Final
 from newsletter.errors import Invalid, TransportProblem
 from newsletter.model.delivery import Envelope, MessageKey, Outcome, Verdict
 from newsletter.model.privacy import without_addresses
+from newsletter.send.dkim import Signer
 from newsletter.send.fields import plain_address
 from newsletter.send.message import Press
 from newsletter.send.ports import TransportBusy
@@ -49,6 +50,7 @@ class Smtp:
         return_path: Callable[[MessageKey], str] | None = None,
         context: ssl.SSLContext | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        signer: Signer | None = None,
         per_connection: int = _PER_CONNECTION,
     ) -> None:
         self.window = max(_STEP, connections)
@@ -59,7 +61,7 @@ class Smtp:
         self._context = context or ssl.create_default_context()
         self._clock = clock
         self._per_connection = per_connection
-        self._press = Press()
+        self._press = Press(signer)
         self._idle: list[Session] = []
         self._idle_lock = threading.Lock()
         weakref.finalize(self, _close_all, self._idle)
