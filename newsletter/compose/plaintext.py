@@ -27,7 +27,7 @@ def plain_text(html: str, *, links: str, image: str) -> str:
 def columns(text: str) -> int:
     """How many columns a text takes in a terminal: two for East Asian wide characters, none for marks
     that combine with the character before (Unicode Standard Annex 11)."""
-    if text.isascii():
+    if text.isascii() or _UNEVEN.search(text) is None:
         return len(text)
     return sum(
         0 if unicodedata.combining(c) or unicodedata.category(c) in ("Mn", "Me", "Cf")
@@ -35,6 +35,11 @@ def columns(text: str) -> int:
         for c in text
     )  # fmt: skip
 
+
+_UNEVEN = re.compile(
+    r"[^\x00-\xac\xae-\u02ff\u0370-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u205e\u20a0-\u20bf]"
+)
+"""Anything outside Latin, Greek, Cyrillic and common punctuation, whose characters take one column each."""
 
 _WIDE = re.compile(
     r"[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff01-\uff60\U00020000-\U0003ffff]"
@@ -50,6 +55,9 @@ def wrap(text: str, width: int = WIDTH) -> list[str]:
     addresses can be opened; scripts without spaces break between characters."""
     lines: list[str] = []
     for paragraph in text.split("\n"):
+        if columns(paragraph) <= width and "  " not in paragraph:
+            lines.append(paragraph.strip(" "))
+            continue
         line, used = "", 0
         for word in re.findall(r"[^ ]+", paragraph):
             for gap, piece in _pieces(word):

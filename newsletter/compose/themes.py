@@ -7,10 +7,12 @@ author's ``theme.toml`` replace the theme's one by one.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -53,7 +55,7 @@ class Theme:
 
 
 class Themes:
-    """Finds themes. Reads files each time it is asked, so that an author sees a change at once."""
+    """Finds themes. Looks at the files each time it is asked, so that an author sees a change at once."""
 
     def names(self) -> tuple[str, ...]:
         """The themes that ship."""
@@ -71,7 +73,6 @@ class Themes:
                 f"There is no theme named {name!r}.", hint=f"Choose from: {', '.join(self.names())}."
             )
         folders = [base, shipped("shared")]
-        data = _read(base / "theme.toml")
         if folder:
             own = Path(folder).expanduser()
             if not own.is_dir():
@@ -79,20 +80,37 @@ class Themes:
                     f"The theme folder {folder} does not exist.", hint="Mend THEME_FOLDER or leave it empty."
                 )
             folders.insert(0, own)
-            if (own / "theme.toml").is_file():
-                data = _merged(data, _read(own / "theme.toml"), own / "theme.toml")
-        file = str(folders[0] / "theme.toml")
-        return Theme(
-            name=name,
-            folders=tuple(folders),
-            light=_checked(data, "light", dict.fromkeys(PALETTE, _COLOUR), file),
-            dark=_checked(data, "dark", dict.fromkeys(PALETTE, _COLOUR), file),
-            type=_checked(data, "type", _TYPE, file),
-            layout=_checked(data, "layout", _LAYOUT, file),
-            logo=_logo(data, file),
-            digest=_digest(data, file),
-            version=_version(folders),
-        )
+        return _loaded(name, tuple(folders), _signature(folders))
+
+
+def _signature(folders: Sequence[Path]) -> tuple[tuple[str, int, int], ...]:
+    """What changes when a file does: names, times and sizes."""
+    return tuple(
+        (entry.path, entry.stat().st_mtime_ns, entry.stat().st_size)
+        for folder in folders
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name)
+    )
+
+
+@lru_cache(maxsize=8)
+def _loaded(name: str, folders: tuple[Path, ...], signature: tuple[tuple[str, int, int], ...]) -> Theme:
+    """The theme in these folders; read again when ``signature`` says that a file has changed."""
+    *own, base, _ = folders
+    data = _read(base / "theme.toml")
+    if own and (own[0] / "theme.toml").is_file():
+        data = _merged(data, _read(own[0] / "theme.toml"), own[0] / "theme.toml")
+    file = str(folders[0] / "theme.toml")
+    return Theme(
+        name=name,
+        folders=folders,
+        light=_checked(data, "light", dict.fromkeys(PALETTE, _COLOUR), file),
+        dark=_checked(data, "dark", dict.fromkeys(PALETTE, _COLOUR), file),
+        type=_checked(data, "type", _TYPE, file),
+        layout=_checked(data, "layout", _LAYOUT, file),
+        logo=_logo(data, file),
+        digest=_digest(data, file),
+        version=_version(folders),
+    )
 
 
 _TYPE = {
@@ -199,7 +217,7 @@ def _digest(data: Mapping[str, Mapping[str, object]], file: str) -> str:
     return shows
 
 
-def _version(folders: list[Path]) -> str:
+def _version(folders: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for folder in folders:
         for path in sorted(folder.iterdir()):

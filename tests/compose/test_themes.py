@@ -49,6 +49,14 @@ def test_an_author_changes_one_colour_in_a_folder_of_their_own(compiler: Compile
     assert "#123456" in html
 
 
+def test_a_change_is_seen_at_once(compiler: Compiler, tmp_path: Path) -> None:
+    masthead = tmp_path / "masthead.mjml.j2"
+    masthead.write_text("<mj-text>First</mj-text>")
+    assert "First" in composed(compiler, folder=tmp_path)
+    masthead.write_text("<mj-text>Second!</mj-text>")
+    assert "Second!" in composed(compiler, folder=tmp_path)
+
+
 def test_an_author_replaces_one_file(compiler: Compiler, tmp_path: Path) -> None:
     (tmp_path / "masthead.mjml.j2").write_text("<mj-text>From the desk of {{ newsletter.title }}</mj-text>")
     assert "From the desk of Field Notes" in composed(compiler, folder=tmp_path)
