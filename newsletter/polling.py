@@ -68,10 +68,9 @@ def poll_feed(
     token = secrets.token_hex(8)
     with work() as unit:
         feed = unit.feeds.claim(feed_id, clock(), lease=LEASE, token=token)
-        known = unit.posts.known_raws(feed_id)
     if feed is None:
         raise Conflict(f"Feed {feed_id} is being polled right now.", hint="Try again in a minute.")
-    seen = _visit(work, feed, known, http, parser, clock())
+    seen = _visit(work, feed, http, parser, clock())
     stored = _store(work, [(feed, seen)], token, policy, clock())
     _complete(work, feed, http, clock)
     if not stored:
@@ -85,12 +84,16 @@ def _start(
     now = clock()
     with work() as unit:
         feeds = unit.feeds.claim_due(now, lease=LEASE, token=token, limit=count)
-        known = {feed.id: unit.posts.known_raws(feed.id) for feed in feeds}
-    return {pool.submit(_visit, work, feed, known[feed.id], http, parser, now): feed for feed in feeds}
+    return {pool.submit(_visit, work, feed, http, parser, now): feed for feed in feeds}
 
 
-def _visit(work: Work, feed: Feed, known: frozenset[str], http: Http, parser: Parse, now: datetime) -> Look:
+def _visit(work: Work, feed: Feed, http: Http, parser: Parse, now: datetime) -> Look:
     """Looks at a feed, and at its older pages where there is a gap. Raises StoreProblem."""
+
+    def known() -> frozenset[str]:
+        with work() as unit:
+            return unit.posts.known_raws(feed.id)
+
     try:
         seen = look(feed, known, http=http, parser=parser, now=now)
         if seen.document is None or feed.baseline_at is None:

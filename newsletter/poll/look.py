@@ -6,7 +6,7 @@ bytes we have seen are dropped, and only the rest goes through the parser.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -40,8 +40,10 @@ class Look:
     permanent: str = ""  #: see :class:`newsletter.poll.fetch.Fetched`
 
 
-def look(feed: Feed, known: Collection[str], *, http: Http, parser: Parse, now: datetime) -> Look:
-    """Fetches and reads a feed. ``known`` are the raw hashes of its posts.
+def look(
+    feed: Feed, known: Callable[[], Collection[str]], *, http: Http, parser: Parse, now: datetime
+) -> Look:
+    """Fetches and reads a feed. ``known`` gives the raw hashes of its posts, and is asked only when needed.
 
     Never raises a FeedProblem: it is part of the answer. Never touches the database. Once a day it asks
     without validators, since some servers answer 304 for ever.
@@ -73,7 +75,7 @@ def read_page(url: str, *, http: Http, parser: Parse, now: datetime) -> FeedDocu
         return None
 
 
-def _read(feed: Feed, fetched: Fetched, known: Collection[str], parser: Parse) -> Look:
+def _read(feed: Feed, fetched: Fetched, known: Callable[[], Collection[str]], parser: Parse) -> Look:
     seen = Look(
         result=PollResult.UNCHANGED,
         status=fetched.status,
@@ -91,7 +93,7 @@ def _read(feed: Feed, fetched: Fetched, known: Collection[str], parser: Parse) -
     if body_sha == feed.body_sha:
         return seen
     try:
-        document = read_document(fetched, known, parser)
+        document = read_document(fetched, known(), parser)
     except FeedUnparsable as problem:
         return replace(seen, result=PollResult.FAILED, validators=feed.validators, problem=str(problem))
     return replace(seen, result=PollResult.READ, document=document, body_sha=body_sha)

@@ -76,7 +76,7 @@ def _cheap_polls(rounds: int) -> None:
         watched = _feed(document)
 
         def same() -> None:
-            seen = look(watched, known, http=web, parser=parser, now=NOW)
+            seen = look(watched, lambda: known, http=web, parser=parser, now=NOW)
             assert seen.result is PollResult.UNCHANGED
 
         def whole() -> None:
