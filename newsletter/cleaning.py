@@ -1,11 +1,13 @@
-"""Forgets what has served its time: old poll logs, ended sessions, old audit lines."""
+"""Forgets what has served its time: old logs, ended sessions, sign-ups that were never confirmed."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Final
 
+from newsletter.telling import confirmation
 from newsletter.tools import Tools
+from subscribers.signups import SignUps
 
 POLL_LOG_KEPT: Final = timedelta(days=90)
 AUDIT_KEPT: Final = timedelta(days=365)
@@ -17,3 +19,7 @@ def clean(tools: Tools) -> None:
         unit.feeds.prune_polls(now - POLL_LOG_KEPT)
         unit.doors.clean(now)
         unit.audit.clean(now - AUDIT_KEPT)
+        signups = SignUps(unit.subscribers)
+        for ask in signups.reminders(now):
+            unit.notices.queue(confirmation(ask), now)
+        signups.vanish(now)

@@ -1,4 +1,4 @@
-"""Telling the author: one notice for each occasion, never a second."""
+"""Notices and their occasions: one for each, never a second."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from newsletter.config import Settings
 from newsletter.model.notice import NewNotice, NoticeKind
+from subscribers.model import Subscriber
+from subscribers.signups import Ask
 
 if TYPE_CHECKING:
     from newsletter.store.unit import Unit
@@ -28,4 +30,25 @@ def tell_author(
         return False
     return unit.notices.queue(
         NewNotice(key=key, kind=kind, to=settings.author_address, issue_id=issue_id, data=data), now
+    )
+
+
+def confirmation(ask: Ask) -> NewNotice:
+    """The message that asks an address. Its text has nothing that a stranger wrote."""
+    return NewNotice(
+        key=f"confirm:{ask.request_id}{':reminder' if ask.reminder else ''}",
+        kind=NoticeKind.CONFIRM,
+        to=ask.address,
+        subscriber_id=ask.subscriber_id,
+        data={"request": str(ask.request_id)},
+    )
+
+
+def welcome(person: Subscriber, request_id: int = 0) -> NewNotice:
+    """One for each time that somebody joins."""
+    return NewNotice(
+        key=f"welcome:{person.id}:{request_id}",
+        kind=NoticeKind.WELCOME,
+        to=person.address,
+        subscriber_id=person.id,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,11 @@ from newsletter.errors import StoreProblem
 from newsletter.model.issue import IssueState
 from newsletter.model.notice import NoticeKind
 from newsletter.pipeline import ALL, Step
+from newsletter.telling import confirmation
+from newsletter.tools import Tools
 from newsletter.wiring import House
+from subscribers.requests import Form
+from subscribers.signups import SignUps
 
 
 @pytest.fixture
@@ -41,6 +45,11 @@ def house(tmp_path: Path, blog: SampleBlog) -> Iterator[House]:
     with wiring.build(fixed) as built:
         built.desk.add_subscriber("ines@example.org")
         yield built
+
+
+def at(house: House, moment: datetime) -> Tools:
+    """The house's tools at another time."""
+    return replace(house.tools, clock=lambda: moment)
 
 
 def notices(house: House) -> list[NoticeKind]:
@@ -100,12 +109,12 @@ def test_a_draft_goes_by_itself_at_its_time_unless_it_is_stopped(house: House) -
     later = shown.issue.send_at + timedelta(seconds=1)
 
     desk.stop_issue(shown.issue.id)
-    pipeline.turn(replace(house.tools, clock=lambda: later))
+    pipeline.turn(at(house, later))
     assert desk.issue(shown.issue.id).issue.state is IssueState.DRAFT
 
     with house.store.begin() as unit:
         unit.issues.plan(shown.issue.id, shown.issue.send_at)
-    pipeline.turn(replace(house.tools, clock=lambda: later))
+    pipeline.turn(at(house, later))
     assert desk.issue(shown.issue.id).issue.state is IssueState.FINISHED
     assert desk.receipt(shown.issue.id).receipt.accepted == 1
 
@@ -119,7 +128,7 @@ def test_a_draft_that_may_not_go_by_itself_waits_and_the_author_is_told(house: H
     later = shown.issue.send_at + timedelta(seconds=1)
     desk.edit_issue(shown.issue.id, exclude=[shown.posts[0].id])
     for _ in range(2):
-        pipeline.turn(replace(house.tools, clock=lambda: later))
+        pipeline.turn(at(house, later))
     assert desk.issue(shown.issue.id).issue.state is IssueState.DRAFT
     assert notices(house).count(NoticeKind.PROBLEM) == 1
 
@@ -162,3 +171,19 @@ def test_a_post_edited_after_approval_asks_for_it_again(house: House) -> None:
     assert issue.subject == "Corrected"
     assert "edited on the blog" in issue.problem
     assert notices(house).count(NoticeKind.DRAFT_WAITING) == 2
+
+
+def test_who_never_confirmed_is_reminded_once_and_then_vanishes(house: House) -> None:
+    now = house.tools.clock()
+    with house.store.begin() as unit:
+        asked = SignUps(unit.subscribers).sign_up(
+            "new@example.org", Form(source="form", wording="Yes", origin=""), now
+        )
+        assert asked.ask is not None
+        unit.notices.queue(confirmation(asked.ask), now)
+    for days in (3, 4, 5):
+        pipeline.turn(at(house, now + timedelta(days=days)), [Step.CLEAN])
+    assert notices(house).count(NoticeKind.CONFIRM) == 2
+    assert house.desk.subscribers(text="new@")
+    pipeline.turn(at(house, now + timedelta(days=31)), [Step.CLEAN])
+    assert not house.desk.subscribers(text="new@")

@@ -16,8 +16,8 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from newsletter.model.notice import NewNotice, NoticeKind
 from newsletter.model.publication import Newsletter
+from newsletter.telling import confirmation, welcome
 from newsletter.web.public.front import Front
 from newsletter.web.public.limits import FormLimits, truncated
 from newsletter.web.public.pages import PublicPages, saying
@@ -26,7 +26,7 @@ from subscribers.errors import Invalid, SubscribersError
 from subscribers.model import Subscriber
 from subscribers.requests import Form as Agreement
 from subscribers.requests import RequestKind
-from subscribers.signups import Ask, SignUps
+from subscribers.signups import SignUps
 from subscribers.tokens import Purpose
 
 ANSWER_AFTER_S: Final = 0.3
@@ -159,27 +159,6 @@ _ANY_ORIGIN: Final = {
     "access-control-allow-headers": "content-type",
     "cache-control": "no-store",
 }
-
-
-def confirmation(ask: Ask) -> NewNotice:
-    """The message that asks an address. Its text has nothing that a stranger wrote."""
-    return NewNotice(
-        key=f"confirm:{ask.request_id}{':reminder' if ask.reminder else ''}",
-        kind=NoticeKind.CONFIRM,
-        to=ask.address,
-        subscriber_id=ask.subscriber_id,
-        data={"request": str(ask.request_id)},
-    )
-
-
-def welcome(person: Subscriber, request_id: int = 0) -> NewNotice:
-    """One for each time that somebody joins."""
-    return NewNotice(
-        key=f"welcome:{person.id}:{request_id}",
-        kind=NoticeKind.WELCOME,
-        to=person.address,
-        subscriber_id=person.id,
-    )
 
 
 def wording(newsletter: Newsletter) -> str:
