@@ -86,6 +86,9 @@ def _trimmed(part: list[Node]) -> list[Node]:
     return trimmed
 
 
+_NEVER_NESTED: Final = frozenset({"a", "sub", "sup"})
+
+
 def pushed_down(tag: str, attrs: dict[str, str], nodes: list[Node]) -> list[Node]:
     """Nodes within an inline element, where some of them are blocks: the element moves into the blocks,
     since no client agrees with another on a paragraph within a link or within bold text."""
@@ -93,9 +96,8 @@ def pushed_down(tag: str, attrs: dict[str, str], nodes: list[Node]) -> list[Node
     run: list[Node] = []
 
     def close() -> None:
-        bare = all(map(blank, run)) or (
-            tag == "a" and any(isinstance(n, Element) and n.first("a") for n in run)
-        )
+        within = tag in _NEVER_NESTED and any(isinstance(n, Element) and n.first(tag) for n in run)
+        bare = within or all(map(blank, run))
         out.extend(run if bare else [Element(tag, dict(attrs), *run)])
         run.clear()
 

@@ -122,8 +122,6 @@ class Rewriter:
         if tag not in _KEPT or debris.means_nothing(element):
             return self._styled(element, children)
         attrs = {name: element.attrs[name] for name in (*_KEPT[tag], "dir", "lang") if name in element.attrs}
-        if tag in ("sup", "sub") and any(isinstance(c, Element) and c.tag == tag for c in children):
-            return children
         if tag not in blocks.BLOCKS and tag != "br":
             return blocks.pushed_down(tag, attrs, children)
         return [Element(tag, attrs, *children)]
