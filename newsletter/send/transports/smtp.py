@@ -30,7 +30,7 @@ _SLOW_S: Final = 0.008  # a relay that takes longer over a message gains from a 
 
 _Jobs = SimpleQueue[Job | None]
 _Results = SimpleQueue[Outcome | TransportProblem | float]
-"""Outcomes, a connection's last words, and how many seconds the relay took over a message."""
+"""Outcomes, a connection's last words, and how many seconds a slow relay took over a message."""
 
 
 class Smtp:
@@ -106,7 +106,7 @@ class Smtp:
                     continue
                 if isinstance(result, float):
                     # Threads that wait for nothing but each other only slow a quick relay down.
-                    if result > _SLOW_S and working < most and not jobs.empty():
+                    if working < most and not jobs.empty():
                         threads.append(self._start(jobs, results))
                         working += 1
                     continue
@@ -194,7 +194,9 @@ class Smtp:
             phase, reply, announced = session.transact(job, following)
         except Broken as broken:
             return self._broke(session, job, broken, results), None
-        results.put(time.monotonic() - began)
+        took = time.monotonic() - began
+        if took > _SLOW_S:
+            results.put(took)
         problem = self._judge(job, phase, reply, results)
         if problem is not None:
             session.close()
