@@ -37,6 +37,7 @@ from newsletter.telling import tell_author
 from newsletter.tools import Tools
 
 LONGEST_WAIT_S: Final = 5.0  #: a foreground send looks again at least this often
+TURN_S: Final = 5.0  #: how long one issue is sent before notices and other issues have their turn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,28 +59,36 @@ def start_due(tools: Tools) -> list[int]:
 
 
 def send(tools: Tools, budget_s: float, stop: threading.Event) -> Sent:
-    """Notices first, then every issue that is being sent, for about ``budget_s`` seconds altogether."""
+    """Notices first, then every issue that is being sent in turns of a few seconds, so that neither a
+    notice nor a second issue waits for a long one. Returns when nothing is left to do just now, or after
+    about ``budget_s`` seconds."""
     deadline = time.monotonic() + budget_s
     recover(tools.begin, tools.clock)
-    problems: list[str] = []
     notices = 0
-    try:
-        notices = _send_notices(tools, stop)
-    except NewsletterError as error:
-        problems.append(str(error))
-    with tools.read() as unit:
-        issue_ids = [issue.id for issue in unit.issues.sending()]
+    problems: dict[str, None] = {}
     done: list[Delivered] = []
-    for issue_id in issue_ids:
-        if stop.is_set() or time.monotonic() >= deadline:
-            break
-        done.append(_send_issue(tools, issue_id, deadline - time.monotonic(), stop))
+    more = True
+    while more and not stop.is_set() and time.monotonic() < deadline:
+        try:
+            notices += _send_notices(tools, stop)
+        except NewsletterError as error:
+            problems[str(error)] = None
+        with tools.read() as unit:
+            issue_ids = [issue.id for issue in unit.issues.sending()]
+        turns = [
+            _send_issue(tools, issue_id, min(TURN_S, deadline - time.monotonic()), stop)
+            for issue_id in issue_ids
+            if not stop.is_set()
+        ]
+        problems |= {one.problem: None for one in turns if one.problem}
+        more = any(one.wait_s == 0 for one in turns)
+        done += turns
     return Sent(
         notices=notices,
         accepted=sum(one.accepted for one in done),
         failed=sum(one.failed for one in done),
         unknown=sum(one.unknown for one in done),
-        problems=tuple(problems + [one.problem for one in done if one.problem]),
+        problems=tuple(problems),
     )
 
 
