@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -27,8 +27,10 @@ from newsletter.poll.ports import Http, Parse
 
 __all__ = ["Polled", "poll_due", "poll_feed"]
 
-LEASE = timedelta(minutes=5)
+LEASE = timedelta(minutes=10)
 AT_ONCE = 8  #: feeds looked at together
+CLAIMED = 32  #: feeds claimed together
+GATHER_S = 0.05  #: how long results wait for each other, to be stored together
 Clock = Callable[[], datetime]
 log = structlog.get_logger(__name__)
 
@@ -47,11 +49,11 @@ def poll_due(
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="poll") as pool:
         looking: dict[Future[Look], Feed] = {}
         while True:
-            if len(looking) < AT_ONCE and time.monotonic() < until:
-                looking |= _start(work, http, parser, clock, token, pool, AT_ONCE - len(looking))
+            if len(looking) < CLAIMED and time.monotonic() < until:
+                looking |= _start(work, http, parser, clock, token, pool)
             if not looking:
                 return polled
-            done, _waiting = wait(looking, return_when=FIRST_COMPLETED)
+            done, _waiting = wait(looking, timeout=GATHER_S)
             looks = [(looking.pop(future), future.result()) for future in done]
             polled += _store(work, looks, token, policy, clock())
             for feed, _look in looks:
@@ -79,11 +81,11 @@ def poll_feed(
 
 
 def _start(
-    work: Work, http: Http, parser: Parse, clock: Clock, token: str, pool: ThreadPoolExecutor, count: int
+    work: Work, http: Http, parser: Parse, clock: Clock, token: str, pool: ThreadPoolExecutor
 ) -> dict[Future[Look], Feed]:
     now = clock()
     with work() as unit:
-        feeds = unit.feeds.claim_due(now, lease=LEASE, token=token, limit=count)
+        feeds = unit.feeds.claim_due(now, lease=LEASE, token=token, limit=CLAIMED)
     return {pool.submit(_visit, work, feed, http, parser, now): feed for feed in feeds}
 
 

@@ -39,6 +39,7 @@ from newsletter.store.database import Database
 from newsletter.store.feeds import Feeds
 from newsletter.store.migrate import upgrade
 from newsletter.store.posts import Posts
+from tests.bench.answer_304 import addresses
 from tests.bench.word_blog import feed
 from tests.intake.world import CannedWeb, Page
 
@@ -180,9 +181,8 @@ def _peak(pid: int) -> float:
 
 def _many_feeds(count: int) -> None:
     """Polls ``count`` feeds on loopback, all answering 304, on addresses of their own and on one core."""
-    server = subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.answer_304"], stdout=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, "-m", "tests.bench.answer_304", str(count)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     try:
         port = int(server.stdout.readline())
@@ -196,8 +196,7 @@ def _many_feeds(count: int) -> None:
         ):
             house = _House(folder)
             with house.work() as unit:
-                for number in range(count):
-                    address = f"127.{1 + number // 250}.{number % 250}.1"
+                for address in addresses(count):
                     added = unit.feeds.add(f"http://{address}:{port}/feed", now=NOW)
                     unit.feeds.save_poll(*_seen(added))
             peaks = []

@@ -199,7 +199,7 @@ def test_an_outdated_look_is_not_stored(world: World) -> None:
     class Slow:
         def parse(self, body: bytes, *, url: str, content_type: str = "") -> FeedDocument:
             with world.work() as unit:  # the lease ended meanwhile, and another process took the feed
-                later = world.now + timedelta(minutes=6)
+                later = world.now + timedelta(minutes=11)
                 unit.feeds.claim(world.feed_id, later, lease=timedelta(minutes=5), token="other")
             return world.parser.parse(body, url=url, content_type=content_type)
 
