@@ -1,0 +1,97 @@
+"""One feed, several rhythms: each subscriber gets each post once, whatever they choose in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from newsletter import pipeline, wiring
+from newsletter.demo.blog_server import SampleBlog
+from newsletter.desk import Desk
+from newsletter.model.issue import IssueState
+from newsletter.wiring import House
+from subscribers.model import Cadence
+from tests.support import ldn
+
+ANN, BEN = "ann@example.org", "ben@example.org"
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with SampleBlog() as blog:
+        fixed = {
+            "secret_key": "a secret key of the tests that is long enough",
+            "database_url": f"sqlite:///{tmp_path}/newsletter.db",
+            "data_dir": str(tmp_path),
+            "sender": "Marian <marian@example.net>",
+            "postal_address": "PO Box 1",
+            "feed_url": blog.feed_url,
+            "first_poll": "newest",
+            "settle": "0",
+            "allow_private_addresses": "true",
+        }
+        wiring.prepare(fixed)
+        with wiring.build(fixed) as built:
+            for address in (ANN, BEN):
+                built.desk.add_subscriber(address)
+            yield built
+
+
+def chooses(house: House, address: str, cadence: Cadence) -> None:
+    with house.store.begin() as unit:
+        person = unit.subscribers.by_address(address)
+        assert person is not None
+        unit.subscribers.choose(
+            person.id, house.tools.clock(), cadence=cadence, topics_off=(), paused_until=None
+        )
+
+
+def send_all(house: House, moment: datetime) -> None:
+    """What happens at that time, with an author who approves every draft."""
+    tools = replace(house.tools, clock=lambda: moment)
+    pipeline.turn(tools)
+    desk = Desk(tools, doors=house.desk.doors)
+    for shown in desk.today().drafts:
+        desk.approve_issue(shown.issue.id)
+    pipeline.turn(tools)
+
+
+def received(tmp_path: Path, address: str) -> int:
+    """How many messages with the post reached an address."""
+    texts = [file.read_text() for file in (tmp_path / "outbox" / "new").iterdir()]
+    return sum(f"\nTo: {address}" in text and ldn.TITLE in text for text in texts)
+
+
+def test_a_weekly_subscriber_gets_the_digest_and_no_single_post(house: House, tmp_path: Path) -> None:
+    chooses(house, BEN, Cadence.WEEKLY)
+    now = house.tools.clock()
+    send_all(house, now)
+    assert (received(tmp_path, ANN), received(tmp_path, BEN)) == (1, 0)
+    send_all(house, now + timedelta(days=8))
+    assert (received(tmp_path, ANN), received(tmp_path, BEN)) == (1, 1)
+    digest = house.desk.issues()[0].issue
+    assert (digest.cadence, digest.state) == (Cadence.WEEKLY, IssueState.FINISHED)
+
+
+def test_whoever_changes_rhythm_in_between_gets_no_post_twice(house: House, tmp_path: Path) -> None:
+    chooses(house, BEN, Cadence.WEEKLY)
+    now = house.tools.clock()
+    send_all(house, now)
+    chooses(house, ANN, Cadence.WEEKLY)
+    send_all(house, now + timedelta(days=8))
+    assert (received(tmp_path, ANN), received(tmp_path, BEN)) == (1, 1)
+    receipt = house.desk.receipt(house.desk.issues()[0].issue.id).receipt
+    assert (receipt.audience, receipt.accepted, receipt.skipped) == (2, 1, 1)
+
+
+def test_an_empty_digest_is_never_made(house: House) -> None:
+    chooses(house, BEN, Cadence.WEEKLY)
+    now = house.tools.clock()
+    for weeks in range(4):
+        send_all(house, now + timedelta(weeks=weeks, days=1))
+    digests = [shown for shown in house.desk.issues() if shown.issue.cadence is Cadence.WEEKLY]
+    assert len(digests) == 1
