@@ -68,6 +68,7 @@ def test_what_sendgrid_signed_is_genuine() -> None:
         (b"[]", sign(b"[]"), ""),
         (b"2[]", sign(b"[]", STAMP[:-1] + "2"), STAMP[:-1]),
     ],
+    ids=["body", "timestamp", "digit moved", "no signature", "no base64", "no timestamp", "digit moved back"],
 )
 def test_what_was_changed_is_not_genuine(raw: bytes, signature: str, timestamp: str) -> None:
     assert not genuine(raw, signature=signature, timestamp=timestamp, key=public_key(PUBLIC_TEXT))
