@@ -45,20 +45,15 @@ _OTHER_RULES = frozenset(
 # Names that nh3 unwraps. Names that it takes for parts of formulas and drawings it removes with all that
 # follows in the same parent, even from prose like "a vector<int> or a <path>".
 _STARTED_NAME = re.compile(r"<([a-z][^\s/>]*)")
-_KNOWN = (
-    TAGS
-    | CLOSES_P
-    | CONTENT_DROPPED
-    | FORMATTING
-    | _OTHER_RULES
-    | {"o:p"}
-    | frozenset(
-        """
-    area base bdi bdo data datalist embed label legend link main map meta meter output param picture progress
-    rb rtc slot source time track wbr
+_UNWRAPPED = frozenset(
+    """
+    area base bdi bdo data datalist embed label legend link main map meta meter o:p output param picture
+    progress rb rtc slot source time track wbr
     """.split()
-    )
-) - {"annotation-xml", "math"}
+)
+_KNOWN = (
+    TAGS | CLOSES_P | CONTENT_DROPPED | FORMATTING | _UNWRAPPED | _OTHER_RULES - {"annotation-xml", "math"}
+)
 _EMPTY = VOID | {"area", "base", "embed", "link", "meta", "param", "source", "track", "wbr"}
 _ROWS = frozenset({"tr"})
 _MAY_HOLD: dict[str, frozenset[str]] = {

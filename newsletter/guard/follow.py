@@ -36,6 +36,7 @@ _IMPLIED_END = frozenset({"dd", "dt", "li", "p", "rp", "rt"})
 _TABLE_LEVELS = ROW_GROUPS | {"table", "tr"}
 _OPENS_NO_FORMATTING = _BLOCKS | {"hr", "rp", "rt"}
 _LINK = frozenset({"a"})
+_PARAGRAPH = frozenset({"p"})
 _NOTHING: frozenset[str] = frozenset()
 
 
@@ -56,7 +57,7 @@ class OpenElements:
         self._withheld: Counter[str] = Counter()
 
     def text(self, text: str) -> None:
-        if self._waiting[-1] and not (text.isspace() and self._top() in _TABLE_LEVELS):
+        if self._waiting[-1] and (self._top() not in _TABLE_LEVELS or text.strip(" \t\n\f\r")):
             self._open_waiting()
         self._out.append(text)
 
@@ -79,10 +80,13 @@ class OpenElements:
 
     def end(self, name: str) -> None:
         """Write the end tag of ``name`` where it ends something."""
-        if name == "br":  # what a parser makes of </br>
-            self.start("br", "<br>")
-        elif self._withheld[name]:
+        if self._withheld[name]:
             self._withheld[name] -= 1
+        elif self._top() == name and name not in self._waiting[-1]:  # as nearly always
+            self._pop([len(self._open) - 1])
+            self._out.append(f"</{name}>")
+        elif name == "br":  # what a parser makes of </br>
+            self.start("br", "<br>")
         elif name in FORMATTING:
             self._end_formatting(name)
         else:
@@ -102,7 +106,7 @@ class OpenElements:
 
     def _find(self, names: frozenset[str], limit: frozenset[str]) -> int | None:
         """The innermost open element of ``names``, unless one of ``limit`` lies further inside."""
-        if not any(self._count[name] for name in names):
+        if not any(map(self._count.__getitem__, names)):
             return None
         for i in range(len(self._open) - 1, -1, -1):
             if self._open[i] in names:
@@ -145,7 +149,7 @@ class OpenElements:
             if item is not None:
                 self._close(item)
         if name in CLOSES_P:
-            paragraph = self._find(frozenset({"p"}), _SCOPE)
+            paragraph = self._find(_PARAGRAPH, _SCOPE)
             if paragraph is not None:
                 self._close(paragraph)
         if name == "a" and self.holds("a"):

@@ -3,7 +3,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.guard.addresses import is_private_host, is_public, safe_link
@@ -35,12 +35,14 @@ def test_a_public_address_is_public(address: str) -> None:
     assert is_public(address)
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(v=4))
 def test_what_the_standard_library_calls_private_is_not_public(address: IPv4Address) -> None:
     if not address.is_global or address.is_multicast:
         assert not is_public(address)
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(v=6))
 def test_an_ipv6_address_outside_the_assigned_block_is_public_only_by_an_ipv4_address_inside(
     address: IPv6Address,
@@ -52,6 +54,7 @@ def test_an_ipv6_address_outside_the_assigned_block_is_public_only_by_an_ipv4_ad
         assert not is_public(address)
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(v=4))
 def test_wrapping_an_ipv4_address_changes_nothing(address: IPv4Address) -> None:
     mapped = IPv6Address((0xFFFF << 32) | int(address))
@@ -59,6 +62,7 @@ def test_wrapping_an_ipv4_address_changes_nothing(address: IPv4Address) -> None:
     assert is_public(mapped) == is_public(nat64) == is_public(address)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_text_that_is_no_address_is_not_public(text: str) -> None:
     try:

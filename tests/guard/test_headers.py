@@ -58,7 +58,7 @@ def assert_one_line_of(name: str, block: bytes) -> None:
     assert parse_back(again + b"\r\n") == [name]
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(names, any_text)
 @example("Subject", HIDDEN)
 @example("Subject", "=?utf-8?b?QQ0KQmNjOiB4?=")
@@ -72,7 +72,7 @@ def test_no_text_in_any_header_adds_a_header(name: str, text: str) -> None:
     assert_one_line_of(name, block)
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(any_text)
 @example("A post about =?utf-8?q?encoded_words?= and nothing else")
 @example("x" * 1500)
@@ -89,6 +89,7 @@ def test_a_subject_reads_back_as_it_was_meant(text: str) -> None:
     assert max(map(len, block.split(b"\r\n"))) <= 998
 
 
+@settings(deadline=None)
 @given(
     st.text(
         alphabet=st.characters(exclude_categories=["Cc", "Cs", "Zl"], exclude_characters="\u2029"), min_size=1
@@ -173,7 +174,7 @@ def test_a_long_ascii_subject_is_folded_at_spaces() -> None:
     assert all(line.startswith(b" word") for line in lines[1:-1])
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(any_text)
 @example('O\'Brien, "Pat" \\ Co.')
 @example("x" * 300)
@@ -244,6 +245,7 @@ def test_an_address_that_could_do_something_else_is_refused(address: str) -> Non
         address_header("To", "A", address)
 
 
+@settings(deadline=None)
 @given(st.one_of(any_text, st.from_regex(r"[^@]{1,20}@[^@]{1,20}", fullmatch=True)))
 def test_no_address_that_passes_can_add_or_end_anything(text: str) -> None:
     try:
@@ -270,6 +272,7 @@ def test_the_same_key_gives_the_same_message_id_and_nothing_else_fits_in() -> No
             message_id("a", domain=domain)
 
 
+@settings(deadline=None)
 @given(st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC)), st.integers(-14, 14))
 def test_a_date_reads_back_as_the_same_instant(moment: datetime, hours: int) -> None:
     moment = moment.replace(microsecond=0)

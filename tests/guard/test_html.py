@@ -102,7 +102,7 @@ def test_no_hostile_markup_runs_a_script_in_a_browser(chromium: str, tmp_path: P
     assert "data-fired=" not in cleaned.split("<body>")[0]
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.one_of(markup(), st.text(), st.lists(st.sampled_from(HOSTILE), max_size=4).map("".join)))
 @example("<a><svg><a>")
 @example("<p><button><p><button>")
@@ -117,7 +117,7 @@ def test_sanitising_twice_changes_nothing_and_what_is_left_is_inert(html: str) -
     assert re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", once) is None
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(markup(noise=False), st.integers(1, 40))
 def test_every_word_survives_whatever_the_tags_around_it(html: str, times: int) -> None:
     html = html * times
@@ -229,6 +229,7 @@ def test_a_title_becomes_one_plain_line(title: str, expected: str) -> None:
     assert plain(title) == expected
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), markup()), st.integers(1, 50))
 def test_a_plain_line_never_breaks_and_never_passes_its_limit(text: str, limit: int) -> None:
     line = plain(text, limit=limit)

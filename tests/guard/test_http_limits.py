@@ -13,7 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import brotli
 import pytest
-from backports import zstd
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 from newsletter.errors import RequestFailed
 from newsletter.guard.http import HttpClient

@@ -36,7 +36,7 @@ TREES = tree(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(TREES)
 def test_calm_markup_means_the_same_to_the_parser_tamed_or_not(html: str) -> None:
     assume(_is_calm(html))
@@ -46,7 +46,7 @@ def test_calm_markup_means_the_same_to_the_parser_tamed_or_not(html: str) -> Non
     assert tamed == re.sub(rf'<({formatting}) lang="en">', r"<\1>", parsed(html))
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(TREES)
 def test_a_parser_neither_deepens_nor_multiplies_calm_markup(html: str) -> None:
     assume(_is_calm(html))
@@ -125,7 +125,7 @@ def test_no_attack_makes_the_parser_nest_deep_or_write_much(name: str) -> None:
     assert depth_of(result) <= 3 * vocabulary.DEPTH
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(markup(), st.integers(1, 200))
 def test_no_repetition_of_anything_makes_the_parser_nest_deep_or_write_much(html: str, times: int) -> None:
     result = parsed(tame(html * times))
