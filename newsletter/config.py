@@ -107,6 +107,12 @@ def _smtp_url(text: object) -> object:
     return SecretStr(value)
 
 
+def _pem(text: object) -> object:
+    """A key on one line, as environments hold it, gets its line ends back."""
+    value = text.get_secret_value() if isinstance(text, SecretStr) else str(text).strip()
+    return SecretStr(value.replace("\\n", "\n"))
+
+
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 Line = Annotated[str, BeforeValidator(_line)]
 BOOT: Final = (
@@ -204,6 +210,14 @@ class Settings(BaseModel):
         "",
         description="The most mail: 60/minute, 100/day, 10/second, unlimited. Empty: 60/minute by SMTP, "
         "as fast as it goes otherwise.",
+    )
+    dkim_key: Annotated[SecretStr, BeforeValidator(_pem)] = Field(
+        SecretStr(""),
+        description="A private key (PEM; RSA or Ed25519, \\n for line ends) that signs mail by SMTP; most "
+        "relays sign by themselves.",
+    )
+    dkim_selector: Annotated[str, Field(pattern=r"^([A-Za-z0-9]([A-Za-z0-9.-]{0,60}[A-Za-z0-9])?)?$")] = (
+        Field("", description="The selector under which the DKIM key's public half stands in DNS.")
     )
     sendgrid_api_key: SecretStr = Field(
         SecretStr(""),

@@ -12,7 +12,7 @@ from typing import Final
 
 from newsletter import rendering
 from newsletter.compose import letter_of
-from newsletter.errors import Conflict, NewsletterError
+from newsletter.errors import ConfigError, Conflict, NewsletterError
 from newsletter.model.artefact import Artefact
 from newsletter.model.delivery import Letter
 from newsletter.model.issue import IssueState
@@ -188,25 +188,25 @@ def _send_issue(tools: Tools, issue_id: int, budget_s: float, stop: threading.Ev
         issue_id, work=tools.begin, default_cadence=newsletter.cadence, clock=tools.clock, stop=stop
     )
     try:
-        transport = tools.transport(settings)
-    except NewsletterError as error:
-        with tools.begin() as unit:
-            pause_issue(unit, issue_id, tools.clock(), problem=str(error))
-        done = Delivered(issue_id=issue_id, problem=str(error))
-    else:
         with tools.read() as unit:
             artefact = unit.issues.artefact(issue_id)
         done = deliver_issue(
             issue_id,
             work=tools.begin,
-            transport=transport,
+            transport=tools.transport(settings),
             letters=_letters(artefact, rendering.common_headers(newsletter, issue_id)),
             links=tools.links(settings),
             rate=parse(settings.sending_rate),
             clock=tools.clock,
             stop=stop,
             budget_s=budget_s,
+            mark=tools.high_water,
         )
+    except (ConfigError, Conflict) as error:  # nothing can be sent until the author has looked
+        with tools.begin() as unit:
+            if unit.issues.get(issue_id).state is IssueState.SENDING:
+                pause_issue(unit, issue_id, tools.clock(), problem=str(error))
+        done = Delivered(issue_id=issue_id, problem=str(error))
     if done.problem:
         _tell_if_paused(tools, issue_id, done.problem)
     return done

@@ -46,6 +46,11 @@ def database(tools: Tools) -> Iterator[CheckLine]:
         yield _good("database", f"SQLite {sqlite3.sqlite_version} answers.")
     else:
         yield _good("database", "PostgreSQL answers.")
+    try:
+        with tools.read() as unit:
+            tools.high_water.check(unit.deliveries.newest_attempt())
+    except NewsletterError as error:
+        yield _bad("restored", error.message, f"{error.hint} (newsletter doctor --accept-database)")
     if not feeds:
         yield _note("feeds", "No feed is watched.", "Add your blog: newsletter feeds add URL")
     for feed in feeds:

@@ -15,6 +15,7 @@ from newsletter.keys import Keys
 from newsletter.links import Links
 from newsletter.model.publication import Newsletter
 from newsletter.poll.parser import Parser
+from newsletter.send.highwater import HighWater
 from newsletter.send.ports import Transport
 
 if TYPE_CHECKING:  # the glue names the store's unit of work as a type only
@@ -37,4 +38,5 @@ class Tools:
     newsletter: Callable[[Settings], Newsletter]  #: with what the author left open taken from the feed
     links: Callable[[Settings], Links]
     transport: Callable[[Settings], Transport]
+    high_water: HighWater  #: how far sending had come, remembered outside the database
     look_up: Callable[[str], Sequence[str]]  #: TXT records, for doctor

@@ -28,6 +28,8 @@ from newsletter.model.identity import return_path
 from newsletter.model.publication import Newsletter
 from newsletter.pipeline import ALL, Budget, Step, Turned
 from newsletter.poll.parser import Parser
+from newsletter.send.dkim import Signer
+from newsletter.send.highwater import HighWater
 from newsletter.send.ports import Transport
 from newsletter.send.transports.outbox import Outbox
 from newsletter.send.transports.smtp import Smtp
@@ -37,6 +39,12 @@ from newsletter.store.migrate import require_current, upgrade
 from newsletter.store.unit import Store
 from newsletter.tools import Tools
 from subscribers.tokens import Purpose, Tokens
+
+_SENDING = {
+    "transport", "outbox_dir", "data_dir", "smtp_url", "smtp_connections", "bounce_url", "dkim_key",
+    "dkim_selector", "sender", "sendgrid_api_key", "sendgrid_url", "sendgrid_region",
+}  # fmt: skip
+"""The settings that a transport is made of."""
 
 
 class House:
@@ -51,6 +59,7 @@ class House:
         self._message_key = self._keys.derive("message ids")[0]
         self._http: dict[bool, HttpClient] = {}
         self._lock = threading.Lock()
+        self._sending: tuple[dict[str, object], Transport] | None = None
         self._parser = Parser()
         self._compiler = Compiler()
         self.tools = Tools(
@@ -68,6 +77,7 @@ class House:
             links=self._links,
             newsletter=self._newsletter,
             transport=self._transport,
+            high_water=HighWater(boot.data_dir / "sent.mark"),
             look_up=look_up,
         )
         self.desk = Desk(self.tools, doors=Doors(begin=self.store.begin, read=self.store.read, clock=now))
@@ -136,7 +146,12 @@ class House:
         )
 
     def _transport(self, settings: Settings) -> Transport:
-        return transport(settings, message_key=self._message_key)
+        """One for each way of sending as it is set, so that its connections live on between issues."""
+        wanted = settings.model_dump(include=_SENDING)
+        with self._lock:
+            if self._sending is None or self._sending[0] != wanted:
+                self._sending = (wanted, transport(settings, message_key=self._message_key))
+            return self._sending[1]
 
 
 def transport(settings: Settings, *, message_key: bytes) -> Transport:
@@ -155,6 +170,7 @@ def transport(settings: Settings, *, message_key: bytes) -> Transport:
             return_path=partial(return_path, secret=message_key, address=return_address(bounces))
             if bounces
             else None,
+            signer=signer(settings),
         )
     if settings.transport == "sendgrid":
         key = settings.sendgrid_api_key.get_secret_value()
@@ -170,7 +186,20 @@ def transport(settings: Settings, *, message_key: bytes) -> Transport:
             base_url=settings.sendgrid_url,
             region="" if settings.sendgrid_region == "global" else settings.sendgrid_region,
         )
-    return Outbox(settings.data_dir / settings.outbox_dir)
+    return Outbox(settings.data_dir / settings.outbox_dir, signer=signer(settings))
+
+
+def signer(settings: Settings) -> Signer | None:
+    """Signs for From's domain where a key is set. Raises ConfigError for a key that cannot sign."""
+    key, sender = settings.dkim_key.get_secret_value(), settings.newsletter.sender
+    if not key or sender is None:
+        return None
+    if not settings.dkim_selector:
+        raise ConfigError(
+            "A DKIM key is set, but no selector.", hint="newsletter settings set DKIM_SELECTOR …"
+        )
+    domain = sender.address.rpartition("@")[2]
+    return Signer(key.encode(), domain=domain, selector=settings.dkim_selector)
 
 
 def now() -> datetime:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from newsletter import pipeline, wiring
 from newsletter.demo.blog_server import SampleBlog
@@ -187,3 +190,43 @@ def test_who_never_confirmed_is_reminded_once_and_then_vanishes(house: House) ->
     assert house.desk.subscribers(text="new@")
     pipeline.turn(at(house, now + timedelta(days=31)), [Step.CLEAN])
     assert not house.desk.subscribers(text="new@")
+
+
+def test_a_restored_older_database_sends_nothing_until_the_author_says_so(
+    house: House, tmp_path: Path
+) -> None:
+    house.turn()
+    house.desk.approve_issue(1)
+    backup(tmp_path / "newsletter.db", tmp_path / "yesterday.db")
+    assert house.desk.send_issue(1).accepted == 1
+
+    fixed = {**house.tools.fixed, "database_url": f"sqlite:///{tmp_path}/yesterday.db"}
+    with wiring.build(fixed) as restored:
+        restored.turn()
+        issue = restored.desk.issue(1).issue
+        assert issue.state is IssueState.PAUSED
+        assert "restored copy" in issue.problem
+        assert restored.desk.receipt(1).receipt.accepted == 0
+        assert any(line.code == "restored" for line in restored.desk.doctor())
+
+        restored.desk.accept_database()
+        restored.desk.resume_issue(1)
+        restored.turn()
+        assert restored.desk.issue(1).issue.state is IssueState.FINISHED
+
+
+def test_mail_is_signed_where_the_author_gave_a_key(house: House, tmp_path: Path) -> None:
+    key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    house.desk.set_setting("DKIM_KEY", key.decode().replace("\n", "\\n"))
+    house.desk.set_setting("DKIM_SELECTOR", "news")
+    house.turn()
+    [notice] = (tmp_path / "outbox" / "new").iterdir()
+    assert "DKIM-Signature: v=1; a=ed25519-sha256" in notice.read_text()
+    assert key not in (tmp_path / "newsletter.db").read_bytes()
+
+
+def backup(source: Path, target: Path) -> None:
+    with sqlite3.connect(source) as reader, sqlite3.connect(target) as writer:
+        reader.backup(writer)
+    reader.close()
+    writer.close()

@@ -75,9 +75,16 @@ def tick(as_json: AsJson = False) -> None:
         say("Nothing was due.")
 
 
-def doctor(as_json: AsJson = False) -> None:
-    """Check settings, DNS, sending, clock, disk, database."""
+def doctor(
+    accept_database: Annotated[
+        bool, typer.Option("--accept-database", help="A restored database is the right one: send on.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check settings, DNS, sending, disk, database."""
     with wiring.build() as house:
+        if accept_database:
+            house.desk.accept_database()
         lines = house.desk.doctor()
     blocking = [line for line in lines if line.level is Level.BLOCKING]
     if as_json:

@@ -80,6 +80,13 @@ class SetupVerbs(Verbs):
     def doctor(self) -> Sequence[CheckLine]:
         return examine(self.tools)
 
+    def accept_database(self) -> None:
+        """The author says that this database is the right one, although more was sent from here than it
+        knows of."""
+        with self.tools.begin() as unit:
+            self.tools.high_water.accept(unit.deliveries.newest_attempt())
+            self._audit(unit, "accept database", "database")
+
     def login_link(self) -> str:
         """A fresh one-time link to the studio, good for an hour."""
         return f"{self.tools.settings().public_url}/studio/login/{self.doors.new_login()}"
