@@ -10,7 +10,16 @@ from zoneinfo import ZoneInfo
 
 from newsletter import rendering
 from newsletter.approve import approve, checklist
-from newsletter.compose import Mode, compose, plan_drafts, preheader_for, preview_html, subject_for, text_page
+from newsletter.compose import (
+    Mode,
+    compose,
+    plan_drafts,
+    preheader_for,
+    preview_html,
+    shows_excerpts,
+    subject_for,
+    text_page,
+)
 from newsletter.config import Settings
 from newsletter.errors import Conflict, NewsletterError
 from newsletter.model.artefact import Artefact
@@ -76,7 +85,7 @@ def recompose(tools: Tools, issue_id: int) -> Issue:
     if issue.state not in {IssueState.DRAFT, IssueState.APPROVED}:
         raise Conflict(f"Issue {issue_id} is {issue.state} and is not composed again.")
     artefact = compose(newsletter, issue, posts, compiler=tools.compiler, themes=tools.themes)
-    checked = _check(tools, settings, artefact, posts)
+    checked = _check(tools, settings, issue, artefact, posts)
     with tools.begin() as unit:
         now = tools.clock()
         was_approved = unit.issues.get(issue_id).state is IssueState.APPROVED
@@ -201,7 +210,9 @@ def _create(tools: Tools) -> list[int]:
     return created
 
 
-def _check(tools: Tools, settings: Settings, artefact: Artefact, posts: list[Post]) -> Checklist:
+def _check(
+    tools: Tools, settings: Settings, issue: Issue, artefact: Artefact, posts: list[Post]
+) -> Checklist:
     theme = tools.themes.get(settings.theme, settings.theme_folder)
     return checklist(
         tools.newsletter(settings),
@@ -209,6 +220,7 @@ def _check(tools: Tools, settings: Settings, artefact: Artefact, posts: list[Pos
         posts,
         private_links=settings.allow_private_addresses or settings.transport == "outbox",
         palettes={"light": theme.light, "dark": theme.dark},
+        excerpts=shows_excerpts(issue, theme),
     )
 
 

@@ -3,7 +3,7 @@
 Read :mod:`checks` (what is looked at) and :mod:`approval` (what approving means).
 """
 
-from newsletter.approve.approval import approve, reconsider
+from newsletter.approve.approval import approve
 from newsletter.approve.checks import checklist
 from newsletter.approve.measure import GMAIL_CLIPS_AT, measure
 from newsletter.approve.network import check_images, check_links
@@ -17,5 +17,4 @@ __all__ = [
     "check_links",
     "checklist",
     "measure",
-    "reconsider",
 ]

@@ -1,8 +1,7 @@
-"""Draft to approved, and back."""
+"""Draft to approved."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from newsletter.approve.ports import ApproveUnit
@@ -28,18 +27,3 @@ def approve(unit: ApproveUnit, issue_id: int, *, at: datetime | None, now: datet
             hint=" ".join(line.mend for line in blocking if line.mend),
         )
     return unit.issues.approve(issue_id, send_at=max(at, now) if at is not None else now, now=now)
-
-
-def reconsider(unit: ApproveUnit, post_ids: Iterable[int], *, now: datetime) -> list[Issue]:
-    """Move approved issues back to draft whose posts have changed since: what was approved is not what
-    the blog says any more. Issues that are being sent stay as they are."""
-    changed = set(post_ids)
-    moved: list[Issue] = []
-    for issue in unit.issues.with_post(changed, (IssueState.APPROVED,)):
-        if any(place.post_id in changed for place in issue.included):
-            reason = (
-                "A post in it was changed on the blog after you had approved it."
-                " Look at it and approve it again."
-            )
-            moved.append(unit.issues.back_to_draft(issue.id, reason=reason, now=now))
-    return moved

@@ -33,12 +33,14 @@ def checklist(
     problem: str = "",
     private_links: bool = False,
     palettes: Mapping[str, Mapping[str, str]] | None = None,
+    excerpts: bool = False,
 ) -> Checklist:
     """Every line of a draft's checklist, blocking ones first.
 
     ``artefact`` is None where composing failed; ``problem`` then says why. ``private_links`` allows links
     to private hosts: for a demonstration, an intranet, or mail that only lands in a folder. ``palettes``
-    are the theme's colours by name ("light", "dark").
+    are the theme's colours by name ("light", "dark"). ``excerpts``: posts show only their beginnings
+    already, so that this is not offered against a size.
     """
     lines = [*_newsletter(newsletter, private_links)]
     if artefact is None:
@@ -53,7 +55,7 @@ def checklist(
         facts = measure(artefact)
         lines += [
             *_content(facts, artefact),
-            *_size(facts, artefact),
+            *_size(facts, artefact, excerpts),
             *_links(facts, private_links),
             *_looks(facts, artefact),
             *_clients(artefact),
@@ -124,7 +126,7 @@ def _content(facts: Measured, artefact: Artefact) -> Iterable[CheckLine]:
         )
 
 
-def _size(facts: Measured, artefact: Artefact) -> Iterable[CheckLine]:
+def _size(facts: Measured, artefact: Artefact, excerpts: bool) -> Iterable[CheckLine]:
     share = round(100 * facts.size / GMAIL_CLIPS_AT)
     shown = f"{facts.size / 1024:.0f} KB of the 102 KB that Gmail shows ({share} %)"
     titles = {block.number: block.title for block in artefact.blocks}
@@ -138,11 +140,16 @@ def _size(facts: Measured, artefact: Artefact) -> Iterable[CheckLine]:
             "size",
             f"It has {shown}: Gmail would cut it off {where}, with the unsubscribe link behind the cut."
             f" {weight}.",
-            "Show the beginnings of posts only (the theme bulletin does, as does shows = \"excerpt\" under"
-            " [digest] in a theme.toml of your own), leave posts out, or shorten the longest.",
+            "Leave posts out, or shorten the longest."
+            if excerpts
+            else "Show only the beginnings of posts (newsletter issues edit ID --excerpts, or the draft page),"
+            " leave posts out, or shorten the longest.",
         )
     elif share >= 80:
-        yield _advise("size", f"It has {shown}. {weight}.", "Beyond the limit Gmail cuts the end off.")
+        lighter = "" if excerpts else " The beginnings of posts alone would weigh less."
+        yield _advise(
+            "size", f"It has {shown}. {weight}.", f"Beyond the limit Gmail cuts the end off.{lighter}"
+        )
     else:
         yield _good("size", f"It has {shown}.")
     if facts.style > GMAIL_STYLE_LIMIT:

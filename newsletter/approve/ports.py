@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from newsletter.model.checklist import Checklist
-from newsletter.model.issue import Issue, IssueState
+from newsletter.model.issue import Issue
 
 
 class IssueStore(Protocol):
@@ -19,12 +18,6 @@ class IssueStore(Protocol):
 
     def approve(self, issue_id: int, *, send_at: datetime, now: datetime) -> Issue:
         """Freezes the content hash. Raises Conflict where the issue is no draft."""
-        ...
-
-    def back_to_draft(self, issue_id: int, *, reason: str, now: datetime) -> Issue: ...
-
-    def with_post(self, post_ids: Iterable[int], states: Iterable[IssueState]) -> Sequence[Issue]:
-        """Issues in these states that carry one of these posts."""
         ...
 
 

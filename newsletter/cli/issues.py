@@ -126,18 +126,25 @@ def edit_issue(
     subject: Annotated[str | None, typer.Option(help="The subject.")] = None,
     preheader: Annotated[str | None, typer.Option(help="The preview line.")] = None,
     note: Annotated[str | None, typer.Option(help="An introduction, in Markdown.")] = None,
+    excerpts: Annotated[
+        bool | None,
+        typer.Option("--excerpts/--full", help="Show the beginnings of posts with a link, or whole posts."),
+    ] = None,
     include: Annotated[list[int] | None, typer.Option(help="Put this post in; may be repeated.")] = None,
     exclude: Annotated[list[int] | None, typer.Option(help="Leave this post out; may be repeated.")] = None,
 ) -> None:
     """Change a draft; an approved issue goes back to draft."""
-    if subject is None and preheader is None and note is None and not include and not exclude:
-        raise typer.BadParameter("Say what to change: --subject, --preheader, --note, --include, --exclude.")
+    if (subject, preheader, note, excerpts) == (None, None, None, None) and not include and not exclude:
+        raise typer.BadParameter(
+            "Say what to change: --subject, --preheader, --note, --excerpts, --full, --include, --exclude."
+        )
     with wiring.build() as house:
         shown = house.desk.edit_issue(
             issue_id,
             subject=subject,
             preheader=preheader,
             note=note,
+            excerpts=excerpts,
             include=include or (),
             exclude=exclude or (),
         )

@@ -6,7 +6,7 @@ is sent).
 """
 
 from newsletter.compose.compiler import Compiler
-from newsletter.compose.issue import compose
+from newsletter.compose.issue import compose, shows_excerpts
 from newsletter.compose.letter import letter_of, page, text_page
 from newsletter.compose.notice import compose_notice
 from newsletter.compose.plan import PlannedDraft, period_key, plan_drafts
@@ -29,6 +29,7 @@ __all__ = [
     "preheader_for",
     "preview_html",
     "seen_as",
+    "shows_excerpts",
     "subject_for",
     "text_page",
 ]

@@ -36,14 +36,12 @@ def compose(
     *,
     compiler: Compiler,
     themes: Themes,
-    excerpts: bool | None = None,
 ) -> Artefact:
     """Compile an issue. The same arguments always give the same artefact.
 
-    ``posts`` holds at least the issue's included ones. ``excerpts`` shortens each post to its beginning;
-    None leaves it to the theme (which may do so in digests). Subject and preheader are the issue's own
-    where the author wrote them. Raises TemplateProblem or ConfigError for a wrong theme. Never touches
-    the network.
+    ``posts`` holds at least the issue's included ones. Subject and preheader are the issue's own where
+    the author wrote them. Raises TemplateProblem or ConfigError for a wrong theme. Never touches the
+    network.
     """
     theme = themes.get(newsletter.theme, newsletter.theme_folder)
     words = language(newsletter.language, newsletter.theme_folder)
@@ -51,7 +49,6 @@ def compose(
     places = sorted((p for p in issue.included if p.post_id in by_id), key=lambda p: p.block)
     shown = [by_id[place.post_id] for place in places]
     digest = issue.cadence is not Cadence.EACH
-    shorten = (theme.digest == "excerpt" and digest) if excerpts is None else excerpts
     subject = issue.subject if issue.subject_edited else ""
     subject = one_line(
         subject or subject_for(issue.cadence, shown, newsletter, issue.created_at) or issue.subject
@@ -62,7 +59,7 @@ def compose(
     css = renderer.css("article.css.j2", look)
     views = [
         post_view(by_id[p.post_id], block=p.block, newsletter=newsletter, words=words, css=css,
-                  digest=digest, excerpt=shorten)
+                  digest=digest, excerpt=shows_excerpts(issue, theme))
         for p in places
     ]  # fmt: skip
     preheader = one_line(issue.preheader if issue.preheader_edited else preview_line(views))
@@ -99,6 +96,14 @@ def compose(
             for place, view in zip(places, views, strict=True)
         ),
     )
+
+
+def shows_excerpts(issue: Issue, theme: Theme) -> bool:
+    """Whether an issue shows its posts by their beginnings: as the author chose, else as the theme has it
+    (for digests only)."""
+    if issue.excerpts is not None:
+        return issue.excerpts
+    return theme.digest == "excerpt" and issue.cadence is not Cadence.EACH
 
 
 def theme_context(theme: Theme, words: Language) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Literal
 
 from newsletter import dispatch, drafting
 from newsletter.archive import issue_page
+from newsletter.compose import shows_excerpts
 from newsletter.desk.base import Verbs
 from newsletter.desk.shown import IssueShown, ReceiptShown
-from newsletter.errors import NotFound
+from newsletter.errors import ConfigError, NotFound, TemplateProblem
 from newsletter.model.delivery import DeliveryState
 from newsletter.model.issue import Issue, IssueState
 from newsletter.model.receipt import Receipt
@@ -60,10 +61,14 @@ class IssueVerbs(Verbs):
         subject: str | None = None,
         preheader: str | None = None,
         note: str | None = None,
+        excerpts: bool | None = None,
         include: Iterable[int] = (),
         exclude: Iterable[int] = (),
     ) -> IssueShown:
-        """Changes a draft and composes it again; an approved one goes back to draft first."""
+        """Changes a draft and composes it again; an approved one goes back to draft first.
+
+        ``excerpts``: show posts by their beginnings, or whole.
+        """
         now = self._now()
         with self.tools.begin() as unit:
             if unit.issues.get(issue_id).state is IssueState.APPROVED:
@@ -74,12 +79,24 @@ class IssueVerbs(Verbs):
                 subject=None if subject is None else " ".join(subject.split()),
                 preheader=None if preheader is None else " ".join(preheader.split()),
                 note=note,
+                excerpts=excerpts,
                 include=include,
                 exclude=exclude,
             )
             self._audit(unit, "edit", f"issue {issue_id}")
         drafting.recompose(self.tools, issue_id)
         return self.issue(issue_id)
+
+    def shows_excerpts(self, issue_id: int) -> bool:
+        """Whether the issue shows its posts by their beginnings, by the author's choice or the theme's."""
+        settings = self.tools.settings()
+        with self.tools.read() as unit:
+            issue = unit.issues.get(issue_id)
+        try:
+            theme = self.tools.themes.get(settings.theme, settings.theme_folder)
+        except (ConfigError, TemplateProblem):
+            return bool(issue.excerpts)  # a draft can be looked at while its theme is being mended
+        return shows_excerpts(issue, theme)
 
     def recompose_drafts(self) -> None:
         """Composes every draft again at once, after a setting changed what is in every email."""

@@ -57,6 +57,7 @@ class Issue:
     subject: str
     preheader: str = ""
     note: str = ""  #: the author's introduction, Markdown
+    excerpts: bool | None = None  #: posts by their beginnings, or whole; None: as the theme has it
     posts: tuple[IssuePost, ...] = ()
     content_hash: str = ""  #: of the artefact; empty until composed
     approved_hash: str = ""  #: the content hash that the author approved

@@ -141,16 +141,6 @@ class Issues:
             )
         )
 
-    def with_post(self, post_ids: Iterable[int], states: Iterable[IssueState]) -> Sequence[Issue]:
-        """Issues in these states that carry one of these posts."""
-        found: set[int] = set()
-        for part in chunks(sorted(set(post_ids))):
-            found.update(
-                self._conn.scalars(select(issue_posts.c.issue_id).where(issue_posts.c.post_id.in_(part)))
-            )
-        wanted = set(states)
-        return [issue for issue in map(self.get, sorted(found)) if issue.state in wanted]
-
     def last_of(self, cadence: Cadence) -> Issue | None:
         """The newest issue of this cadence, in whatever state."""
         row = self._conn.execute(
@@ -166,6 +156,7 @@ class Issues:
         subject: str | None = None,
         preheader: str | None = None,
         note: str | None = None,
+        excerpts: bool | None = None,
         include: Iterable[int] = (),
         exclude: Iterable[int] = (),
     ) -> Issue:
@@ -185,6 +176,8 @@ class Issues:
             values |= {"preheader": preheader, "preheader_edited": True}
         if note is not None:
             values["note"] = note
+        if excerpts is not None:
+            values["excerpts"] = excerpts
         carried = {place.post_id for place in issue.posts}
         for post_ids, included in ((set(include), True), (set(exclude), False)):
             if missing := post_ids - carried:
@@ -411,6 +404,7 @@ def _issue(row: Row[Any]) -> Issue:
         preheader=row.preheader,
         preheader_edited=row.preheader_edited,
         note=row.note,
+        excerpts=row.excerpts,
         content_hash=row.content_hash,
         approved_hash=row.approved_hash,
         created_at=from_ms(row.created_at),

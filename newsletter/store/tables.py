@@ -177,6 +177,7 @@ issues = Table(
     _text("preheader"),
     _flag("preheader_edited"),
     _text("note"),
+    Column("excerpts", Boolean),  # NULL: as the theme has it
     _text("content_hash"),
     _text("approved_hash"),
     Column("created_at", Ms, nullable=False),

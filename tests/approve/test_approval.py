@@ -1,15 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from newsletter.approve import approve, reconsider
+from newsletter.approve import approve
 from newsletter.errors import Conflict, NotReady
 from newsletter.model.checklist import CheckLine, Checklist, Level
-from newsletter.model.issue import Issue, IssuePost, IssueState
+from newsletter.model.issue import Issue, IssueState
 from subscribers.model import Cadence
 
 NOW = datetime(2026, 3, 4, 9, 0, tzinfo=UTC)
@@ -45,33 +44,17 @@ class Shelf:
             )
         )
 
-    def back_to_draft(self, issue_id: int, *, reason: str, now: datetime) -> Issue:
-        return self._put(
-            replace(self.get(issue_id), state=IssueState.DRAFT, approved_hash="", problem=reason)
-        )
-
-    def with_post(self, post_ids: Iterable[int], states: Iterable[IssueState]) -> Sequence[Issue]:
-        wanted, allowed = set(post_ids), set(states)
-        return [
-            issue
-            for issue in self._issues.values()
-            if issue.state in allowed and wanted & {place.post_id for place in issue.posts}
-        ]
-
     def _put(self, issue: Issue) -> Issue:
         self._issues[issue.id] = issue
         return issue
 
 
-def an_issue(
-    state: IssueState = IssueState.DRAFT, *, included: bool = True, content_hash: str = "abc"
-) -> Issue:
+def an_issue(state: IssueState = IssueState.DRAFT, *, content_hash: str = "abc") -> Issue:
     return Issue(
         id=1,
         state=state,
         cadence=Cadence.EACH,
         subject="S",
-        posts=(IssuePost(post_id=7, block=0, included=included),),
         content_hash=content_hash,
         created_at=NOW,
         changed_at=NOW,
@@ -105,19 +88,3 @@ def test_what_was_never_composed_cannot_be_approved() -> None:
 def test_only_a_draft_can_be_approved() -> None:
     with pytest.raises(Conflict):
         approve(Shelf(an_issue(IssueState.SENDING)), 1, at=None, now=NOW)
-
-
-def test_a_changed_post_moves_an_approved_issue_back_to_draft_with_the_reason() -> None:
-    shelf = Shelf(an_issue(IssueState.APPROVED))
-    (moved,) = reconsider(shelf, [7], now=NOW)
-    assert (moved.state, moved.approved_hash) == (IssueState.DRAFT, "")
-    assert "changed on the blog" in moved.problem
-
-
-@pytest.mark.parametrize("state", [IssueState.SENDING, IssueState.FINISHED, IssueState.DRAFT])
-def test_a_changed_post_leaves_issues_in_other_states_alone(state: IssueState) -> None:
-    assert reconsider(Shelf(an_issue(state)), [7], now=NOW) == []
-
-
-def test_a_changed_post_that_is_left_out_changes_nothing() -> None:
-    assert reconsider(Shelf(an_issue(IssueState.APPROVED, included=False)), [7], now=NOW) == []

@@ -131,3 +131,16 @@ def test_colours_that_can_hardly_be_told_apart_are_named() -> None:
     )
     assert line.level is Level.ADVICE
     assert "dark" in line.text
+
+
+def test_a_size_that_beginnings_could_mend_offers_them_unless_they_are_shown_already() -> None:
+    large = an_artefact("<h1>T</h1>" + "<p>word</p>" * 10_000)
+
+    def mend(excerpts: bool) -> str:
+        (line,) = (
+            line for line in checklist(NEWSLETTER, large, excerpts=excerpts).lines if line.code == "size"
+        )
+        return line.mend
+
+    assert "--excerpts" in mend(False)
+    assert "--excerpts" not in mend(True)

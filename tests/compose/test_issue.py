@@ -18,7 +18,6 @@ def composed(
     compiler: Compiler,
     themes: Themes,
     newsletter: Newsletter | None = None,
-    excerpts: bool | None = None,
     **issue: object,
 ) -> Artefact:
     return compose(
@@ -27,7 +26,6 @@ def composed(
         posts,
         compiler=compiler,
         themes=themes,
-        excerpts=excerpts,
     )
 
 
@@ -169,3 +167,26 @@ def test_language_and_direction_are_declared(compiler: Compiler, themes: Themes,
     html = page(artefact, LINKS)
     direction = "rtl" if language == "ar" else "ltr"
     assert re.search(rf'<html[^>]* lang="{language}" dir="{direction}"', html)
+
+
+def test_the_author_decides_over_the_theme_how_much_of_each_post_is_shown(
+    compiler: Compiler, themes: Themes
+) -> None:
+    posts = [a_post(n, html="<p>Before.</p><a name='more'></a><p>After.</p>") for n in (1, 2)]
+    shown = {
+        (theme, choice): "After."
+        in page(
+            composed(
+                *posts,
+                compiler=compiler,
+                themes=themes,
+                newsletter=a_newsletter(theme=theme),
+                excerpts=choice,
+            ),
+            LINKS,
+        )
+        for theme in ("letter", "bulletin")
+        for choice in (None, True, False)
+    }
+    assert [shown["bulletin", choice] for choice in (None, True, False)] == [False, False, True]
+    assert [shown["letter", choice] for choice in (None, True, False)] == [True, False, True]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from newsletter.approve import checklist
 from newsletter.compose import Compiler, Themes, compose
 from newsletter.model.artefact import Artefact
@@ -20,11 +22,10 @@ def _issue_of_forty(compiler: Compiler, excerpts: bool) -> tuple[Artefact, Check
 def _composed(samples: list[Golden], compiler: Compiler, excerpts: bool) -> Artefact:
     return compose(
         newsletter_for(samples[0]),
-        issue_of(samples, Cadence.WEEKLY),
+        replace(issue_of(samples, Cadence.WEEKLY), excerpts=excerpts),
         [sample.post for sample in samples],
         compiler=compiler,
         themes=Themes(),
-        excerpts=excerpts,
     )
 
 

@@ -213,4 +213,11 @@ def test_lists_are_newest_first_and_paged(issues: Issues) -> None:
     assert [issue.id for issue in issues.list(limit=2)] == [ids[2], ids[1]]
     assert [issue.id for issue in issues.list(limit=2, after=ids[1])] == [ids[0]]
     assert [issue.id for issue in issues.list(states=[IssueState.CANCELLED])] == [ids[0]]
-    assert [issue.id for issue in issues.with_post([1, 2], [IssueState.DRAFT])] == [ids[1]]
+
+
+def test_how_much_of_posts_is_shown_is_the_themes_until_the_author_chooses(issues: Issues) -> None:
+    issue_id = draft(issues, 1)
+    assert issues.get(issue_id).excerpts is None
+    assert issues.edit(issue_id, now=NOW, excerpts=True).excerpts is True
+    assert issues.edit(issue_id, now=NOW, note="Hello").excerpts is True
+    assert issues.edit(issue_id, now=NOW, excerpts=False).excerpts is False

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 
 from newsletter.model.issue import IssueState
+from newsletter.pipeline import Step
 from tests.web.conftest import Studio
 
 
@@ -196,3 +198,37 @@ def test_looking_changes_nothing(studio: Studio) -> None:
         ):
             visitor.get(f"/studio/issues/{issue}{path}")
     assert studio.house.desk.issue(issue) == before
+
+
+def test_choosing_beginnings_shortens_the_email_and_choosing_all_brings_it_back(studio: Studio) -> None:
+    issue = studio.draft()
+    with studio.visitor() as visitor:
+        whole = len(visitor.get(f"/studio/issues/{issue}/preview").text)
+        visitor.post(f"/studio/issues/{issue}/edit", data=form_of(visitor, issue) | {"shows": "beginnings"})
+        assert 'value="beginnings" checked' in visitor.get(f"/studio/issues/{issue}").text
+        short = visitor.get(f"/studio/issues/{issue}/preview").text
+        assert len(short) < whole
+        assert "Continue reading: Low-Dose Naltrexone (LDN)" in short
+        visitor.post(f"/studio/issues/{issue}/edit", data=form_of(visitor, issue) | {"shows": "whole"})
+        assert len(visitor.get(f"/studio/issues/{issue}/preview").text) == whole
+
+
+def test_choosing_what_holds_already_changes_nothing(studio: Studio) -> None:
+    issue = studio.draft()
+    with studio.visitor() as visitor:
+        visitor.post(f"/studio/issues/{issue}/edit", data=form_of(visitor, issue) | {"shows": "whole"})
+    assert studio.house.desk.issue(issue).issue.excerpts is None
+
+
+def test_an_email_that_would_be_cut_off_is_mended_with_one_button(studio: Studio) -> None:
+    issue = studio.draft()
+    long = "<p>One of very many words.</p>" * 3_000
+    with studio.house.store.begin() as unit:
+        post = studio.house.desk.issue(issue).posts[0]
+        unit.posts.replace_text(post.id, long, datetime(2026, 11, 20, tzinfo=UTC))
+    studio.house.turn([Step.COMPOSE])
+    with studio.visitor() as visitor:
+        assert "Show beginnings only" in visitor.get(f"/studio/issues/{issue}").text
+        visitor.post(f"/studio/issues/{issue}/edit", data=form_of(visitor, issue) | {"shorten": "1"})
+        assert "Show beginnings only" not in visitor.get(f"/studio/issues/{issue}").text
+    assert studio.house.desk.issue(issue).checklist.blocking == ()

@@ -53,6 +53,7 @@ def page(
         audience=desk.subscriber_counts().get(SubscriberState.ACTIVE, 0),
         author=author_address(desk),
         setting=setting(desk, "TRANSPORT"),
+        excerpts=desk.shows_excerpts(shown.issue.id),
         problem=problem,
         limits={"subject": SUBJECT_MOST, "preheader": PREHEADER_MOST},
         good={"subject": SUBJECT_GOOD, "preheader": PREHEADER_GOOD},
@@ -73,8 +74,11 @@ def edit(
     subject: Text = "",
     preheader: Text = "",
     note: Text = "",
+    shows: Text = "",
+    shorten: Text = "",
 ) -> Response:
-    change(desk, issue_id, subject, preheader, note, include)
+    """``shorten`` is the button beside the size: beginnings, whatever the choice above it says."""
+    change(desk, issue_id, subject, preheader, note, include, "beginnings" if shorten else shows)
     return then(f"/studio/issues/{issue_id}", "saved")
 
 
@@ -88,12 +92,13 @@ def approve(
     subject: Text = "",
     preheader: Text = "",
     note: Text = "",
+    shows: Text = "",
     seen: Text = "",
     go: Text = "now",
     at: Text = "",
 ) -> Response:
     """Save what was typed, then approve only what the author has seen (``seen`` is its content hash)."""
-    shown = change(desk, issue_id, subject, preheader, note, include)
+    shown = change(desk, issue_id, subject, preheader, note, include, shows)
     if shown.issue.content_hash != seen:
         return then(f"/studio/issues/{issue_id}", "look-again")
     try:
@@ -108,7 +113,7 @@ def approve(
 
 
 def change(
-    desk: Desk, issue_id: int, subject: str, preheader: str, note: str, include: list[int]
+    desk: Desk, issue_id: int, subject: str, preheader: str, note: str, include: list[int], shows: str = ""
 ) -> IssueShown:
     """Apply the form, but only what differs: an untouched subject keeps following the post's title."""
     shown = desk.issue(issue_id)
@@ -124,7 +129,10 @@ def change(
         )
         if new != old
     }
-    if not changes and wanted == before:
+    excerpts: bool | None = None
+    if shows in ("beginnings", "whole") and (shows == "beginnings") != desk.shows_excerpts(issue_id):
+        excerpts = shows == "beginnings"
+    if not changes and excerpts is None and wanted == before:
         return shown
     if not wanted:
         raise Invalid(
@@ -135,7 +143,9 @@ def change(
             f"A subject has at most {SUBJECT_MOST} characters and a preview line {PREHEADER_MOST}.",
             hint="Shorten it; phones show far fewer.",
         )
-    return desk.edit_issue(issue_id, **changes, include=wanted - before, exclude=before - wanted)
+    return desk.edit_issue(
+        issue_id, **changes, excerpts=excerpts, include=wanted - before, exclude=before - wanted
+    )
 
 
 def moment(desk: Desk, text: str) -> datetime:
