@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from newsletter.errors import ConfigError, Invalid
+from newsletter.guard.headers import vet_address
 from newsletter.model.publication import Newsletter, Sender
 from subscribers.model import Cadence
 
@@ -55,7 +56,12 @@ def _sender(text: object) -> str:
         raise ValueError("write it as: Name <address@example.org>") from error
     if not found.username or not found.domain:
         raise ValueError("write it as: Name <address@example.org>")
-    return str(found) if name else address  # quoted where a comma or the like needs it
+    try:  # mail carries domains in ASCII (IDNA)
+        found = Address(name, found.username, found.domain.encode("idna").decode())
+        vet_address(found.addr_spec)
+    except (UnicodeError, Invalid) as error:
+        raise ValueError("write an address that mail can be sent from") from error
+    return str(found) if name else found.addr_spec  # quoted where a comma or the like needs it
 
 
 def _rate(text: object) -> str:

@@ -61,6 +61,7 @@ def test_a_value_it_cannot_have_is_told_by_name(name: str, value: str) -> None:
     [
         ("FROM", " Ann  <ann@example.org> ", "Ann <ann@example.org>"),
         ("FROM", '"Holt, Marian" <m@example.org>', '"Holt, Marian" <m@example.org>'),
+        ("FROM", "Zoë <zoe@bücher.example>", "Zoë <zoe@xn--bcher-kva.example>"),
         ("FROM", "Zoë Ångström <z@example.org>", "Zoë Ångström <z@example.org>"),
         ("newsletter_settle", "90 min", "90 minutes"),
         ("SETTLE", "0", "0"),

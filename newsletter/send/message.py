@@ -1,19 +1,18 @@
 """The whole message of one envelope: its headers, and the spliced body.
 
 Headers that all recipients share are encoded once per letter. Every value goes through
-:mod:`newsletter.send.fields`, which lets none become a second header.
+:mod:`newsletter.guard.headers`, which lets none become a second header.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from datetime import UTC, datetime
-from email.utils import format_datetime
+from datetime import datetime
 from threading import Lock
 from typing import Final
 
+from newsletter.guard.headers import address_header, date_header, header
 from newsletter.model.delivery import Envelope, Letter
-from newsletter.send import fields
 from newsletter.send.dkim import Signer
 from newsletter.send.splice import Spliced
 
@@ -39,9 +38,9 @@ class Press:
         the envelope has no value for.
         """
         frame = self._frame(envelope.letter)
-        head = [self._dated(date), b"To: ", fields.plain_address(envelope.to).encode(), b"\r\nMessage-ID: "]
-        head += [fields.message_id(envelope.message_id).encode(), b"\r\n"]
-        head += [fields.header(name, value) for name, value in envelope.headers]
+        head = [self._dated(date), address_header("To", "", envelope.to)]
+        head.append(header("Message-ID", envelope.message_id))
+        head += [header(name, value) for name, value in envelope.headers]
         body = frame.body.body(envelope.values)
         if self._signer is None:
             return [frame.head, *head, frame.tail, *body]
@@ -62,7 +61,7 @@ class Press:
         second = int(date.timestamp())
         known, line = self._date
         if known != second:
-            line = f"Date: {format_datetime(date.astimezone(UTC))}\r\n".encode()
+            line = date_header(date)
             self._date = (second, line)
         return line
 
@@ -75,11 +74,11 @@ class _Frame:
         self.body = Spliced(letter)
         self.head = b"".join(
             [
-                fields.header("From", fields.mailbox(letter.sender.name, letter.sender.address)),
-                fields.header("Reply-To", letter.reply_to) if letter.reply_to else b"",
-                fields.header("Subject", letter.subject),
-                fields.header("Content-Language", letter.language) if letter.language else b"",
-                *(fields.header(name, value) for name, value in letter.headers),
+                address_header("From", letter.sender.name, letter.sender.address),
+                address_header("Reply-To", "", letter.reply_to) if letter.reply_to else b"",
+                header("Subject", letter.subject),
+                header("Content-Language", letter.language) if letter.language else b"",
+                *(header(name, value) for name, value in letter.headers),
             ]
         )
         self.tail = f"MIME-Version: 1.0\r\nContent-Type: {self.body.content_type}\r\n\r\n".encode()

@@ -24,10 +24,10 @@ import sendgrid
 from python_http_client.client import Client
 
 from newsletter.errors import Invalid, TransportProblem
+from newsletter.guard.headers import header, vet_address
 from newsletter.model.artefact import Segment
 from newsletter.model.delivery import Envelope, Letter, Outcome, Verdict
 from newsletter.model.privacy import without_addresses
-from newsletter.send.fields import header, plain_address
 from newsletter.send.ports import TransportBusy
 
 MOST: Final = 1000  #: personalizations in one request
@@ -258,7 +258,7 @@ def _personalization(envelope: Envelope, content: _Content) -> dict[str, Any]:
         header(name, value)
     if sum(len(tag) + len(value.encode()) for tag, value in substitutions.items()) > _MOST_BYTES:
         raise Invalid("The values of this subscriber are longer than SendGrid takes.")
-    address = plain_address(envelope.to)
+    address = vet_address(envelope.to)
     if not address.isascii():
         raise Invalid("SendGrid cannot take addresses with letters beyond ASCII.")
     return {

@@ -12,10 +12,10 @@ from queue import Empty, SimpleQueue
 from typing import Final
 
 from newsletter.errors import Invalid, TransportProblem
+from newsletter.guard.headers import vet_address
 from newsletter.model.delivery import Envelope, MessageKey, Outcome, Verdict
 from newsletter.model.privacy import without_addresses
 from newsletter.send.dkim import Signer
-from newsletter.send.fields import plain_address
 from newsletter.send.message import Press
 from newsletter.send.ports import TransportBusy
 from newsletter.send.retry import Effect, Phase, Reply, classify
@@ -138,9 +138,9 @@ class Smtp:
         """The message, or the outcome of one that cannot be made."""
         try:
             sender = self._return_path(envelope.key) if self._return_path else envelope.letter.sender.address
-            recipient = plain_address(envelope.to)
+            recipient = vet_address(envelope.to)
             message = b"".join(self._press.pieces(envelope, date=self._clock()))
-            return Job(envelope, plain_address(sender), recipient, message, utf8=not recipient.isascii())
+            return Job(envelope, vet_address(sender), recipient, message, utf8=not recipient.isascii())
         except Invalid as invalid:
             return Outcome(key=envelope.key, verdict=Verdict.FAILED, code="invalid", reason=invalid.message)
 
