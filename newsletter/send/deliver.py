@@ -21,6 +21,17 @@ from subscribers.model import Recipient
 
 BATCH: Final = 1000
 _GONE: Final = "They are no longer on the list."
+WHY_NOT: Final = {
+    "unconfirmed": "They have not confirmed yet.",
+    "unsubscribed": "They unsubscribed.",
+    "bounced": "Their address bounced before.",
+    "complained": "They called our mail spam.",
+    "manual": "You chose never to mail them.",
+    "erased": "They asked to be forgotten.",
+    "paused": "They paused it for a while.",
+    "consent_expired": "Their consent has expired.",
+}
+"""The list's own words for why somebody may not be mailed, as a receipt tells them."""
 
 log = structlog.get_logger(__name__)
 
@@ -164,7 +175,7 @@ class _Run:
                 if claimed.subscriber_id in permission.recipients
             ]
             refused = {
-                claimed.subscriber_id: permission.refused.get(claimed.subscriber_id, _GONE)
+                claimed.subscriber_id: WHY_NOT.get(permission.refused.get(claimed.subscriber_id, ""), _GONE)
                 for claimed in found
                 if claimed.subscriber_id not in permission.recipients
             }

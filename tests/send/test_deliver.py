@@ -12,8 +12,9 @@ from newsletter.model.delivery import DeliveryState, Envelope, Outcome, Verdict
 from newsletter.model.issue import IssueState
 from newsletter.model.rate import Rate
 from newsletter.send import cancel_issue, pause_issue, recover, resume_issue, retry_failed, settle_unknown
+from newsletter.send.deliver import WHY_NOT
 from newsletter.send.ports import TransportBusy
-from subscribers.model import Cadence, SuppressionCause
+from subscribers.model import Cadence, SubscriberState, SuppressionCause
 from tests.send.world import FakeTransport, World, accepted
 
 
@@ -353,3 +354,11 @@ def test_a_worker_whose_lease_was_taken_over_hands_over_nothing_more(world: Worl
     assert len(stale.handed) == 16
     # Its late news is evidence: what was given up as unknown turns out to be accepted.
     assert world.receipt(issue_id).accepted == 60
+
+
+def test_every_reason_of_the_list_has_words_in_the_receipt() -> None:
+    """A reason without words would read as "no longer on the list"."""
+    reasons = {"paused", "consent_expired"}
+    reasons |= {state.value for state in SubscriberState} - {SubscriberState.ACTIVE.value}
+    reasons |= {cause.value for cause in SuppressionCause}
+    assert set(WHY_NOT) == reasons
