@@ -5,21 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from newsletter import rendering
 from newsletter.approve import approve, checklist
-from newsletter.compose import (
-    Mode,
-    compose,
-    plan_drafts,
-    preheader_for,
-    preview_html,
-    shows_excerpts,
-    subject_for,
-    text_page,
-)
+from newsletter.compose import compose, plan_drafts, preheader_for, shows_excerpts, subject_for
 from newsletter.config import Settings
 from newsletter.errors import Conflict, NewsletterError
 from newsletter.model.artefact import Artefact
@@ -153,27 +143,6 @@ def approve_by_itself(tools: Tools) -> list[int]:
                 unit.issues.plan(issue_id, None)
             _tell_problem(tools, issue_id, str(error))
     return approved
-
-
-def preview(
-    tools: Tools,
-    issue_id: int,
-    *,
-    format: Literal["html", "text", "mime"] = "html",
-    dark: bool = False,
-    images: bool = True,
-) -> str:
-    """The stored artefact with sample values: the bytes that will be sent. Raises NotFound."""
-    settings = tools.settings()
-    with tools.read() as unit:
-        artefact = unit.issues.artefact(issue_id)
-    values = tools.links(settings).public_values(issue_id)
-    if format == "text":
-        return text_page(artefact, values)
-    if format == "mime":
-        return rendering.sample_mime(tools, settings, issue_id, artefact)
-    mode = Mode.DARK if dark else Mode.LIGHT if images else Mode.NO_IMAGES
-    return preview_html(artefact, values, mode=mode)
 
 
 def _create(tools: Tools) -> list[int]:

@@ -1,23 +1,29 @@
-"""Letters with their links: what notices say when they leave, and the headers of every issue's mail."""
+"""Letters with their links: what notices say when they leave, the headers of every issue's mail, and what
+the author looks at before."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal
 
-from newsletter.compose import compose_notice, letter_of
+from newsletter.compose import Mode, compose_notice, letter_of, preview_html, text_page
 from newsletter.config import Settings
-from newsletter.errors import ConfigError
+from newsletter.errors import ConfigError, Conflict, NotFound
 from newsletter.links import Links
-from newsletter.model.artefact import Artefact
+from newsletter.model.artefact import ALL_BLOCKS, Artefact
 from newsletter.model.delivery import Envelope, MessageKey
+from newsletter.model.issue import Issue
 from newsletter.model.notice import Notice, NoticeKind
 from newsletter.model.publication import Newsletter
 from newsletter.model.times import rfc3339
 from newsletter.send import Rendered
+from newsletter.send.masks import mask_for
 from newsletter.send.message import mime
 from newsletter.tools import Tools
-from subscribers.model import Recipient
+from subscribers.model import Recipient, Subscriber
+
+if TYPE_CHECKING:
+    from newsletter.store.unit import Unit
 
 AUTHOR_LINK_LASTS: Final = timedelta(days=7)
 PERSONAL_LINK_LASTS: Final = timedelta(minutes=30)
@@ -58,19 +64,73 @@ def render_notice(tools: Tools, settings: Settings, notice: Notice) -> Rendered:
     return Rendered(letter=letter, message_id=message_id)
 
 
-def sample_mime(tools: Tools, settings: Settings, issue_id: int, artefact: Artefact) -> str:
-    """A whole message of the issue as a sample subscriber would get it."""
+def preview(
+    tools: Tools,
+    issue_id: int,
+    *,
+    format: Literal["html", "text", "mime"] = "html",
+    mode: Mode = Mode.LIGHT,
+    images: bool = True,
+    reader: str | int = "",
+) -> str:
+    """The stored artefact: the bytes that will be sent.
+
+    ``reader`` is a subscriber's address or id: then with the posts that they get and with their own links
+    and name; otherwise with every post and nobody's. ``mode`` and ``images`` are for HTML. Raises NotFound
+    for an issue that is not composed or a subscriber who does not exist, Conflict where an issue brings
+    the subscriber nothing, ConfigError for a whole message without a From.
+    """
+    settings = tools.settings()
+    links = tools.links(settings)
+    recipient, mask = SAMPLE, ALL_BLOCKS
+    with tools.read() as unit:
+        artefact = unit.issues.artefact(issue_id)
+        if reader:
+            subscriber = _subscriber(unit, reader)
+            recipient = Recipient(id=subscriber.id, address=subscriber.address, name=subscriber.name)
+            mask = _mask(unit, unit.issues.get(issue_id), subscriber)
+    if format == "mime":
+        return _mime(tools, settings, issue_id, artefact, recipient, mask)
+    values = links.values(recipient, issue_id) if reader else links.public_values(issue_id)
+    if format == "text":
+        return text_page(artefact, values, mask)
+    return preview_html(artefact, values, mode=mode, images=images, mask=mask)
+
+
+def _subscriber(unit: Unit, reader: str | int) -> Subscriber:
+    found = unit.subscribers.find(reader) if isinstance(reader, int) else unit.subscribers.by_address(reader)
+    if found is None:
+        raise NotFound("There is no such subscriber.", hint="See: newsletter subscribers list")
+    return found
+
+
+def _mask(unit: Unit, issue: Issue, subscriber: Subscriber) -> int:
+    """The blocks of an issue that a subscriber got, or would get if it were sent now."""
+    if (drawn := unit.deliveries.find(issue.id, subscriber.id)) and drawn.blocks:
+        return drawn.blocks
+    block_of = {place.post_id: place.block for place in issue.included}
+    received = unit.deliveries.already_received(issue.id, [subscriber.id], list(block_of))
+    had = [block_of[post_id] for post_id in received.get(subscriber.id, ())]
+    mask, reason = mask_for(unit.issues.block_topics(issue.id), frozenset(subscriber.topics_off), had)
+    if not mask:
+        raise Conflict(f"Issue {issue.id} does not go to this subscriber. {reason}")
+    return mask
+
+
+def _mime(
+    tools: Tools, settings: Settings, issue_id: int, artefact: Artefact, recipient: Recipient, mask: int
+) -> str:
     links = tools.links(settings)
     newsletter = tools.newsletter(settings)
     if newsletter.sender is None:
         raise ConfigError("From is not set.", hint="newsletter settings set FROM 'Name <you@example.org>'")
     envelope = Envelope(
-        key=MessageKey(issue_id, SAMPLE.id),
-        to=SAMPLE.address,
-        letter=letter_of(artefact, artefact.mask, common_headers(newsletter, issue_id)),
-        message_id=links.message_id(SAMPLE.id, issue_id),
-        values=links.values(SAMPLE, issue_id),
-        headers=links.headers(SAMPLE, issue_id),
+        key=MessageKey(issue_id, recipient.id),
+        to=recipient.address,
+        letter=letter_of(artefact, mask, common_headers(newsletter, issue_id)),
+        message_id=links.message_id(recipient.id, issue_id),
+        values=links.values(recipient, issue_id),
+        headers=links.headers(recipient, issue_id),
     )
     return mime(envelope, date=tools.clock()).decode("utf-8")
 

@@ -142,8 +142,8 @@ def _size(facts: Measured, artefact: Artefact, excerpts: bool) -> Iterable[Check
             f" {weight}.",
             "Leave posts out, or shorten the longest."
             if excerpts
-            else "Show only the beginnings of posts (newsletter issues edit ID --excerpts, or the draft page),"
-            " leave posts out, or shorten the longest.",
+            else "Show the beginnings of posts only (a choice on the draft page, or: newsletter issues edit"
+            " --excerpts), leave posts out, or shorten the longest.",
         )
     elif share >= 80:
         lighter = "" if excerpts else " The beginnings of posts alone would weigh less."

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from newsletter import wiring
 from newsletter.cli.output import After, AsJson, Limit, err, say, show_json, show_pairs, show_table
-from newsletter.desk import IssueShown
+from newsletter.desk import IssueShown, Mode
 from newsletter.errors import Invalid
 from newsletter.model.checklist import Level
 from newsletter.model.issue import IssueState
@@ -28,6 +28,13 @@ class Format(StrEnum):
     HTML = "html"
     TEXT = "text"
     MIME = "mime"
+
+
+class Look(StrEnum):
+    LIGHT = "light"
+    DARK = "dark"
+    FORCED_DARK = "forced-dark"
+    NO_IMAGES = "no-images"
 
 
 class Choice(StrEnum):
@@ -108,11 +115,29 @@ def show_issue(issue_id: Id, as_json: AsJson = False) -> None:
 def preview_issue(
     issue_id: Id,
     form: Annotated[Format, typer.Option("--format", help="What to show.")] = Format.HTML,
+    look: Annotated[
+        Look,
+        typer.Option(
+            "--mode", help="How a program shows its HTML; forced-dark only approximates Gmail and Outlook."
+        ),
+    ] = Look.LIGHT,
+    reader: Annotated[
+        str, typer.Option("--as", metavar="ADDRESS", help="As this subscriber would get it.")
+    ] = "",
     out: Annotated[Path | None, typer.Option("--out", help="Write it into this file.")] = None,
 ) -> None:
     """The email as it will be sent."""
+    if look is not Look.LIGHT and form is not Format.HTML:
+        raise typer.BadParameter("--mode is for --format html.")
+    images = look is not Look.NO_IMAGES
     with wiring.build() as house:
-        text = house.desk.preview(issue_id, format=form.value)
+        text = house.desk.preview(
+            issue_id,
+            format=form.value,
+            mode=Mode(look.value) if images else Mode.LIGHT,
+            images=images,
+            reader=reader,
+        )
     if out is None:
         sys.stdout.write(text)
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from newsletter.model.artefact import Artefact, carried, filled_html, filled_text
+from newsletter.model.artefact import ALL_BLOCKS, Artefact, carried, filled_html, filled_text
 from newsletter.model.delivery import Letter
 
 
@@ -22,11 +22,11 @@ def letter_of(artefact: Artefact, mask: int, headers: tuple[tuple[str, str], ...
     )
 
 
-def page(artefact: Artefact, values: Mapping[str, str]) -> str:
-    """The HTML body with every block and these values."""
-    return filled_html(artefact.html, values)
+def page(artefact: Artefact, values: Mapping[str, str], mask: int = ALL_BLOCKS) -> str:
+    """The HTML body with these blocks and these values."""
+    return filled_html(carried(artefact.html, mask), values)
 
 
-def text_page(artefact: Artefact, values: Mapping[str, str]) -> str:
-    """The plain-text body with every block and these values."""
-    return filled_text(artefact.text, values)
+def text_page(artefact: Artefact, values: Mapping[str, str], mask: int = ALL_BLOCKS) -> str:
+    """The plain-text body with these blocks and these values."""
+    return filled_text(carried(artefact.text, mask), values)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from newsletter.compose.letter import page
-from newsletter.model.artefact import Artefact
+from newsletter.model.artefact import ALL_BLOCKS, Artefact
 
 
 class Mode(StrEnum):
@@ -17,7 +17,6 @@ class Mode(StrEnum):
     LIGHT = "light"
     DARK = "dark"
     FORCED_DARK = "forced-dark"
-    NO_IMAGES = "no-images"
 
 
 _DARK_QUERY = re.compile(r"@media\s*\(prefers-color-scheme:\s*dark\)")
@@ -25,21 +24,29 @@ _SCHEMES = re.compile(r'(<meta name="(?:supported-color-schemes|color-scheme)" c
 _IMAGE = re.compile(r"<img\b[^>]*>")
 
 
-def preview_html(artefact: Artefact, values: Mapping[str, str], *, mode: Mode = Mode.LIGHT) -> str:
-    """The HTML body as one kind of client shows it, whatever the looking browser itself prefers."""
-    return seen_as(page(artefact, values), mode)
+def preview_html(
+    artefact: Artefact,
+    values: Mapping[str, str],
+    *,
+    mode: Mode = Mode.LIGHT,
+    images: bool = True,
+    mask: int = ALL_BLOCKS,
+) -> str:
+    """The HTML body with these blocks as one kind of client shows it, whatever the looking browser itself
+    prefers."""
+    return seen_as(page(artefact, values, mask), mode, images=images)
 
 
-def seen_as(html: str, mode: Mode) -> str:
+def seen_as(html: str, mode: Mode, *, images: bool = True) -> str:
     """Any email's HTML as one kind of client shows it."""
+    if not images:
+        html = _IMAGE.sub(_without_image, html)
     if mode is Mode.DARK:
         return _scheme(_DARK_QUERY.sub("@media all", html), "dark")
     html = _scheme(_DARK_QUERY.sub("@media not all", html), "light")
     if mode is Mode.FORCED_DARK:
         # Turning lightness upside down and hues back is what such clients come closest to.
         return html.replace("</head>", f"<style>{_FORCED}</style></head>", 1)
-    if mode is Mode.NO_IMAGES:
-        return _IMAGE.sub(_without_image, html)
     return html
 
 

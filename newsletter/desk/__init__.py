@@ -6,6 +6,7 @@ read-only. What happens by itself stands in :mod:`newsletter.pipeline`.
 
 from __future__ import annotations
 
+from newsletter.compose import Mode
 from newsletter.desk.feeds import FeedVerbs
 from newsletter.desk.issues import IssueVerbs
 from newsletter.desk.list import ListVerbs
@@ -14,7 +15,7 @@ from newsletter.desk.shown import FeedShown, IssueShown, Person, ReceiptShown, T
 from newsletter.doors import Doors
 from newsletter.tools import Tools
 
-__all__ = ["Desk", "FeedShown", "IssueShown", "Person", "ReceiptShown", "Today"]
+__all__ = ["Desk", "FeedShown", "IssueShown", "Mode", "Person", "ReceiptShown", "Today"]
 
 
 class Desk(FeedVerbs, IssueVerbs, ListVerbs, SetupVerbs):

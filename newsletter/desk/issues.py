@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from newsletter import dispatch, drafting
+from newsletter import dispatch, drafting, rendering
 from newsletter.archive import issue_page
-from newsletter.compose import shows_excerpts
+from newsletter.compose import Mode, shows_excerpts
 from newsletter.desk.base import Verbs
 from newsletter.desk.shown import IssueShown, ReceiptShown
 from newsletter.errors import ConfigError, NotFound, TemplateProblem
@@ -41,11 +41,16 @@ class IssueVerbs(Verbs):
         self,
         issue_id: int,
         format: Literal["html", "text", "mime"] = "html",
-        dark: bool = False,
+        mode: Mode = Mode.LIGHT,
         images: bool = True,
+        reader: str | int = "",
     ) -> str:
-        """The email as it will be sent, from the same bytes, with sample values for a subscriber's own."""
-        return drafting.preview(self.tools, issue_id, format=format, dark=dark, images=images)
+        """The email as it will be sent, from the same bytes, as one kind of program shows it.
+
+        ``reader`` is a subscriber's address or id: what they would get, with their own links; otherwise
+        all of it with nobody's. Raises NotFound, Conflict where they would get nothing of it.
+        """
+        return rendering.preview(self.tools, issue_id, format=format, mode=mode, images=images, reader=reader)
 
     def public_page(self, issue_id: int) -> str:
         """An issue as everybody may read it. Raises NotFound for one that was never sent."""

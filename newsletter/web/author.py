@@ -43,7 +43,7 @@ def show(request: Request, token: str, desk: DeskHere, pages: PagesHere, view: s
         shown=shown,
         issue=shown.issue,
         token=token,
-        view=View.parse(view, dark=False),
+        view=View.parse(view),
         open=state is IssueState.DRAFT,
         approved=state is IssueState.APPROVED,
         goes_by_itself=state is IssueState.DRAFT and shown.issue.send_at is not None,
@@ -52,7 +52,7 @@ def show(request: Request, token: str, desk: DeskHere, pages: PagesHere, view: s
 
 @router.get("/{token}/preview")
 def preview(request: Request, token: str, desk: DeskHere, view: str = "") -> Response:
-    return answer(desk, issue_of(request, token), View.parse(view, dark=False))
+    return answer(desk, issue_of(request, token), View.parse(view))
 
 
 @router.post("/{token}")

@@ -84,7 +84,9 @@ def test_no_hostile_post_runs_a_script_in_a_real_browser(
         if trick not in ("one long word", "attributes without end")
     ]
     artefact = composed(compiler, themes, *posts)
-    shown = [preview_html(artefact, LINKS, mode=mode) for mode in Mode]
+    shown = [
+        preview_html(artefact, LINKS, mode=mode, images=images) for mode in Mode for images in (True, False)
+    ]
     shown.append(issue_page(artefact, base_url="https://news.example.org", issue_id=1))
     for html in shown:
         tab = browser.new_page()

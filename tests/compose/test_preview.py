@@ -28,12 +28,21 @@ def test_dark_applies_the_dark_rules_whatever_the_browser_prefers(artefact: Arte
 
 
 def test_without_images_their_descriptions_stay(artefact: Artefact) -> None:
-    html = preview_html(artefact, LINKS, mode=Mode.NO_IMAGES)
-    assert "https://e.example/a.jpg" not in html
-    assert 'alt="A &gt; b"' in html
+    for mode in Mode:
+        html = preview_html(artefact, LINKS, mode=mode, images=False)
+        assert "https://e.example/a.jpg" not in html
+        assert 'alt="A &gt; b"' in html
 
 
 def test_forced_dark_turns_the_light_palette_around(artefact: Artefact) -> None:
     html = preview_html(artefact, LINKS, mode=Mode.FORCED_DARK)
     assert "invert(" in html
     assert "prefers-color-scheme" not in html
+
+
+def test_a_preview_of_some_blocks_leaves_the_others_out(compiler: Compiler, themes: Themes) -> None:
+    posts = [a_post(1), a_post(2)]
+    artefact = compose(a_newsletter(), an_issue(posts), posts, compiler=compiler, themes=themes)
+    html = preview_html(artefact, LINKS, mask=0b10)
+    assert "The words of post 2." in html
+    assert "The words of post 1." not in html

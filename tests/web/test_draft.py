@@ -232,3 +232,56 @@ def test_an_email_that_would_be_cut_off_is_mended_with_one_button(studio: Studio
         visitor.post(f"/studio/issues/{issue}/edit", data=form_of(visitor, issue) | {"shorten": "1"})
         assert "Show beginnings only" not in visitor.get(f"/studio/issues/{issue}").text
     assert studio.house.desk.issue(issue).checklist.blocking == ()
+
+
+def test_the_email_is_looked_at_light_dark_and_inverted(studio: Studio) -> None:
+    issue = studio.draft()
+    with studio.visitor() as visitor:
+        looks = {
+            dark: visitor.get(f"/studio/issues/{issue}/preview?dark={dark}").text
+            for dark in ("", "1", "forced")
+        }
+        page = visitor.get(f"/studio/issues/{issue}?dark=forced").text
+    assert len(set(looks.values())) == 3
+    assert "invert(" in looks["forced"]
+    assert 'id="approximate">An approximation' in page
+    assert f"/studio/issues/{issue}/preview?view=desktop&amp;dark=forced" in page
+
+
+def test_pictures_stay_off_in_the_dark(studio: Studio) -> None:
+    issue = studio.draft()
+    with studio.visitor() as visitor:
+        shown = visitor.get(f"/studio/issues/{issue}/preview?view=pictures-off&dark=1").text
+    assert "@media all" in shown
+    assert 'src="http' not in shown
+
+
+def test_the_email_is_looked_at_as_one_subscriber_without_their_address_in_the_address_bar(
+    studio: Studio,
+) -> None:
+    issue = studio.draft()
+    ines = studio.house.desk.add_subscriber("ines@example.org", name="Ines").subscriber
+    assert ines is not None
+    with studio.visitor() as visitor:
+        answer = visitor.post(f"/studio/issues/{issue}/as", data={"address": "Ines@example.org", "dark": "1"})
+        assert answer.headers["location"] == f"/studio/issues/{issue}?dark=1&as={ines.id}"
+        page = visitor.get(answer.headers["location"]).text
+        assert f"preview?view=desktop&amp;dark=1&amp;as={ines.id}" in page
+        theirs = visitor.get(f"/studio/issues/{issue}/preview?as={ines.id}").text
+        assert "/u/" in theirs and "/u/" not in visitor.get(f"/studio/issues/{issue}/preview").text
+        source = visitor.get(f"/studio/issues/{issue}/preview?view=source&as={ines.id}").text
+        assert "To: ines@example.org" in source
+        unknown = visitor.post(f"/studio/issues/{issue}/as", data={"address": "nobody@example.org"})
+        assert unknown.status_code == 404
+
+
+def test_the_frame_says_why_a_subscriber_would_get_nothing(studio: Studio) -> None:
+    issue = studio.draft()
+    studio.house.desk.add_subscriber("ines@example.org")
+    with studio.house.store.begin() as unit:
+        (topics,) = unit.issues.block_topics(issue).values()
+        now = datetime(2026, 11, 20, tzinfo=UTC)
+        unit.subscribers.choose(1, now, cadence=None, topics_off=topics, paused_until=None)
+    with studio.visitor() as visitor:
+        shown = visitor.get(f"/studio/issues/{issue}/preview?as=1").text
+    assert "They want none of these topics." in shown

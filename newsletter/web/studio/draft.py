@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import Response
 
 from newsletter.desk import Desk, IssueShown
@@ -39,7 +39,10 @@ def page(
 ) -> Response:
     """The draft page; with ``problem``, what kept the last button from doing its work."""
     query = request.query_params
-    view = View.parse(query.get("view", ""), dark="dark" in query)
+    reader = query.get("as", "")
+    view = View.parse(
+        query.get("view", ""), dark=query.get("dark", ""), reader=int(reader) if reader.isdecimal() else 0
+    )
     places = {place.post_id: place for place in shown.issue.posts}
     return pages.page(
         request,
@@ -49,6 +52,7 @@ def page(
         issue=shown.issue,
         posts=[(post, places[post.id].included) for post in shown.posts if post.id in places],
         view=view,
+        reader=desk.subscriber(view.reader).subscriber if view.reader else None,
         sender=desk.newsletter().sender,
         audience=desk.subscriber_counts().get(SubscriberState.ACTIVE, 0),
         author=author_address(desk),
@@ -61,9 +65,23 @@ def page(
 
 
 @router.get("/{issue_id}/preview")
-def preview(issue_id: int, desk: DeskHere, view: str = "", dark: bool = False) -> Response:
+def preview(
+    issue_id: int,
+    desk: DeskHere,
+    view: str = "",
+    dark: str = "",
+    reader: Annotated[int, Query(alias="as", ge=0)] = 0,
+) -> Response:
     """The email itself, for the frame: same bytes, under a policy that lets nothing run."""
-    return answer(desk, issue_id, View.parse(view, dark=dark))
+    return answer(desk, issue_id, View.parse(view, dark=dark, reader=reader))
+
+
+@router.post("/{issue_id}/as")
+def look_as(issue_id: int, desk: DeskHere, address: Text = "", view: Text = "", dark: Text = "") -> Response:
+    """Look as this subscriber. Their id goes into the address bar, where an address would be logged."""
+    reader = desk.subscriber(address.strip()).subscriber
+    chosen = {"view": view, "dark": dark, "as": str(reader.id)}
+    return then(f"/studio/issues/{issue_id}", **{name: value for name, value in chosen.items() if value})
 
 
 @router.post("/{issue_id}/edit")

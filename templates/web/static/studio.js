@@ -35,23 +35,22 @@ const preview = document.getElementById("preview");
 const sheet = preview?.closest(".sheet");
 
 const look = (url) => {
-  const view = url.searchParams.get("view") ?? "desktop";
-  const dark = url.searchParams.has("dark");
-  sheet.className = `sheet sheet-${view}${dark ? " sheet-dark" : ""}`;
-  preview.src = `${url.pathname}/preview?view=${view}${dark ? "&dark=1" : ""}`;
+  const chosen = { view: url.searchParams.get("view") ?? "desktop", dark: url.searchParams.get("dark") ?? "" };
+  sheet.className = `sheet sheet-${chosen.view}${chosen.dark ? " sheet-dark" : ""}`;
+  preview.src = `${url.pathname}/preview${url.search}`;
+  document.getElementById("approximate")?.toggleAttribute("hidden", chosen.dark !== "forced");
+  for (const [name, value] of Object.entries(chosen)) {
+    const field = document.querySelector(`.reader [name=${name}]`);
+    if (field) field.value = value;
+  }
   for (const link of document.querySelectorAll(".views a")) {
     const target = new URL(link.href);
-    if (link.dataset.view) {
-      if (dark) target.searchParams.set("dark", "1");
-      else target.searchParams.delete("dark");
-      link.toggleAttribute("aria-current", link.dataset.view === view);
-      if (link.dataset.view === view) link.setAttribute("aria-current", "true");
-    } else {
-      target.searchParams.set("view", view);
-      if (dark) target.searchParams.delete("dark");
-      else target.searchParams.set("dark", "1");
-      if (dark) link.setAttribute("aria-current", "true");
-      else link.removeAttribute("aria-current");
+    for (const [name, value] of Object.entries(chosen)) {
+      if (name in link.dataset) {
+        if (link.dataset[name] === value) link.setAttribute("aria-current", "true");
+        else link.removeAttribute("aria-current");
+      } else if (value) target.searchParams.set(name, value);
+      else target.searchParams.delete(name);
     }
     link.href = target;
   }
