@@ -16,6 +16,7 @@ from newsletter.detect import detect, names_of
 from newsletter.model.changes import Changes, Known, Names, NewPost, Sighting
 from newsletter.model.entry import FeedDocument
 from newsletter.model.feed import Feed, FeedState, Poll, PollResult, Validators
+from newsletter.model.issue import Issue
 from newsletter.model.policy import PollPolicy
 from newsletter.model.post import Post, PostState
 from newsletter.poll import redirects, schedule
@@ -43,11 +44,17 @@ class PostStore(Protocol):
     def publication_times(self, feed_id: int, *, limit: int = 20) -> Sequence[datetime]: ...
 
 
+class IssueStore(Protocol):
+    def withdraw_post(self, post_id: int, *, reason: str, now: datetime) -> Sequence[Issue]: ...
+
+
 class IntakeUnit(Protocol):
     @property
     def feeds(self) -> FeedStore: ...
     @property
     def posts(self) -> PostStore: ...
+    @property
+    def issues(self) -> IssueStore: ...
 
 
 Work = Callable[[], AbstractContextManager[IntakeUnit]]
@@ -63,15 +70,20 @@ class Polled:
     edited: tuple[int, ...] = ()  #: known posts whose text changed, or that came back
     held: tuple[int, ...] = ()  #: wait for the author
     gone: tuple[int, ...] = ()  #: were deleted before they were mailed
+    back_to_draft: tuple[int, ...] = ()  #: ids of approved issues that lost a post by that
     baseline: int = 0  #: posts that were already there
     problem: str = ""
     next_poll_at: datetime | None = None
     next_poll_reason: str = ""
 
 
-def file_look(unit: IntakeUnit, feed_id: int, seen: Look, policy: PollPolicy, now: datetime) -> Polled:
-    """Stores what a look at a feed brought. The caller holds the feed's lease and an open transaction."""
-    feed = unit.feeds.get(feed_id)
+def file_look(unit: IntakeUnit, claimed: Feed, seen: Look, policy: PollPolicy, now: datetime) -> Polled:
+    """Stores what a look at a feed brought. The caller holds the feed's lease and an open transaction.
+
+    ``claimed`` is the feed as it was when the look began: a visit asked for since then is still owed.
+    """
+    feed_id = claimed.id
+    feed = stored = unit.feeds.get(feed_id)
     polled = Polled(feed_id=feed_id, result=seen.result, problem=seen.problem)
     feed = replace(feed, polled_at=now, problem=seen.problem)
     if seen.document is not None:
@@ -83,7 +95,9 @@ def file_look(unit: IntakeUnit, feed_id: int, seen: Look, policy: PollPolicy, no
         feed = _after_failure(feed, seen, now)
     other = unit.feeds.by_url(feed.url)
     if other is not None and other.id != feed_id:
-        feed = replace(feed, url=unit.feeds.get(feed_id).url)
+        feed = replace(feed, url=stored.url)
+    if stored.next_poll_at != claimed.next_poll_at:
+        feed = replace(feed, next_poll_at=stored.next_poll_at, next_poll_reason=stored.next_poll_reason)
     if feed.state is not FeedState.ACTIVE:
         feed = replace(feed, next_poll_at=None)
     polled = replace(polled, next_poll_at=feed.next_poll_at, next_poll_reason=feed.next_poll_reason)
@@ -99,9 +113,18 @@ def _compare(
     changes = detect(document, named, known, feed=feed, policy=policy, now=now)
     ids = unit.posts.add(feed.id, changes.new, now)
     unit.posts.see(feed.id, changes.seen, document.known, now)
+    recalled: list[int] = []
     for post_id, reason in changes.gone:
-        unit.posts.move(post_id, PostState.GONE, reason, now)
-    return _counted(changes, ids, known, polled)
+        post = unit.posts.move(post_id, PostState.GONE, reason, now)
+        approved = unit.issues.withdraw_post(post_id, reason=withdrawal(post), now=now)
+        recalled += [issue.id for issue in approved]
+    counted = _counted(changes, ids, known, polled)
+    return replace(counted, back_to_draft=tuple(dict.fromkeys(recalled)))
+
+
+def withdrawal(post: Post) -> str:
+    """Why an approved issue is a draft again."""
+    return f"“{post.title or post.url}” was deleted from the blog after you approved this issue."
 
 
 def _counted(changes: Changes, ids: Sequence[int], known: Known, polled: Polled) -> Polled:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import secrets
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
+
+import structlog
 
 from newsletter import polling
 from newsletter.config import Settings
@@ -12,11 +15,16 @@ from newsletter.detect import settle_due as settle_due_posts
 from newsletter.model.feed import FeedState
 from newsletter.model.notice import NoticeKind
 from newsletter.model.policy import FirstPoll, PollPolicy
+from newsletter.poll import websub
 from newsletter.polling import Polled
 from newsletter.telling import tell_author
 from newsletter.tools import Tools
 
-__all__ = ["Polled", "poll_due", "poll_feed", "settle_due"]
+__all__ = [
+    "Polled", "confirm_hub", "poll_due", "poll_feed", "settle_due", "subscribe_to_hubs", "take_push",
+]  # fmt: skip
+
+log = structlog.get_logger(__name__)
 
 if TYPE_CHECKING:
     from newsletter.store.unit import Unit
@@ -32,6 +40,7 @@ def poll_due(tools: Tools, budget_s: float) -> list[Polled]:
         tools.begin, tools.http(settings), tools.parser, policy(settings), tools.clock, budget_s
     )
     _follow(tools, settings, polled)
+    subscribe_to_hubs(tools, settings)
     return polled
 
 
@@ -46,12 +55,49 @@ def poll_feed(tools: Tools, feed_id: int) -> Polled:
 
 
 def settle_due(tools: Tools) -> int:
-    """Posts whose time for corrections is over become ready; how many."""
+    """Posts whose time for corrections is over become ready; how many.
+
+    One that had been withdrawn from a draft goes back into it.
+    """
+    now = tools.clock()
     with tools.read() as unit:
-        if not unit.posts.settled(tools.clock()):
+        if not unit.posts.settled(now) and not unit.issues.withdrawn_ready():
             return 0
     with tools.begin() as unit:
-        return settle_due_posts(unit, policy(tools.settings()), tools.clock())
+        count = settle_due_posts(unit, policy(tools.settings()), now)
+        back = unit.issues.withdrawn_ready()
+        for issue_id, post_id in back:
+            unit.issues.take_back(issue_id, post_id, now)
+        return count + len(back)
+
+
+def subscribe_to_hubs(tools: Tools, settings: Settings) -> None:
+    """Asks hubs to tell us of new posts (WebSub), where they can reach us. A refusal costs nothing but speed:
+    the feed is polled as ever, and the hub is asked again some hours later."""
+    private = settings.allow_private_addresses
+    base_url = settings.public_url if private else settings.base_url
+    if not websub.reachable(base_url, allow_private=private):
+        return
+    problems = websub.subscribe_due(
+        tools.begin, tools.http(settings), base_url, new_secret=secrets.token_urlsafe, now=tools.clock()
+    )
+    if problems:
+        log.info("hubs that could not be asked", count=len(problems))
+
+
+def confirm_hub(tools: Tools, feed_id: int, query: Mapping[str, str]) -> str | None:
+    """What a hub that asks whether we want its pushes is answered; None: we do not. Raises NotFound."""
+    with tools.begin() as unit:
+        return websub.receive_verification(unit, feed_id, query, tools.clock())
+
+
+def take_push(tools: Tools, feed_id: int, body: bytes, signature: str) -> bool:
+    """Makes a feed due because its hub says that it has something new; False where it was not the hub.
+
+    Raises NotFound.
+    """
+    with tools.begin() as unit:
+        return websub.receive_push(unit, feed_id, body, signature, tools.clock())
 
 
 def policy(settings: Settings) -> PollPolicy:
@@ -77,17 +123,33 @@ def _add_first_feed(tools: Tools, settings: Settings) -> None:
 
 
 def _follow(tools: Tools, settings: Settings, polled: Sequence[Polled]) -> None:
-    telling = [one for one in polled if one.gone or one.held or one.problem]
+    telling = [one for one in polled if one.back_to_draft or one.held or one.problem]
     if not telling:
         return
     with tools.begin() as unit:
         for one in telling:
-            for post_id in one.gone:
-                unit.issues.withdraw_post(post_id)
+            for issue_id in one.back_to_draft:
+                _tell_back_to_draft(tools, unit, settings, issue_id)
             if one.held:
                 _tell_held(tools, unit, settings, one)
             if one.problem:
                 _tell_problem(tools, unit, settings, one)
+
+
+def _tell_back_to_draft(tools: Tools, unit: Unit, settings: Settings, issue_id: int) -> None:
+    issue = unit.issues.get(issue_id)
+    tell_author(
+        unit,
+        settings,
+        key=f"recalled:{issue_id}:{issue.changed_at.timestamp():.3f}",
+        kind=NoticeKind.PROBLEM,
+        issue_id=issue_id,
+        data={
+            "text": f"{issue.subject}: {issue.problem}",
+            "hint": "It is a draft again and waits for your approval.",
+        },
+        now=tools.clock(),
+    )
 
 
 def _tell_held(tools: Tools, unit: Unit, settings: Settings, polled: Polled) -> None:

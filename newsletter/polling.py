@@ -182,7 +182,7 @@ def _file(
 ) -> list[Polled]:
     with work() as unit:
         return [
-            file_look(unit, feed.id, seen, policy, now)
+            file_look(unit, feed, seen, policy, now)
             for feed, seen in looks
             if unit.feeds.holds(feed.id, token)
         ]

@@ -23,7 +23,7 @@ def serve(house: House, listener: socket.socket) -> None:
     engine = engine_of(house)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(house),
+            create_app(house, wake=engine.wake),
             log_config=None,
             access_log=False,
             proxy_headers=False,  # X-Forwarded-For is read by our own rule, from trusted proxies only
@@ -53,8 +53,8 @@ def serve(house: House, listener: socket.socket) -> None:
 def engine_of(house: House) -> LocalEngine:
     """A schedule that calls the house's steps."""
 
-    def step(name: str, stop: threading.Event) -> None:
-        house.turn([Step(name)], Budget(stop=stop))
+    def step(name: str, stop: threading.Event) -> bool:
+        return any(done.summary for done in house.turn([Step(name)], Budget(stop=stop)).steps)
 
     return LocalEngine(step)
 

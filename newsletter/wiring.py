@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from newsletter import config, learning, pipeline
+from newsletter import config, intake, learning, pipeline
 from newsletter.compose import Compiler, Themes
 from newsletter.config import Settings
 from newsletter.desk import Desk
@@ -101,6 +101,14 @@ class House:
     def take_sendgrid(self, raw: bytes, *, signature: str, timestamp: str) -> int:
         """See :func:`newsletter.learning.take_sendgrid`."""
         return learning.take_sendgrid(self.tools, raw, signature=signature, timestamp=timestamp)
+
+    def confirm_hub(self, feed_id: int, query: Mapping[str, str]) -> str | None:
+        """See :func:`newsletter.intake.confirm_hub`."""
+        return intake.confirm_hub(self.tools, feed_id, query)
+
+    def take_push(self, feed_id: int, body: bytes, signature: str) -> bool:
+        """See :func:`newsletter.intake.take_push`."""
+        return intake.take_push(self.tools, feed_id, body, signature)
 
     def author_issue(self, token: str) -> int:
         """The issue of an author's signed link. Raises BadToken."""

@@ -45,6 +45,7 @@ class IssuePost:
     post_id: int
     block: int
     included: bool = True
+    withdrawn: bool = False  #: left out because the post itself is not to be mailed, until it is again
     revision: int = 1  #: the post's revision that was composed
 
 

@@ -7,7 +7,7 @@ as if there were no hub, since hubs forget.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,13 +23,15 @@ LEASE = timedelta(days=10)  #: asked for
 LONGEST = timedelta(days=14)  #: believed
 _RENEW_BEFORE = timedelta(days=1)
 _UNANSWERED = timedelta(hours=6)  #: after which a hub that never confirmed is asked again
+_AT_ONCE = 5  #: hubs asked in one go: a slow one delays the next visit to a feed
+_DEADLINE_S = 10.0
 _METHODS = {"sha1", "sha256", "sha384", "sha512"}
 
 
 class HubFeeds(Protocol):
     def get(self, feed_id: int) -> Feed: ...
     def poll_at_once(self, feed_id: int, now: datetime, reason: str) -> None: ...
-    def list(self) -> Iterable[Feed]: ...
+    def hubs_due(self, until: datetime, *, limit: int) -> Sequence[Feed]: ...
     def set_hub(self, feed_id: int, *, secret: str, lease_until: datetime | None) -> None: ...
 
 
@@ -50,15 +52,12 @@ def callback_url(base_url: str, feed_id: int) -> str:
     return f"{base_url}/hooks/websub/{feed_id}"
 
 
-def due(feeds: Iterable[Feed], now: datetime) -> list[Feed]:
-    """The feeds whose hub is to be asked, for the first time or again. Pure."""
-    return [
-        feed
-        for feed in feeds
-        if feed.state is FeedState.ACTIVE
-        and feed.hub_url
-        and (feed.hub_lease_until is None or feed.hub_lease_until - _RENEW_BEFORE <= now)
-    ]
+def reachable(base_url: str, *, allow_private: bool) -> bool:
+    """Whether hubs could call us back: over https at a public host, or anywhere in a world of one's own."""
+    parts = urlsplit(base_url)
+    if not parts.hostname:
+        return False
+    return allow_private or (parts.scheme == "https" and not is_private_host(base_url))
 
 
 def subscribe_due(
@@ -69,20 +68,19 @@ def subscribe_due(
     new_secret: Callable[[], str],
     now: datetime,
 ) -> list[str]:
-    """Asks the hubs of all feeds that want it; returns the problems, one sentence each.
+    """Asks hubs that were never asked, or whose lease is nearly over, a few at a time.
 
-    Does nothing while ``base_url`` is one that a hub cannot reach.
+    Returns the problems, one sentence each. A hub that does not confirm is asked again after some hours. The
+    caller has made sure that hubs can reach ``base_url``.
     """
-    if not urlsplit(base_url).hostname or is_private_host(base_url):
-        return []
-    with work() as unit:
-        waiting = due(list(unit.feeds.list()), now)
+    waiting = []
+    with work() as unit:  # stored first: the hub may confirm before its answer is read
+        for feed in unit.feeds.hubs_due(now + _RENEW_BEFORE, limit=_AT_ONCE):
+            secret = feed.hub_secret or new_secret()
+            unit.feeds.set_hub(feed.id, secret=secret, lease_until=now + _UNANSWERED + _RENEW_BEFORE)
+            waiting.append((feed, secret))
     problems = []
-    for feed in waiting:
-        secret = feed.hub_secret or new_secret()
-        until = now + _UNANSWERED + _RENEW_BEFORE
-        with work() as unit:  # first: the hub may confirm before its answer is read
-            unit.feeds.set_hub(feed.id, secret=secret, lease_until=until)
+    for feed, secret in waiting:
         try:
             ask_hub(feed, callback_url(base_url, feed.id), secret, http)
         except FeedUnreachable as problem:
@@ -100,7 +98,7 @@ def ask_hub(feed: Feed, callback: str, secret: str, http: Http, *, mode: str = "
         "hub.lease_seconds": str(int(LEASE.total_seconds())),
     }
     try:
-        status = http.post(feed.hub_url, data=request, deadline_s=15).status
+        status = http.post(feed.hub_url, data=request, deadline_s=_DEADLINE_S).status
     except RequestProblem as problem:
         raise FeedUnreachable(
             f"The hub of feed {feed.url} cannot be asked: {problem.message}", url=feed.url

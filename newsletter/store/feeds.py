@@ -174,6 +174,21 @@ class Feeds:
             .values(next_poll_at=to_ms(now), next_poll_reason=reason)
         )
 
+    def hubs_due(self, until: datetime, *, limit: int) -> Sequence[Feed]:
+        """Active feeds with a hub whose subscription ends by ``until`` or never began.
+
+        Locked until the transaction ends; those that another process has locked are left to it.
+        """
+        query = (
+            select(feeds)
+            .where(*_DUE, feeds.c.hub_url != "")
+            .where(or_(feeds.c.hub_lease_until.is_(None), feeds.c.hub_lease_until <= to_ms(until)))
+            .order_by(feeds.c.hub_lease_until, feeds.c.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        return [_feed(row) for row in self._conn.execute(query)]
+
     def set_hub(self, feed_id: int, *, secret: str, lease_until: datetime | None) -> None:
         """Remembers a WebSub subscription; an empty secret ends it."""
         self._update(feed_id, hub_secret=secret, hub_lease_until=lease_until)

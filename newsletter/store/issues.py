@@ -9,17 +9,20 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Connection, Row, delete, func, or_, select, update
 
 from newsletter.errors import Conflict, NotFound
 from newsletter.model.artefact import Artefact
 from newsletter.model.checklist import CheckLine, Checklist, Level
 from newsletter.model.issue import MAX_BLOCKS, Issue, IssuePost, IssueState, move_issue
+from newsletter.model.post import PostState
 from newsletter.model.times import from_ms, maybe_from_ms, to_ms
 from newsletter.store.sql import chunks, insert
 from newsletter.store.tables import artefacts, issue_posts, issues, posts
 from newsletter.store.tables import settings as stored
 from subscribers.model import Cadence
+
+_UNSENT = [IssueState.DRAFT.value, IssueState.APPROVED.value]
 
 
 class Issues:
@@ -186,7 +189,7 @@ class Issues:
                 self._conn.execute(
                     update(issue_posts)
                     .where(issue_posts.c.issue_id == issue_id, issue_posts.c.post_id.in_(post_ids))
-                    .values(included=included)
+                    .values(included=included, **({"withdrawn": False} if included else {}))
                 )
         self._set(issue_id, changed_at=to_ms(now), **values)
         return self.get(issue_id)
@@ -200,14 +203,51 @@ class Issues:
             preheader=issue.preheader if issue.preheader_edited else preheader,
         )
 
-    def withdraw_post(self, post_id: int) -> None:
-        """Leaves a post out of the drafts that carry it."""
-        drafts = select(issues.c.id).where(issues.c.state == IssueState.DRAFT.value)
-        self._conn.execute(
-            update(issue_posts)
-            .where(issue_posts.c.post_id == post_id, issue_posts.c.issue_id.in_(drafts))
-            .values(included=False)
+    def withdraw_post(self, post_id: int, *, reason: str, now: datetime) -> Sequence[Issue]:
+        """Leaves a post out of the unsent issues that carry it; returns those that were approved.
+
+        They are drafts again, for the reason given (one sentence). Issues under way stay as they are.
+        """
+        carriers = self._conn.execute(
+            select(issues.c.id, issues.c.state)
+            .join(issue_posts, issue_posts.c.issue_id == issues.c.id)
+            .where(issue_posts.c.post_id == post_id, issue_posts.c.included, issues.c.state.in_(_UNSENT))
+            .with_for_update()
+        ).all()
+        for row in carriers:
+            self._conn.execute(
+                update(issue_posts)
+                .where(issue_posts.c.post_id == post_id, issue_posts.c.issue_id == row.id)
+                .values(included=False, withdrawn=True)
+            )
+            if row.state == IssueState.APPROVED.value:
+                self.back_to_draft(row.id, reason=reason, now=now)
+            self._touch(row.id, now)
+        return [self.get(row.id) for row in carriers if row.state == IssueState.APPROVED.value]
+
+    def withdrawn_ready(self) -> Sequence[tuple[int, int]]:
+        """``(issue id, post id)`` of posts that were withdrawn and are ready to be mailed again."""
+        rows = self._conn.execute(
+            select(issue_posts.c.issue_id, issue_posts.c.post_id)
+            .join(posts, posts.c.id == issue_posts.c.post_id)
+            .join(issues, issues.c.id == issue_posts.c.issue_id)
+            .where(
+                issue_posts.c.withdrawn,
+                posts.c.state == PostState.READY.value,
+                issues.c.state != IssueState.CANCELLED.value,
+            )
         )
+        return [(row.issue_id, row.post_id) for row in rows]
+
+    def take_back(self, issue_id: int, post_id: int, now: datetime) -> None:
+        """Puts a withdrawn post back into its draft; where that is no draft any more, sets the post free."""
+        of_post = (issue_posts.c.issue_id == issue_id, issue_posts.c.post_id == post_id)
+        place = (*of_post, issue_posts.c.withdrawn)
+        if self.get(issue_id).state is IssueState.DRAFT:
+            self._conn.execute(update(issue_posts).where(*place).values(included=True, withdrawn=False))
+            self._touch(issue_id, now)
+        else:
+            self._conn.execute(delete(issue_posts).where(*place))
 
     def save_artefact(
         self,
@@ -255,6 +295,14 @@ class Issues:
             )
         )
 
+    def save_checklist(self, issue_id: int, checklist: Checklist, *, content_hash: str) -> None:
+        """Stores what was found of this artefact; of another one it says nothing and is dropped."""
+        self._conn.execute(
+            update(artefacts)
+            .where(artefacts.c.issue_id == issue_id, artefacts.c.content_hash == content_hash)
+            .values(checklist=_checklist_json(checklist))
+        )
+
     def block_topics(self, issue_id: int) -> dict[int, frozenset[str]]:
         """The topics of each included block's post."""
         rows = self._conn.execute(
@@ -265,8 +313,8 @@ class Issues:
         return {row.block: frozenset(json.loads(row.topics or "[]")) for row in rows}
 
     def stale_drafts(self, *, settings: Collection[str] = ()) -> Sequence[int]:
-        """Drafts never composed or composed before one of these settings changed, and drafts and approved
-        issues whose included posts have a newer revision than was composed."""
+        """Drafts never composed, composed before they or one of these settings changed, and drafts and
+        approved issues whose included posts have a newer revision than was composed."""
         never = select(issues.c.id).where(
             issues.c.state == IssueState.DRAFT.value, issues.c.content_hash == ""
         )
@@ -285,8 +333,13 @@ class Issues:
             .join(artefacts, artefacts.c.issue_id == issues.c.id)
             .where(
                 issues.c.state == IssueState.DRAFT.value,
-                artefacts.c.composed_at
-                <= select(func.max(stored.c.changed_at)).where(stored.c.name.in_(settings)).scalar_subquery(),
+                or_(
+                    artefacts.c.composed_at < issues.c.changed_at,
+                    artefacts.c.composed_at
+                    <= select(func.max(stored.c.changed_at))
+                    .where(stored.c.name.in_(settings))
+                    .scalar_subquery(),
+                ),
             )
         )
         return sorted({*self._conn.scalars(never), *self._conn.scalars(older), *self._conn.scalars(before)})
@@ -387,7 +440,11 @@ class Issues:
             ):
                 places[row.issue_id].append(
                     IssuePost(
-                        post_id=row.post_id, block=row.block, included=row.included, revision=row.revision
+                        post_id=row.post_id,
+                        block=row.block,
+                        included=row.included,
+                        withdrawn=row.withdrawn,
+                        revision=row.revision,
                     )
                 )
         return [replace(issue, posts=tuple(places[issue.id])) for issue in found]

@@ -100,6 +100,7 @@ def unmailed() -> Any:
     mailed = exists().where(
         issue_posts.c.post_id == posts.c.id,
         issue_posts.c.issue_id == issues.c.id,
+        ~issue_posts.c.withdrawn,
         issues.c.state.in_(_UNDER_WAY),
     )
     return and_(posts.c.state.in_(_PENDING), ~mailed)
@@ -112,7 +113,11 @@ def _mailed(conn: Connection, ids: Iterable[int]) -> frozenset[int]:
             conn.scalars(
                 select(issue_posts.c.post_id)
                 .join(issues, issues.c.id == issue_posts.c.issue_id)
-                .where(issue_posts.c.post_id.in_(part), issues.c.state.in_(_UNDER_WAY))
+                .where(
+                    issue_posts.c.post_id.in_(part),
+                    ~issue_posts.c.withdrawn,
+                    issues.c.state.in_(_UNDER_WAY),
+                )
             )
         )
     return frozenset(found)

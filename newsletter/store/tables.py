@@ -203,6 +203,7 @@ issue_posts = Table(
     Column("cadence", Text, nullable=False),
     Column("block", SmallInteger, nullable=False),
     Column("included", Boolean, nullable=False, server_default=text("true")),
+    _flag("withdrawn"),  # left out because the post left the feed or was skipped, not by editing the issue
     Column("revision", Integer, nullable=False, server_default="1"),
     UniqueConstraint("cadence", "post_id"),  # a post is composed once for each cadence
 )

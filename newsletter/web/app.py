@@ -20,7 +20,7 @@ from newsletter.web import archive, author
 from newsletter.web.assets import Assets
 from newsletter.web.doors import SignInNeeded, Throttle, cookie_of
 from newsletter.web.front import front_of
-from newsletter.web.hooks import sendgrid
+from newsletter.web.hooks import sendgrid, websub
 from newsletter.web.pages import Pages, then
 from newsletter.web.public import OPEN_PREFIXES, public_router
 from newsletter.web.security import Guard
@@ -69,6 +69,7 @@ ROUTERS: Final = (
     author.router,
     archive.router,
     sendgrid.router,
+    websub.router,
 )
 
 
@@ -76,16 +77,22 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def create_app(house: House, *, clock: Callable[[], datetime] = _now) -> FastAPI:
+def _next_turn(step: str) -> None:
+    """Where no engine runs in this process, the next turn of any finds what is due."""
+
+
+def create_app(
+    house: House, *, clock: Callable[[], datetime] = _now, wake: Callable[[str], None] = _next_turn
+) -> FastAPI:
     """The studio, the author's signed link, the public pages and what they need, for one house.
 
     The server must not believe X-Forwarded headers by itself (uvicorn: ``proxy_headers=False``); here they
-    count from the addresses in TRUSTED_PROXIES only.
+    count from the addresses in TRUSTED_PROXIES only. ``wake`` runs a step of the pipeline at once.
     """
     app = FastAPI(title="Newsletter", docs_url=None, redoc_url=None, openapi_url=None)
     assets = Assets(templates_folder() / "web" / "static")
     pages = Pages(house.desk, assets, clock)
-    app.state.house, app.state.pages = house, pages
+    app.state.house, app.state.pages, app.state.wake = house, pages, wake
     app.state.throttle, app.state.upload = Throttle(), subscribers.Upload()
 
     for router in ROUTERS:

@@ -37,6 +37,7 @@ from newsletter.poll.split import split
 from newsletter.polling import poll_due, poll_feed
 from newsletter.store.database import Database
 from newsletter.store.feeds import Feeds
+from newsletter.store.issues import Issues
 from newsletter.store.migrate import upgrade
 from newsletter.store.posts import Posts
 from tests.bench.answer_304 import addresses
@@ -129,7 +130,7 @@ def _child_cpu(parser: Parser) -> float:
 
 class _Unit:
     def __init__(self, conn: Connection) -> None:
-        self.feeds, self.posts = Feeds(conn), Posts(conn)
+        self.feeds, self.posts, self.issues = Feeds(conn), Posts(conn), Issues(conn)
 
 
 class _House:

@@ -23,13 +23,14 @@ def test_every_step_runs_at_once_and_a_long_one_delays_no_other() -> None:
     seen: Counter[str] = Counter()
     all_ran, long_one = threading.Event(), threading.Event()
 
-    def turn(step: str, stop: threading.Event) -> None:
+    def turn(step: str, stop: threading.Event) -> bool:
         seen[step] += 1
         if len(seen) == len(local.EVERY_S):
             all_ran.set()
         if step == "send":
             long_one.set()
             stop.wait(PATIENCE_S)
+        return False
 
     engine = LocalEngine(turn)
     engine.start()
@@ -47,15 +48,65 @@ def test_every_step_runs_at_once_and_a_long_one_delays_no_other() -> None:
         engine.stop()
 
 
+def test_a_step_that_did_something_gives_the_next_ones_work_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "EVERY_S", dict.fromkeys(local.EVERY_S, 3600))
+    ran: Counter[str] = Counter()
+    changed = threading.Condition()
+
+    def turn(step: str, stop: threading.Event) -> bool:
+        with changed:
+            ran[step] += 1
+            changed.notify_all()
+            return step == "poll" and ran["poll"] == 2
+
+    engine = LocalEngine(turn)
+    engine.start()
+    try:
+        with changed:
+            assert changed.wait_for(lambda: len(ran) == len(local.EVERY_S), PATIENCE_S)
+        engine.wake("poll")
+        with changed:
+            assert changed.wait_for(lambda: ran["detect"] == ran["compose"] == 2, PATIENCE_S)
+        assert (ran["poll"], ran["learn"]) == (2, 1)
+    finally:
+        engine.stop()
+
+
+def test_a_step_woken_while_it_runs_runs_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "EVERY_S", dict.fromkeys(local.EVERY_S, 3600))
+    started, go_on, second = threading.Event(), threading.Event(), threading.Event()
+
+    def turn(step: str, stop: threading.Event) -> bool:
+        if step == "poll":
+            if started.is_set():
+                second.set()
+            started.set()
+            go_on.wait(PATIENCE_S)
+        return False
+
+    engine = LocalEngine(turn)
+    engine.start()
+    try:
+        assert started.wait(PATIENCE_S)
+        engine.wake("poll")
+        engine.wake("poll")
+        assert not second.is_set(), "never twice at the same time"
+        go_on.set()
+        assert second.wait(PATIENCE_S)
+    finally:
+        engine.stop()
+
+
 def test_stopping_asks_what_runs_and_waits_for_it() -> None:
     running, finished = threading.Event(), threading.Event()
 
-    def turn(step: str, stop: threading.Event) -> None:
+    def turn(step: str, stop: threading.Event) -> bool:
         if step == "send":
             running.set()
             assert stop.wait(PATIENCE_S)
             time.sleep(0.2)
             finished.set()
+        return False
 
     engine = LocalEngine(turn)
     engine.start()

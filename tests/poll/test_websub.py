@@ -15,8 +15,8 @@ from newsletter.model.feed import Feed, FeedState
 from newsletter.poll.websub import (
     ask_hub,
     confirm,
-    due,
     is_genuine,
+    reachable,
     receive_push,
     receive_verification,
     subscribe_due,
@@ -54,8 +54,8 @@ class Feeds:
     def set_hub(self, feed_id: int, *, secret: str, lease_until: datetime | None) -> None:
         self.saved.append((feed_id, secret, lease_until))
 
-    def list(self) -> Sequence[Feed]:
-        return self.feeds
+    def hubs_due(self, until: datetime, *, limit: int) -> Sequence[Feed]:
+        return self.feeds[:limit]
 
 
 class Unit:
@@ -63,24 +63,18 @@ class Unit:
         self.feeds = feeds
 
 
-def _subscribe(feeds: Feeds, web: CannedWeb, base_url: str = BASE) -> list[str]:
+def _subscribe(feeds: Feeds, web: CannedWeb) -> list[str]:
     @contextmanager
     def work() -> Iterator[Unit]:
         yield Unit(feeds)
 
-    return subscribe_due(work, web, base_url, new_secret=lambda: "fresh", now=NOW)
+    return subscribe_due(work, web, BASE, new_secret=lambda: "fresh", now=NOW)
 
 
 def _web(status: int) -> CannedWeb:
     web = CannedWeb()
     web.pages[HUB] = Page(status=status)
     return web
-
-
-def test_a_feed_with_a_hub_is_asked_for_once_and_renewed_a_day_before_its_lease_ends() -> None:
-    nearly = replace(ASKED, hub_lease_until=NOW + timedelta(hours=23))
-    assert due([FEED, ASKED, nearly], NOW) == [FEED, nearly]
-    assert due([replace(FEED, hub_url=""), replace(FEED, state=FeedState.PAUSED)], NOW) == []
 
 
 def test_the_hub_is_told_topic_callback_and_secret_after_they_are_stored() -> None:
@@ -94,11 +88,26 @@ def test_the_hub_is_told_topic_callback_and_secret_after_they_are_stored() -> No
     assert until is not None and NOW < until < NOW + timedelta(days=2)
 
 
-@pytest.mark.parametrize("base_url", ["http://localhost:8000", "http://192.168.1.4", ""])
-def test_no_hub_is_asked_while_it_could_not_reach_us(base_url: str) -> None:
+@pytest.mark.parametrize(
+    ("base_url", "publicly", "privately"),
+    [
+        ("https://news.example", True, True),
+        ("http://news.example", False, True),
+        ("https://192.168.1.4", False, True),
+        ("https://localhost:8000", False, True),
+        ("http://localhost:8000", False, True),
+        ("", False, False),
+    ],
+)
+def test_hubs_are_asked_only_where_they_can_reach_us(base_url: str, publicly: bool, privately: bool) -> None:
+    assert reachable(base_url, allow_private=False) is publicly
+    assert reachable(base_url, allow_private=True) is privately
+
+
+def test_a_few_hubs_are_asked_at_a_time() -> None:
     web = _web(202)
-    assert _subscribe(Feeds(FEED), web, base_url) == []
-    assert web.posted == []
+    _subscribe(Feeds(*(replace(FEED, id=number) for number in range(1, 30))), web)
+    assert 0 < len(web.posted) < 10
 
 
 def test_a_hub_that_refuses_is_a_problem_of_that_feed_only() -> None:

@@ -153,3 +153,18 @@ def test_an_unknown_feed_is_told(feeds: Feeds) -> None:
         feeds.get(7)
     with pytest.raises(NotFound, match="no feed 7"):
         feeds.claim(7, NOW, lease=LEASE, token="a")
+
+
+def test_a_hub_is_due_before_its_lease_ends_and_never_for_a_feed_that_is_not_watched(feeds: Feeds) -> None:
+    plain, fresh, nearly, later, paused = (
+        feeds.add(f"http://blog.example/{number}", now=NOW).id for number in range(5)
+    )
+    for feed_id in (fresh, nearly, later, paused):
+        feed = feeds.get(feed_id)
+        feeds.save_poll(replace(feed, hub_url="http://hub.example/"), _poll(feed))
+    feeds.set_hub(nearly, secret="s", lease_until=NOW + timedelta(hours=1))
+    feeds.set_hub(later, secret="s", lease_until=NOW + timedelta(days=5))
+    feeds.set_state(paused, FeedState.PAUSED, NOW)
+    assert {feed.id for feed in feeds.hubs_due(NOW + timedelta(days=1), limit=9)} == {fresh, nearly}
+    assert len(feeds.hubs_due(NOW + timedelta(days=1), limit=1)) == 1
+    assert plain not in {feed.id for feed in feeds.hubs_due(NOW + timedelta(days=30), limit=9)}

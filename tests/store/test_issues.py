@@ -197,7 +197,7 @@ def test_a_post_that_is_gone_leaves_drafts_but_not_what_is_being_sent(issues: Is
     waiting, sending = draft(issues, 1), draft(issues, 1, cadence=Cadence.DAILY, period="2026-05-04")
     issues.approve(sending, send_at=NOW, now=NOW)
     issues.start(sending, 1, NOW)
-    issues.withdraw_post(1)
+    assert issues.withdraw_post(1, reason="It was deleted.", now=NOW) == []
     assert issues.get(waiting).included == ()
     assert len(issues.get(sending).included) == 1
 
@@ -213,6 +213,16 @@ def test_lists_are_newest_first_and_paged(issues: Issues) -> None:
     assert [issue.id for issue in issues.list(limit=2)] == [ids[2], ids[1]]
     assert [issue.id for issue in issues.list(limit=2, after=ids[1])] == [ids[0]]
     assert [issue.id for issue in issues.list(states=[IssueState.CANCELLED])] == [ids[0]]
+
+
+def test_what_was_found_of_another_artefact_is_not_kept(issues: Issues) -> None:
+    issue_id = draft(issues, 1)
+    issues.save_artefact(issue_id, ARTEFACT, Checklist(lines=()), {1: 1}, NOW)
+    found = Checklist(lines=(CheckLine(level=Level.GOOD, code="links", text="All 2 links open."),))
+    issues.save_checklist(issue_id, found, content_hash="another")
+    assert issues.checklist(issue_id).lines == ()
+    issues.save_checklist(issue_id, found, content_hash=ARTEFACT.content_hash)
+    assert issues.checklist(issue_id) == found
 
 
 def test_how_much_of_posts_is_shown_is_the_themes_until_the_author_chooses(issues: Issues) -> None:
