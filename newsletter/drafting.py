@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from newsletter.approve import approve, checklist
+from newsletter.approve import approve, check_images, check_links, checklist
 from newsletter.compose import compose, plan_drafts, preheader_for, shows_excerpts, subject_for
 from newsletter.config import Settings
 from newsletter.errors import Conflict, NewsletterError
 from newsletter.model.artefact import Artefact
-from newsletter.model.checklist import Checklist
+from newsletter.model.checklist import CheckLine, Checklist
 from newsletter.model.issue import Issue, IssueState
 from newsletter.model.notice import NoticeKind
 from newsletter.model.post import Post
@@ -104,6 +104,21 @@ def recompose(tools: Tools, issue_id: int) -> Issue:
                 now=now,
             )
         return unit.issues.get(issue_id)
+
+
+def ask_links(tools: Tools, issue_id: int) -> tuple[CheckLine, ...]:
+    """Asks every link and picture of an issue whether it is there, and adds what it found to the checklist.
+
+    Raises NotFound where nothing is composed yet. May take a minute; holds no transaction meanwhile.
+    """
+    with tools.read() as unit:
+        artefact = unit.issues.artefact(issue_id)
+    client = tools.http(tools.settings())
+    found = (*check_links(artefact, client), *check_images(artefact, client))
+    with tools.begin() as unit:
+        renewed = unit.issues.checklist(issue_id).renewed(found)
+        unit.issues.save_checklist(issue_id, renewed, content_hash=artefact.content_hash)
+    return found
 
 
 def approve_issue(tools: Tools, issue_id: int, *, at: datetime | None, who: str, seen: str = "") -> None:

@@ -62,8 +62,7 @@ def checklist(
             *_contrast(palettes or {}),
             *_posts(posts),
         ]
-    order = {Level.BLOCKING: 0, Level.ADVICE: 1, Level.GOOD: 2}
-    return Checklist(lines=tuple(sorted(lines, key=lambda line: order[line.level])))
+    return Checklist.of(lines)
 
 
 def _newsletter(newsletter: Newsletter, private_links: bool) -> Iterable[CheckLine]:

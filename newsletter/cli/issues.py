@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from newsletter import wiring
 from newsletter.cli.output import After, AsJson, Limit, err, say, show_json, show_pairs, show_table
+from newsletter.cli.signals import stop_on_signal
 from newsletter.desk import IssueShown, Mode
 from newsletter.errors import Invalid
 from newsletter.model.checklist import Level
@@ -66,9 +67,16 @@ def list_issues(
 
 
 @issues.command("show")
-def show_issue(issue_id: Id, as_json: AsJson = False) -> None:
+def show_issue(
+    issue_id: Id,
+    links: Annotated[bool, typer.Option("--links", help="Ask every link and picture first.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """One issue with its posts and its checklist."""
     with wiring.build() as house:
+        if links:
+            with err.status("Asking every link and picture"):
+                house.desk.check_links(issue_id)
         shown = house.desk.issue(issue_id)
     issue = shown.issue
     if as_json:
@@ -220,7 +228,7 @@ def send_issue(issue_id: Id, as_json: AsJson = False) -> None:
                     bar, total=receipt.audience or None, completed=receipt.audience - receipt.remaining
                 )
 
-            receipt = house.desk.send_issue(issue_id, progress=show)
+            receipt = house.desk.send_issue(issue_id, progress=show, stop=stop_on_signal())
         shown = house.desk.issue(issue_id)
     _show_receipt(receipt, as_json)
     if shown.issue.state is IssueState.PAUSED:

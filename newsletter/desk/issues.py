@@ -13,6 +13,7 @@ from newsletter.compose import Mode, shows_excerpts
 from newsletter.desk.base import Verbs
 from newsletter.desk.shown import IssueShown, ReceiptShown
 from newsletter.errors import ConfigError, NotFound, TemplateProblem
+from newsletter.model.checklist import CheckLine
 from newsletter.model.delivery import DeliveryState
 from newsletter.model.issue import Issue, IssueState
 from newsletter.model.receipt import Receipt
@@ -91,6 +92,14 @@ class IssueVerbs(Verbs):
             self._audit(unit, "edit", f"issue {issue_id}")
         drafting.recompose(self.tools, issue_id)
         return self.issue(issue_id)
+
+    def check_links(self, issue_id: int) -> Sequence[CheckLine]:
+        """Asks whether every link opens and every picture is there and light; the checklist then says so.
+
+        It takes up to eight seconds for each eight addresses that do not answer. Raises NotFound where
+        nothing is composed yet.
+        """
+        return drafting.ask_links(self.tools, issue_id)
 
     def shows_excerpts(self, issue_id: int) -> bool:
         """Whether the issue shows its posts by their beginnings, by the author's choice or the theme's."""

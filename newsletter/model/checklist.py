@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -26,9 +27,25 @@ class CheckLine:
     mend: str = ""
 
 
+_ORDER = tuple(Level)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Checklist:
+    """Blocking lines first, good ones last."""
+
     lines: tuple[CheckLine, ...]
+
+    @classmethod
+    def of(cls, lines: Iterable[CheckLine]) -> Checklist:
+        """Puts the lines in order."""
+        return cls(lines=tuple(sorted(lines, key=lambda line: _ORDER.index(line.level))))
+
+    def renewed(self, lines: Iterable[CheckLine]) -> Checklist:
+        """With these lines instead of those of the same codes."""
+        fresh = tuple(lines)
+        codes = {line.code for line in fresh}
+        return Checklist.of([*(line for line in self.lines if line.code not in codes), *fresh])
 
     @property
     def blocking(self) -> tuple[CheckLine, ...]:

@@ -57,6 +57,8 @@ DONE: Final[Mapping[str, str]] = {
     "look-again": "The email changed since you last saw it, so it is not approved yet. "
     "Look at the preview once more, then approve.",
     "test": "A test is on its way. It looks exactly like the issue and counts nowhere.",
+    "links": "Every link and picture was asked just now. The checklist says what came back.",
+    "no-links": "There is no link and no picture in it to ask.",
     "approved": "Approved. Sending starts by itself when its time comes; until then you can take it back.",
     "unapproved": "It is a draft again. Nothing is sent until you approve it.",
     "cancelled": "Cancelled. Whoever has it already keeps it; nobody else receives it.",

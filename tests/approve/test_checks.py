@@ -7,7 +7,7 @@ import pytest
 
 from newsletter.approve import checklist
 from newsletter.model.artefact import Artefact, Block, Segment
-from newsletter.model.checklist import Level
+from newsletter.model.checklist import CheckLine, Level
 from newsletter.model.publication import Newsletter, Sender
 
 NEWSLETTER = Newsletter(
@@ -144,3 +144,15 @@ def test_a_size_that_beginnings_could_mend_offers_them_unless_they_are_shown_alr
 
     assert "--excerpts" in mend(False)
     assert "--excerpts" not in mend(True)
+
+
+def test_lines_found_later_take_the_place_of_older_ones_in_order() -> None:
+    known = checklist(replace(NEWSLETTER, sender=None), an_artefact())
+    dead = CheckLine(level=Level.ADVICE, code="links", text="One of 2 links does not open.", mend="Mend it.")
+    alive = CheckLine(level=Level.GOOD, code="links", text="All 2 links open.")
+    once = known.renewed([dead])
+    assert [line.level for line in once.lines] == sorted(
+        (line.level for line in once.lines), key=list(Level).index
+    )
+    assert once.renewed([alive]).renewed([dead]) == once
+    assert once.blocking == known.blocking

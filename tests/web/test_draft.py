@@ -285,3 +285,21 @@ def test_the_frame_says_why_a_subscriber_would_get_nothing(studio: Studio) -> No
     with studio.visitor() as visitor:
         shown = visitor.get(f"/studio/issues/{issue}/preview?as=1").text
     assert "They want none of these topics." in shown
+
+
+def test_asking_every_link_says_in_the_checklist_what_came_back(studio: Studio) -> None:
+    issue = studio.draft()
+    lost = f"{studio.blog.url}/nowhere.html"
+    with studio.house.store.begin() as unit:  # nothing in it leads off this machine
+        post = studio.house.desk.issue(issue).posts[0]
+        text = f'<p>See <a href="{lost}">this</a>.</p>'
+        unit.posts.replace_text(post.id, text, datetime(2026, 11, 20, tzinfo=UTC))
+    studio.house.turn([Step.COMPOSE])
+    with studio.visitor() as visitor:
+        assert "links do not open" not in visitor.get(f"/studio/issues/{issue}").text
+        answer = visitor.post(f"/studio/issues/{issue}/links")
+        assert answer.headers["location"] == f"/studio/issues/{issue}?done=links"
+        page = visitor.get(answer.headers["location"]).text
+    assert "links do not open" in page
+    assert f"{lost} (answers 404)" in page
+    assert studio.house.desk.issue(issue).checklist.blocking == ()

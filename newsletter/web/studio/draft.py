@@ -180,6 +180,12 @@ def send_test(issue_id: int, desk: DeskHere, to: Text = "") -> Response:
     return then(f"/studio/issues/{issue_id}", "test")
 
 
+@router.post("/{issue_id}/links")
+def check_links(issue_id: int, desk: DeskHere) -> Response:
+    found = desk.check_links(issue_id)
+    return then(f"/studio/issues/{issue_id}", "links" if found else "no-links")
+
+
 @router.post("/{issue_id}/stop")
 def stop(issue_id: int, desk: DeskHere) -> Response:
     desk.stop_issue(issue_id)
