@@ -367,7 +367,9 @@ def shown(settings: Settings, fixed: Mapping[str, str], stored: Mapping[str, str
 def _shown_value(name: str, value: str) -> str:
     if is_secret(name):
         return "set" if value else ""
-    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:•••@", value)  # a password inside an address
+    if name == "DATABASE_URL" and "@" in value:
+        return f"{value.partition('://')[0]}://•••@{value.rpartition('@')[2]}"  # it may hold a password
+    return value
 
 
 def text_of(value: object) -> str:

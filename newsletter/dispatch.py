@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+import structlog
+
 from newsletter import rendering
 from newsletter.compose import letter_of
-from newsletter.errors import ConfigError, Conflict, NewsletterError
+from newsletter.errors import ConfigError, Conflict, NewsletterError, NotFound, StoreProblem
 from newsletter.model.artefact import Artefact
 from newsletter.model.delivery import Letter
 from newsletter.model.issue import IssueState
@@ -36,6 +38,8 @@ from newsletter.send.rate import parse
 from newsletter.telling import tell_author
 from newsletter.tools import Tools
 
+log = structlog.get_logger(__name__)
+
 LONGEST_WAIT_S: Final = 5.0  #: a foreground send looks again at least this often
 TURN_S: Final = 5.0  #: how long one issue is sent before notices and other issues have their turn
 
@@ -50,12 +54,27 @@ class Sent:
 
 
 def start_due(tools: Tools) -> list[int]:
-    """Approved issues whose time has come begin to be sent."""
+    """Approved issues whose time has come begin to be sent; the author is told of one that is too late."""
     with tools.read() as unit:
-        if not unit.issues.due(tools.clock()):
-            return []
+        due = [issue.id for issue in unit.issues.due(tools.clock())]
+    if not due:
+        return []
+    settings = tools.settings()
     with tools.begin() as unit:
-        return start_due_issues(unit, tools.clock())
+        started = start_due_issues(unit, tools.clock())
+        for issue_id in due:
+            issue = unit.issues.get(issue_id)
+            if issue.state is IssueState.DRAFT:
+                tell_author(
+                    unit,
+                    settings,
+                    key=f"late:{issue_id}:{issue.changed_at.timestamp():.0f}",
+                    kind=NoticeKind.PROBLEM,
+                    issue_id=issue_id,
+                    data={"text": f"{issue.subject}: {issue.problem}", "hint": ""},
+                    now=tools.clock(),
+                )
+    return started
 
 
 def send(tools: Tools, budget_s: float, stop: threading.Event) -> Sent:
@@ -188,13 +207,11 @@ def _send_issue(tools: Tools, issue_id: int, budget_s: float, stop: threading.Ev
         issue_id, work=tools.begin, default_cadence=newsletter.cadence, clock=tools.clock, stop=stop
     )
     try:
-        with tools.read() as unit:
-            artefact = unit.issues.artefact(issue_id)
         done = deliver_issue(
             issue_id,
             work=tools.begin,
             transport=tools.transport(settings),
-            letters=_letters(artefact, rendering.common_headers(newsletter, issue_id)),
+            letters=_letters(_approved(tools, issue_id), rendering.common_headers(newsletter, issue_id)),
             links=tools.links(settings),
             rate=parse(settings.sending_rate),
             clock=tools.clock,
@@ -202,23 +219,46 @@ def _send_issue(tools: Tools, issue_id: int, budget_s: float, stop: threading.Ev
             budget_s=budget_s,
             mark=tools.high_water,
         )
-    except (ConfigError, Conflict) as error:  # nothing can be sent until the author has looked
-        with tools.begin() as unit:
-            if unit.issues.get(issue_id).state is IssueState.SENDING:
-                pause_issue(unit, issue_id, tools.clock(), problem=str(error))
-        done = Delivered(issue_id=issue_id, problem=str(error))
+    except (ConfigError, Conflict, NotFound) as error:  # nothing can be sent until the author has looked
+        done = _paused(tools, issue_id, str(error))
+    except StoreProblem:
+        raise  # the house's trouble, not this issue's
+    except Exception:  # one broken issue never stops the others (invariant 12); the trace is for us
+        log.exception("sending an issue failed", issue=issue_id)
+        done = _paused(tools, issue_id, "Sending it failed; the log says why.")
     if done.problem:
         _tell_if_paused(tools, issue_id, done.problem)
     return done
 
 
+def _approved(tools: Tools, issue_id: int) -> Artefact:
+    """The bytes that the author approved. Raises Conflict where what is stored is something else
+    (invariant 5), NotFound where nothing is."""
+    with tools.read() as unit:
+        artefact = unit.issues.artefact(issue_id)
+        approved = unit.issues.get(issue_id).approved_hash
+    if artefact.content_hash != approved:
+        raise Conflict(
+            "What is stored of it is not what was approved.", hint="Cancel it and release its posts."
+        )
+    return artefact
+
+
+def _paused(tools: Tools, issue_id: int, problem: str) -> Delivered:
+    with tools.begin() as unit:
+        if unit.issues.get(issue_id).state is IssueState.SENDING:
+            pause_issue(unit, issue_id, tools.clock(), problem=problem)
+    return Delivered(issue_id=issue_id, problem=problem)
+
+
 def _tell_if_paused(tools: Tools, issue_id: int, problem: str) -> None:
+    settings = tools.settings()
     with tools.begin() as unit:
         issue = unit.issues.get(issue_id)
         if issue.state is IssueState.PAUSED:
             tell_author(
                 unit,
-                tools.settings(),
+                settings,
                 key=f"paused:{issue_id}:{issue.changed_at.timestamp():.0f}",
                 kind=NoticeKind.PROBLEM,
                 issue_id=issue_id,

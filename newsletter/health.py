@@ -1,4 +1,4 @@
-"""What ``doctor`` looks at: settings, sending, DNS, clock, disk, database."""
+"""What ``doctor`` looks at: database, disk, clock, settings, sending, DNS."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from newsletter.model.checklist import CheckLine, Level
 from newsletter.tools import Tools
 
 FREE_BYTES: Final = 200 * 1024 * 1024
+CLOCK_SLACK: Final = timedelta(minutes=5)
 LookUp = Callable[[str], Sequence[str]]
 """The TXT records of a name; empty where there are none. Raises RequestProblem where DNS does not answer."""
 
@@ -27,6 +29,7 @@ def examine(tools: Tools) -> list[CheckLine]:
     return [
         *database(tools),
         *disk(settings.data_dir),
+        *clock(tools),
         *set_up(settings),
         *sending(settings),
         *public_address(settings),
@@ -64,10 +67,27 @@ def disk(folder: Path) -> Iterator[CheckLine]:
     text = f"{free / 1024**3:.1f} GB are free in {folder.absolute()}."
     if not os.access(existing, os.W_OK):
         yield _bad("disk", f"{folder.absolute()} cannot be written.", "Set NEWSLETTER_DATA_DIR.")
+    elif existing != folder.absolute():
+        yield _bad("disk", f"{folder.absolute()} does not exist.", "Make it, or set NEWSLETTER_DATA_DIR.")
     elif free < FREE_BYTES:
         yield _bad("disk", text, "Make room: a full disk stops sending.")
     else:
         yield _good("disk", text)
+
+
+def clock(tools: Tools) -> Iterator[CheckLine]:
+    """This machine's clock against what the database remembers: a jump back would send late or twice."""
+    now = tools.clock()
+    with tools.read() as unit:
+        latest = max((feed.polled_at for feed in unit.feeds.list() if feed.polled_at), default=now)
+    if latest > now + CLOCK_SLACK:
+        yield _bad(
+            "clock",
+            f"The clock says {now:%Y-%m-%d %H:%M} UTC, but a feed was looked at on {latest:%Y-%m-%d %H:%M}.",
+            "Set the clock of this machine; most systems do it by NTP.",
+        )
+    else:
+        yield _good("clock", f"The clock says {now:%Y-%m-%d %H:%M} UTC.")
 
 
 def set_up(settings: Settings) -> Iterator[CheckLine]:
@@ -99,7 +119,10 @@ def sending(settings: Settings) -> Iterator[CheckLine]:
             yield _bad("sending", "SMTP is chosen, but SMTP_URL is not set.",
                        "newsletter settings set SMTP_URL smtp://user:password@host:587")  # fmt: skip
         else:
-            yield _good("sending", f"Mail goes by SMTP through {urlsplit(url).hostname}, {settings.rate}.")
+            yield _good(
+                "sending",
+                f"Mail goes by SMTP through {urlsplit(url).hostname}, at most {settings.sending_rate}.",
+            )
     elif not settings.sendgrid_api_key.get_secret_value():
         yield _bad("sending", "SendGrid is chosen, but its API key is not set.",
                    "newsletter settings set SENDGRID_API_KEY SG.…")  # fmt: skip

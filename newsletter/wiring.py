@@ -237,6 +237,7 @@ def prepare(fixed: Mapping[str, str] | None = None) -> bool:
     """Creates or upgrades the database; returns whether anything was done."""
     boot = config.load(environment() if fixed is None else fixed, {})
     Keys.parse(boot.secret_key.get_secret_value())
+    _make_folder(boot.data_dir)
     database = Database(boot.database_url)
     try:
         return upgrade(database)
@@ -253,12 +254,22 @@ def build(fixed: Mapping[str, str] | None = None) -> Iterator[House]:
     fixed = environment() if fixed is None else fixed
     boot = config.load(fixed, {})
     start_logging(boot.log)
+    _make_folder(boot.data_dir)
     house = House(boot, fixed)
     try:
         require_current(house.store.database)
         yield house
     finally:
         house.close()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"The data folder {folder} cannot be made: {error.strerror}.", hint="Set NEWSLETTER_DATA_DIR."
+        ) from error
 
 
 __all__ = ["House", "build", "environment", "prepare", "transport"]

@@ -97,8 +97,9 @@ def test_a_wrong_environment_says_where_it_comes_from() -> None:
         config.load({"port": "many"}, {})
 
 
-def test_no_secret_is_ever_shown() -> None:
-    fixed = {"database_url": "postgresql://me:hunter2@db/news", "smtp_url": "smtp://me:hunter2@mail:587"}
+@pytest.mark.parametrize("password", ["hunter2", "a/hunter2", "a@hunter2", "a:hunter2"])
+def test_no_secret_is_ever_shown(password: str) -> None:
+    fixed = {"database_url": f"postgresql://me:{password}@db/news", "smtp_url": "smtp://me:hunter2@mail:587"}
     shown = config.shown(config.load(fixed, {}), fixed, {})
     assert "hunter2" not in str(shown)
     by_name = {setting.name: setting for setting in shown}

@@ -88,8 +88,14 @@ def test_dns_is_not_asked_while_mail_goes_nowhere() -> None:
     assert list(health.domain(config.load({}, READY | {"sender": ""}), never)) == []
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    assert levels(list(health.disk(tmp_path / "not yet there"))) == {"disk": Level.GOOD}
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    assert levels(list(health.disk(tmp_path))) == {"disk": Level.GOOD}
+    assert levels(list(health.disk(tmp_path / "not there"))) == {"disk": Level.BLOCKING}
+
+
+def test_smtp_says_through_whom_and_how_fast() -> None:
+    [line] = health.sending(config.load({}, READY))
+    assert line.text == "Mail goes by SMTP through mail.example.org, at most 60/minute."
 
 
 def test_a_fresh_house_is_examined_whole(tmp_path: Path) -> None:
@@ -104,3 +110,19 @@ def test_a_fresh_house_is_examined_whole(tmp_path: Path) -> None:
     assert found["database"] is Level.GOOD
     assert found["feeds"] is Level.ADVICE
     assert found["from"] is Level.BLOCKING
+    assert found["clock"] is Level.GOOD
+
+
+def test_a_clock_that_went_back_is_told(tmp_path: Path) -> None:
+    fixed = {
+        "secret_key": "a secret key of the tests that is long enough",
+        "database_url": f"sqlite:///{tmp_path}/newsletter.db",
+        "data_dir": str(tmp_path),
+    }
+    wiring.prepare(fixed)
+    with wiring.build(fixed) as house:
+        now = house.tools.clock()
+        with house.store.begin() as unit:
+            unit.feeds.add("https://blog.example/feed", now=now)
+            unit.conn.exec_driver_sql(f"UPDATE feeds SET polled_at = {int(now.timestamp() * 1000) + 10**7}")
+        assert levels(list(health.clock(house.tools))) == {"clock": Level.BLOCKING}

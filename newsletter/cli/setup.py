@@ -10,9 +10,11 @@ import typer
 
 from newsletter import wiring
 from newsletter.cli.output import AsJson, err, out, say, show_json, show_table
+from newsletter.cli.signals import stop_on_signal
 from newsletter.errors import ConfigError
 from newsletter.keys import new_secret
 from newsletter.model.checklist import Level
+from newsletter.pipeline import Budget
 
 
 def init() -> None:
@@ -62,7 +64,7 @@ def login() -> None:
 def tick(as_json: AsJson = False) -> None:
     """One turn of the pipeline, then exit (for cron)."""
     with wiring.build() as house:
-        turned = house.turn()
+        turned = house.turn(budget=Budget(stop=stop_on_signal()))
     if as_json:
         show_json(turned)
         return

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import structlog
 
+from newsletter.errors import Conflict
 from newsletter.model.issue import IssueState
 from newsletter.send.ports import Clock, SendUnit, Work
 
@@ -30,7 +31,9 @@ def cancel_issue(unit: SendUnit, issue_id: int, now: datetime) -> int:
 
 
 def retry_failed(unit: SendUnit, issue_id: int, now: datetime) -> int:
-    """The author's choice: failed deliveries are tried again; returns how many."""
+    """The author's choice: failed deliveries are tried again; returns how many. Raises Conflict for an
+    issue that was cancelled or never sent."""
+    _require_account(unit, issue_id)
     count = unit.deliveries.retry_failed(issue_id, now)
     if count:
         _send_on(unit, issue_id, now)
@@ -40,8 +43,10 @@ def retry_failed(unit: SendUnit, issue_id: int, now: datetime) -> int:
 def settle_unknown(unit: SendUnit, issue_id: int, now: datetime, *, resend: bool) -> int:
     """The author's choice for messages that may or may not have arrived; returns how many are resent.
 
-    Hold leaves them counted as unknown. Resend may give somebody the message twice (invariant 8).
+    Hold leaves them counted as unknown. Resend may give somebody the message twice (invariant 8). Raises
+    Conflict for an issue that was cancelled or never sent.
     """
+    _require_account(unit, issue_id)
     count = unit.deliveries.resend_unknown(issue_id, now) if resend else 0
     if count:
         _send_on(unit, issue_id, now)
@@ -64,6 +69,12 @@ def recover(work: Work, clock: Clock) -> tuple[int, int]:
             unknown += lost
             log.warning("attempt recovered", attempt=attempt_id, pending=back, unknown=lost)
     return released, unknown
+
+
+def _require_account(unit: SendUnit, issue_id: int) -> None:
+    state = unit.issues.get(issue_id).state
+    if state not in {IssueState.SENDING, IssueState.PAUSED, IssueState.FINISHED}:
+        raise Conflict(f"Issue {issue_id} is {state}: nobody is waiting for it.")
 
 
 def _send_on(unit: SendUnit, issue_id: int, now: datetime) -> None:

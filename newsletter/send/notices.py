@@ -58,6 +58,12 @@ def send_notices(
             with work() as unit:
                 unit.notices.failed(notice.id, clock(), problem.code, str(problem))
             log.error("notice failed", notice=notice.id, kind=notice.kind.value, code=problem.code)
+        except Exception:  # one that is broken never keeps the others waiting (invariant 12)
+            with work() as unit:
+                unit.notices.failed(
+                    notice.id, clock(), "broken", "It cannot be written; the log says why."
+                )
+            log.exception("notice failed", notice=notice.id, kind=notice.kind.value)
     if not ready:
         return 0
     notices = {notice.id: notice for notice, _ in ready}

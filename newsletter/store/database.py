@@ -43,7 +43,9 @@ class Database:
             if sqlite3.sqlite_version_info < WAL_RESET_FIXED:
                 self._lock = FileLock(self.path.with_name(self.path.name + ".lock"))
         else:
-            self._engine = create_engine(self.url, pool_size=10, max_overflow=20, pool_pre_ping=True)
+            self._engine = create_engine(
+                self.url, pool_size=10, max_overflow=40, pool_pre_ping=True, hide_parameters=True
+            )
         self._writer = threading.Lock() if self.is_sqlite else nullcontext()
 
     @property
@@ -98,6 +100,7 @@ def _sqlite_engine(url: URL) -> Engine:
         poolclass=QueuePool,
         pool_size=10,
         max_overflow=30,
+        hide_parameters=True,  # an error's text is logged, and parameters are addresses (invariant 13)
         connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
     )
 
