@@ -231,3 +231,24 @@ def test_how_much_of_posts_is_shown_is_the_themes_until_the_author_chooses(issue
     assert issues.edit(issue_id, now=NOW, excerpts=True).excerpts is True
     assert issues.edit(issue_id, now=NOW, note="Hello").excerpts is True
     assert issues.edit(issue_id, now=NOW, excerpts=False).excerpts is False
+
+
+def test_a_post_withdrawn_from_an_issue_that_went_without_it_is_free_for_the_next(
+    issues: Issues, conn: Connection
+) -> None:
+    conn.execute(update(posts).where(posts.c.id.in_([1, 2])).values(state="ready"))
+    weekly = issues.create(
+        cadence=Cadence.WEEKLY, period="2026-W19", subject="Two", posts=[(1, 1), (2, 1)], now=NOW
+    ).id
+    issues.approve(weekly, send_at=NOW, now=NOW)
+    [back] = issues.withdraw_post(1, reason="It was deleted.", now=NOW)
+    assert (back.id, back.state, back.problem) == (weekly, IssueState.DRAFT, "It was deleted.")
+    issues.approve(weekly, send_at=NOW, now=NOW)
+    issues.start(weekly, 10, NOW)
+    assert issues.withdrawn_ready() == [(weekly, 1)]
+    issues.take_back(weekly, 1, NOW)
+    assert [place.post_id for place in issues.get(weekly).posts] == [2]
+    assert issues.withdrawn_ready() == []
+    assert issues.create(
+        cadence=Cadence.WEEKLY, period="2026-W20", subject="One", posts=[(1, 1)], now=NOW
+    ).included

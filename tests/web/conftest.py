@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,9 +50,21 @@ class Studio:
 @contextmanager
 def serving(house: House) -> Iterator[str]:
     """The house's pages on a free port; their address."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as listener, serving_on(listener, house) as base:
+        yield base
+
+
+@contextmanager
+def serving_on(
+    listener: socket.socket, house: House, *, wake: Callable[[str], None] = lambda step: None
+) -> Iterator[str]:
     config = uvicorn.Config(
-        create_app(house), log_config=None, access_log=False, proxy_headers=False, lifespan="off", ws="none"
+        create_app(house, wake=wake),
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        lifespan="off",
+        ws="none",
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -65,7 +77,6 @@ def serving(house: House) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(PATIENCE_S)
-        listener.close()
 
 
 @contextmanager
