@@ -307,5 +307,5 @@ def plain_name(name: str) -> str:
     """A name fit for a mail header and a page: one line, no control characters, at most 100."""
     if name.isascii() and name.isprintable() and "  " not in name:
         return name[:MOST_NAME].strip()
-    line = " ".join(name.split())
-    return "".join(c for c in line if c.isprintable())[:MOST_NAME].strip()
+    shown = "".join(c if c.isprintable() else " " for c in name)
+    return " ".join(shown.split())[:MOST_NAME].strip()

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Route, sync_playwright
+from playwright.sync_api import Browser, Route
 
 from newsletter.archive import issue_page
 from newsletter.compose import Compiler, Mode, Themes, compose, letter_of, page, preview_html, text_page
@@ -12,7 +11,6 @@ from newsletter.model.artefact import Artefact
 from newsletter.model.post import Post
 from tests.compose.hostile import POSTS, TITLES, URLS
 from tests.compose.samples import LINKS, a_newsletter, a_post, an_issue
-from tests.support.chromium import FLAGS
 
 
 def composed(compiler: Compiler, themes: Themes, *posts: Post, **newsletter: str) -> Artefact:
@@ -60,14 +58,6 @@ def test_a_hostile_address_becomes_no_link(url: str, compiler: Compiler, themes:
 IN_THE_FLOW = """
     [...document.querySelectorAll('.article *')].every(e => getComputedStyle(e).position === 'static')
 """
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS[1:]))
-        yield browser
-        browser.close()
 
 
 def _nothing(route: Route) -> None:

@@ -8,10 +8,9 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page
 
 from newsletter.demo.mailbox import SampleMailbox
-from tests.support.chromium import FLAGS
 
 pytestmark = pytest.mark.browser
 
@@ -27,14 +26,6 @@ HOSTILE = """
 <meta http-equiv="refresh" content="0; url=javascript:alert('refresh')">
 </body></html>
 """
-
-
-@pytest.fixture
-def browser(chromium: str) -> Generator[Browser, None, None]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS[1:]))
-        yield running
-        running.close()
 
 
 @pytest.fixture

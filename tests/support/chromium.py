@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 NAMES = (
     "chromium",
@@ -44,3 +46,16 @@ def chromium() -> str:
     if path is None:
         pytest.skip("no Chromium was found (set CHROMIUM to its path)")
     return path
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    """One running Chromium for the whole test process: Playwright's synchronous half may be started once.
+
+    ``home.example`` leads to this machine; it stands for an author's own server on plain http at home.
+    """
+    with sync_playwright() as playwright:
+        flags = [*FLAGS[1:], "--host-resolver-rules=MAP home.example 127.0.0.1"]
+        running = playwright.chromium.launch(executable_path=chromium, args=flags)
+        yield running
+        running.close()
