@@ -3,26 +3,50 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from newsletter import wiring
-from newsletter.cli.output import After, AsJson, Limit, say, show_json, show_pairs, show_table
+from newsletter.cli.output import After, AsJson, Limit, cell, say, show_json, show_pairs, show_table
+from newsletter.desk.shown import fate
 from newsletter.model.post import PostState
 
 feeds = typer.Typer(no_args_is_help=True, help="The blogs that are watched.")
 posts = typer.Typer(no_args_is_help=True, help="What the blogs posted, and why each was mailed or not.")
 
 
+class Switch(StrEnum):
+    ON = "on"
+    OFF = "off"
+
+
 @feeds.command("add")
-def add_feed(url: Annotated[str, typer.Argument(help="A blog, a post, or a feed.")]) -> None:
-    """Watch a blog; its feed is found by itself."""
+def add_feed(
+    url: Annotated[str, typer.Argument(help="A blog, a post, or a feed.")],
+    full_text: Annotated[
+        bool, typer.Option("--full-text", help="Complete posts that come as summaries from their pages.")
+    ] = False,
+) -> None:
+    """Watch a blog; its feed is found by itself, the best one where there are several."""
     with wiring.build() as house:
-        feed = house.desk.add_feed(url)
-        say(f"Feed {feed.id} is watched: {feed.title or feed.url}")
-        say(f"It is looked at {feed.next_poll_reason or 'at the next turn'}; try: newsletter poll {feed.id}")
+        best, *others = house.desk.choose_feed(url)
+        feed = house.desk.take_feed(best, full_text=full_text)
+    say(f"Feed {feed.id} is watched: {feed.title or feed.url}")
+    if feed.polled_at is None:
+        say(f"Its first look comes with the next turn; at once with: newsletter poll {feed.id}")
+    else:
+        say(f"It was watched before; its next look is at {cell(feed.next_poll_at)}: {feed.next_poll_reason}.")
+    if others:
+        say("")
+        say("There is more at that address; to watch one of these too: newsletter feeds add ADDRESS")
+        show_table(
+            ["title", "posts", "newest", "address"],
+            [(f.title, f.entries, "comments only" if f.comments else f.newest_title, f.url) for f in others],
+            empty="",
+        )
 
 
 @feeds.command("list")
@@ -56,24 +80,53 @@ def show_feed(feed_id: Annotated[int, typer.Argument(metavar="ID")], as_json: As
             ("last look", feed.polled_at),
             ("next look", feed.next_poll_at),
             ("because", feed.next_poll_reason),
+            ("full text", "fetched from the posts' pages" if feed.full_text else ""),
             ("problem", feed.problem),
         ]
     )
     say("")
     show_table(
-        ["looked", "came back", "status", "bytes", "entries", "new", "edited", "held", "problem"],
+        ["looked", "came back", "status", "bytes", "entries", "new", "edited", "held", "problem",
+         "next look because"],
         [
-            (p.at, p.result, p.status or "", p.size, p.entries, p.new, p.edited, p.held, p.problem)
+            (p.at, p.result, p.status or "", p.size, p.entries, p.new, p.edited, p.held, p.problem,
+             p.next_poll_reason)
             for p in shown.polls
         ],
         empty="It was not looked at yet.",
-    )
+    )  # fmt: skip
     say("")
     show_table(
-        ["id", "state", "title", "published", "because"],
-        [(p.id, p.state, p.title, p.published_at, p.reason) for p in shown.posts],
+        ["id", "state", "title", "published", "because", "became of it"],
+        [
+            (p.id, p.state, p.title, p.published_at, p.reason,
+             "; ".join(f"{fate(c)} issue {c.issue_id}" for c in shown.carriers.get(p.id, ())))
+            for p in shown.posts
+        ],
         empty="No post is known.",
-    )
+    )  # fmt: skip
+    if shown.elsewhere:
+        say("")
+        say("Also in this feed, but brought by another one first, so mailed at most once:")
+        show_table(
+            ["id", "feed", "state", "title"],
+            [(p.id, p.feed_id, p.state, p.title) for p in shown.elsewhere],
+            empty="",
+        )
+
+
+@feeds.command("fulltext")
+def full_text(
+    feed_id: Annotated[int, typer.Argument(metavar="ID")],
+    wanted: Annotated[Switch, typer.Argument(metavar="on|off")],
+) -> None:
+    """Complete posts that come as summaries from their pages, or take them as they come."""
+    with wiring.build() as house:
+        house.desk.set_full_text(feed_id, wanted is Switch.ON)
+    if wanted is Switch.ON:
+        say(f"Posts of feed {feed_id} that come as summaries are completed from their pages, from now on.")
+    else:
+        say(f"Posts of feed {feed_id} are taken as they come, from now on.")
 
 
 @feeds.command("remove")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from newsletter import intake
 from newsletter.desk.base import Verbs
@@ -12,8 +13,10 @@ from newsletter.intake import Polled
 from newsletter.model.feed import Feed
 from newsletter.model.post import Post, PostState
 from newsletter.poll import Checked, FoundFeed, check, find_feeds, read_opml, write_opml
+from newsletter.poll.fulltext import require_fulltext
 
 POLLS_SHOWN = 30
+POSTS_SHOWN = 50
 
 
 class FeedVerbs(Verbs):
@@ -22,8 +25,8 @@ class FeedVerbs(Verbs):
         settings = self.tools.settings()
         return find_feeds(url, self.tools.http(settings), self.tools.parser)
 
-    def add_feed(self, url: str) -> Feed:
-        """Watches the best feed at or behind an address. Raises FeedProblem where there is none."""
+    def choose_feed(self, url: str) -> Sequence[FoundFeed]:
+        """As :meth:`find_feeds`; raises FeedProblem where there is none."""
         found = self.find_feeds(url)
         if not found:
             raise FeedProblem(
@@ -31,10 +34,34 @@ class FeedVerbs(Verbs):
                 url=url,
                 hint="Give the address of the blog's feed itself; most blogs name it on their home page.",
             )
+        return found
+
+    def add_feed(self, url: str) -> Feed:
+        """Watches the best feed at or behind an address. Raises FeedProblem where there is none."""
+        return self.take_feed(self.choose_feed(url)[0])
+
+    def take_feed(self, found: FoundFeed, full_text: bool = False) -> Feed:
+        """Watches this feed; ``full_text``: see :meth:`set_full_text`. Raises ExtraMissing."""
+        if full_text:
+            require_fulltext()
         with self.tools.begin() as unit:
-            feed = unit.feeds.add(found[0].url, now=self._now(), title=found[0].title)
+            feed = unit.feeds.add(found.url, now=self._now(), title=found.title)
+            if full_text:
+                feed = unit.feeds.set_full_text(feed.id, True)
             self._audit(unit, "add feed", f"feed {feed.id}")
-        return feed
+        return _without_secret(feed)
+
+    def set_full_text(self, feed_id: int, wanted: bool) -> Feed:
+        """Whether posts that come as summaries are completed from their pages. Raises NotFound, ExtraMissing.
+
+        Those that wait to be mailed are completed at the next look.
+        """
+        if wanted:
+            require_fulltext()
+        with self.tools.begin() as unit:
+            feed = unit.feeds.set_full_text(feed_id, wanted)
+            self._audit(unit, "full text on" if wanted else "full text off", f"feed {feed_id}")
+        return _without_secret(feed)
 
     def check_feed(self, url: str) -> Checked:
         """What a first look at this feed would see; nothing is stored. Raises FeedProblem."""
@@ -62,14 +89,17 @@ class FeedVerbs(Verbs):
 
     def feeds(self) -> Sequence[Feed]:
         with self.tools.read() as unit:
-            return unit.feeds.list()
+            return [_without_secret(feed) for feed in unit.feeds.list()]
 
     def feed(self, feed_id: int) -> FeedShown:
         with self.tools.read() as unit:
+            posts = unit.posts.list(feed_id=feed_id, limit=POSTS_SHOWN)
             return FeedShown(
-                feed=unit.feeds.get(feed_id),
+                feed=_without_secret(unit.feeds.get(feed_id)),
                 polls=unit.feeds.polls(feed_id, limit=POLLS_SHOWN),
-                posts=unit.posts.list(feed_id=feed_id, limit=50),
+                posts=posts,
+                carriers=unit.posts.carriers(post.id for post in posts),
+                elsewhere=unit.posts.of_other_feeds(feed_id, limit=POSTS_SHOWN),
             )
 
     def remove_feed(self, feed_id: int) -> None:
@@ -111,3 +141,7 @@ class FeedVerbs(Verbs):
                 )
             self._audit(unit, action, f"post {post_id}")
         return post
+
+
+def _without_secret(feed: Feed) -> Feed:
+    return replace(feed, hub_secret="")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
 from newsletter.model.checklist import Checklist
 from newsletter.model.delivery import Delivery
 from newsletter.model.feed import Feed, Poll
-from newsletter.model.issue import Issue
+from newsletter.model.issue import Carrier, Issue, IssueState
 from newsletter.model.post import Post
 from newsletter.model.receipt import Receipt
 from subscribers.model import Consent, Subscriber, Suppression
@@ -27,9 +28,14 @@ class IssueShown:
 
 @dataclass(frozen=True, kw_only=True)
 class FeedShown:
+    """``polls`` and ``posts`` newest first. ``carriers``: the issues of a post, by its id. ``elsewhere``:
+    posts that this feed carries too, but that another feed brought first."""
+
     feed: Feed
     polls: Sequence[Poll]
     posts: Sequence[Post]
+    carriers: Mapping[int, Sequence[Carrier]] = field(default_factory=dict)
+    elsewhere: Sequence[Post] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,3 +64,18 @@ class Today:
     sending: Sequence[IssueShown]
     approved: Sequence[IssueShown]
     set_up: bool
+
+
+_FATES: Final[Mapping[IssueState, str]] = {
+    IssueState.DRAFT: "waits for your approval in",
+    IssueState.APPROVED: "approved in",
+    IssueState.SENDING: "being mailed in",
+    IssueState.PAUSED: "mailed in part in",
+    IssueState.FINISHED: "mailed in",
+    IssueState.CANCELLED: "cancelled with",
+}
+
+
+def fate(carrier: Carrier) -> str:
+    """What became of a post in an issue, to be followed by the issue: "mailed in", "left out of"."""
+    return _FATES[carrier.state] if carrier.included else "left out of"

@@ -50,6 +50,17 @@ class IssuePost:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Carrier:
+    """An issue as one of its posts sees it."""
+
+    issue_id: int
+    subject: str
+    state: IssueState
+    cadence: Cadence
+    included: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Issue:
     id: int
     state: IssueState

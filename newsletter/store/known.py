@@ -16,7 +16,8 @@ from newsletter.model.times import maybe_from_ms
 from newsletter.store.sql import MANY, insert_new
 from newsletter.store.tables import aliases, issue_posts, issues, posts
 
-_TIMES = {field.name for field in fields(Post) if field.name.endswith(("_at", "_until"))}
+_FIELDS = {field.name for field in fields(Post)}
+_TIMES = {name for name in _FIELDS if name.endswith(("_at", "_until"))}
 _UNDER_WAY = [state.value for state in (IssueState.SENDING, IssueState.PAUSED, IssueState.FINISHED)]
 _PENDING = [state.value for state in (PostState.SETTLING, PostState.READY, PostState.HELD)]
 _ONE_AT_A_TIME = 0x706F_7374  # "post": PostgreSQL advisory locks are numbers
@@ -132,7 +133,7 @@ def load_posts(conn: Connection, ids: Iterable[int], *, whole: bool) -> Iterator
 
 
 def post_of(row: Row[Any]) -> Post:
-    values = dict(row._mapping)
+    values = {name: value for name, value in row._mapping.items() if name in _FIELDS}
     for name in _TIMES:
         values[name] = maybe_from_ms(values[name])
     values["topics"] = tuple(json.loads(values["topics"] or "[]"))

@@ -12,10 +12,11 @@ from sqlalchemy import Connection, and_, exists, func, select, update
 from newsletter.errors import NotFound
 from newsletter.model.changes import Known, Names, NewPost, Sighting
 from newsletter.model.entry import Entry
-from newsletter.model.post import Post, PostState, move_post
+from newsletter.model.issue import Carrier, IssueState
+from newsletter.model.post import AliasKind, Post, PostState, move_post
 from newsletter.model.times import maybe_from_ms, maybe_ms, to_ms
 from newsletter.store.known import chunked, give_names, load_known, load_posts, post_of, unmailed
-from newsletter.store.tables import issue_posts, posts, revisions
+from newsletter.store.tables import aliases, issue_posts, issues, posts, revisions
 from subscribers.model import Cadence
 
 _AT_ONCE = 200  #: posts inserted in one statement
@@ -73,19 +74,60 @@ class Posts:
         self._conn.execute(
             update(posts)
             .where(posts.c.id == post_id)
-            .values(state=moved.value, reason=reason, changed_at=to_ms(now))
+            .values(
+                state=moved.value,
+                reason=reason,
+                changed_at=to_ms(now),
+                **({"ready_at": to_ms(now)} if moved is PostState.READY and state != moved.value else {}),
+            )
         )
         return self.get(post_id)
 
-    def ready_unplaced(self, cadence: Cadence) -> Sequence[Post]:
-        """Ready posts that no issue of this cadence carries yet, oldest first."""
+    def ready_unplaced(self, cadence: Cadence, since: datetime | None = None) -> Sequence[Post]:
+        """Posts that became ready (not before ``since``) and that no issue of this cadence carries yet,
+        oldest first."""
         placed = exists().where(issue_posts.c.post_id == posts.c.id, issue_posts.c.cadence == cadence.value)
         query = (
             select(posts)
-            .where(posts.c.state == PostState.READY.value, ~placed)
+            .where(
+                posts.c.state == PostState.READY.value,
+                ~placed,
+                posts.c.ready_at >= (0 if since is None else to_ms(since)),
+            )
             .order_by(func.coalesce(posts.c.published_at, posts.c.first_seen_at), posts.c.id)
         )
         return [post_of(row) for row in self._conn.execute(query)]
+
+    def carriers(self, ids: Iterable[int]) -> dict[int, list[Carrier]]:
+        """The issues that carry these posts or leave them out, by post id, oldest first."""
+        found: dict[int, list[Carrier]] = {}
+        columns = (issues.c.id, issues.c.subject, issues.c.state, issues.c.cadence)
+        for part in chunked(ids):
+            query = (
+                select(issue_posts.c.post_id, issue_posts.c.included, *columns)
+                .join(issues, issues.c.id == issue_posts.c.issue_id)
+                .where(issue_posts.c.post_id.in_(part))
+                .order_by(issues.c.id)
+            )
+            for row in self._conn.execute(query):
+                found.setdefault(row.post_id, []).append(
+                    Carrier(
+                        issue_id=row.id,
+                        subject=row.subject,
+                        state=IssueState(row.state),
+                        cadence=Cadence(row.cadence),
+                        included=row.included,
+                    )
+                )
+        return found
+
+    def of_other_feeds(self, feed_id: int, *, limit: int = 50) -> Sequence[Post]:
+        """Posts that this feed carries too but another one brought first, newest first."""
+        named_here = select(aliases.c.post_id).where(
+            aliases.c.kind == AliasKind.GUID.value, aliases.c.feed_id == feed_id
+        )
+        query = select(posts).where(posts.c.id.in_(named_here), posts.c.feed_id != feed_id)
+        return [post_of(row) for row in self._conn.execute(query.order_by(posts.c.id.desc()).limit(limit))]
 
     def topics(self, *, latest: int = 500) -> Sequence[str]:
         """What the latest posts are about, in alphabetical order."""
@@ -148,6 +190,7 @@ class Posts:
                     "first_seen_at": to_ms(now),
                     "last_seen_at": to_ms(now),
                     "settle_until": maybe_ms(item.settle_until),
+                    "ready_at": to_ms(now) if item.state is PostState.READY else None,
                     "content_sha": item.content_sha,
                     "raw_sha": item.entry.raw_sha,
                     **_words(item.entry),

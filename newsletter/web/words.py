@@ -73,6 +73,9 @@ DONE: Final[Mapping[str, str]] = {
     "skipped": "Skipped. This post is not mailed unless you release it.",
     "feed-added": "The feed is added. What is there already is not mailed; the next new post is.",
     "feed-removed": "The feed is no longer looked at. Its posts stay remembered: none is mailed twice.",
+    "full-text": "From now on, a post that comes as a summary is completed from its page. "
+    "Those that wait are completed at the next look.",
+    "feed-text": "From now on, posts are taken as the feed gives them.",
     "looked": "Looked just now. The log below says what came back.",
     "settings": "Saved. It holds from now on.",
     "password": "The password is set. Every other browser is signed out.",

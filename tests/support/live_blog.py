@@ -25,6 +25,8 @@ class LiveBlog:
 
     def __init__(self, articles: Sequence[Article], *, has_hub: bool = False) -> None:
         self.articles = list(articles)
+        self.as_summaries = False
+        self.pages: dict[str, str] = {}  #: other paths, as HTML
         self.subscribed = threading.Event()
         self.asked: dict[str, str] = {}  #: the last subscription, as it was asked for
         self._has_hub = has_hub
@@ -42,11 +44,26 @@ class LiveBlog:
     def feed_url(self) -> str:
         return self._server.url + FEED
 
+    @property
+    def url(self) -> str:
+        return self._server.url
+
+    def answer(self, path: str) -> tuple[int, str, bytes]:
+        """Status, content type and body."""
+        if path == FEED:
+            return 200, "application/atom+xml", self.feed()
+        if path in self.pages:
+            return 200, "text/html; charset=utf-8", self.pages[path].encode()
+        return 404, "text/plain", b""
+
     def feed(self) -> bytes:
         links = f'<link rel="self" href="{self.feed_url}"/>'
         if self._has_hub:
             links += f'<link rel="hub" href="{self._server.url + HUB}"/>'
-        return atom(self.articles, extra=links)
+        whole = atom(self.articles, extra=links)
+        if not self.as_summaries:
+            return whole
+        return whole.replace(b"<content", b"<summary").replace(b"</content", b"</summary")
 
     def verify(self, asked: dict[str, str]) -> None:
         query = {
@@ -75,10 +92,9 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(*arguments)
 
     def do_GET(self) -> None:
-        found = self.path == FEED
-        body = self._blog.feed() if found else b""
-        self.send_response(200 if found else 404)
-        self.send_header("Content-Type", "application/atom+xml")
+        status, kind, body = self._blog.answer(self.path)
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -142,6 +142,19 @@ def test_a_feeds_page_says_what_came_back_and_why_each_post_was_mailed_or_not(st
         assert feed.url not in visitor.get("/studio/settings/feeds").text
 
 
+def test_a_feeds_page_names_the_issue_of_each_post_and_turns_full_text_on_and_off(studio: Studio) -> None:
+    issue = studio.draft()
+    with studio.visitor() as visitor:
+        page = visitor.get("/studio/settings/feeds/1").text
+        assert f'waits for your approval in <a href="/studio/issues/{issue}">issue {issue}</a>' in page
+        assert "as the feed gives them" in page
+        visitor.post("/studio/settings/feeds/1/full-text", data={"wanted": "on"})
+        assert studio.house.desk.feed(1).feed.full_text
+        assert "completed from their pages" in visitor.get("/studio/settings/feeds/1").text
+        visitor.post("/studio/settings/feeds/1/full-text", data={"wanted": "off"})
+        assert not studio.house.desk.feed(1).feed.full_text
+
+
 def test_feeds_behind_an_address_are_shown_before_one_is_added(studio: Studio) -> None:
     with studio.visitor() as visitor:
         found = visitor.post("/studio/settings/feeds/find", data={"url": studio.blog.url}).text

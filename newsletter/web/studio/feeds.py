@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response
 
+from newsletter.desk.shown import fate
 from newsletter.errors import NewsletterError
 from newsletter.model.feed import FeedState
 from newsletter.web.doors import DeskHere, PagesHere, signed_in
@@ -52,13 +53,19 @@ def add(desk: DeskHere, url: Text = "") -> Response:
 
 @router.get("/{feed_id}")
 def feed(request: Request, feed_id: int, desk: DeskHere, pages: PagesHere) -> Response:
-    return pages.page(request, "studio/feed.html", shown=desk.feed(feed_id), tab="feeds")
+    return pages.page(request, "studio/feed.html", shown=desk.feed(feed_id), fate=fate, tab="feeds")
 
 
 @router.post("/{feed_id}/poll")
 def poll(feed_id: int, desk: DeskHere) -> Response:
     desk.poll(feed_id)
     return then(f"/studio/settings/feeds/{feed_id}", "looked")
+
+
+@router.post("/{feed_id}/full-text")
+def full_text(feed_id: int, desk: DeskHere, wanted: Text = "") -> Response:
+    desk.set_full_text(feed_id, wanted == "on")
+    return then(f"/studio/settings/feeds/{feed_id}", "full-text" if wanted == "on" else "feed-text")
 
 
 @router.post("/{feed_id}/remove")
