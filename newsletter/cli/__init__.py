@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -11,7 +12,7 @@ from newsletter import __version__
 from newsletter.cli import feeds as feed_commands
 from newsletter.cli import setup
 from newsletter.cli.issues import issues
-from newsletter.cli.output import err
+from newsletter.cli.output import err, of_the_system
 from newsletter.cli.subscribers import settings, subscribers
 from newsletter.errors import NewsletterError
 from newsletter.logs import quiet_library_logs
@@ -56,16 +57,23 @@ def main() -> None:
     try:
         app()
     except (NewsletterError, SubscribersError) as error:
-        if "--json" in sys.argv:
-            problem = {"code": error.code, "message": error.message, "hint": error.hint}
-            sys.stdout.write(json.dumps({"error": problem}, ensure_ascii=False) + "\n")
-        else:
-            err.print(error.message, style="bold red", markup=False)
-            if error.hint:
-                err.print(error.hint, markup=False)
-        raise SystemExit(1) from None
+        _tell(error)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(0) from None
+    except OSError as error:
+        _tell(of_the_system(error))
+
+
+def _tell(error: NewsletterError | SubscribersError) -> NoReturn:
+    """One sentence and what to do, or the same as JSON; exit 1."""
+    if "--json" in sys.argv:
+        problem = {"code": error.code, "message": error.message, "hint": error.hint}
+        sys.stdout.write(json.dumps({"error": problem}, ensure_ascii=False) + "\n")
+    else:
+        err.print(error.message, style="bold red", markup=False)
+        if error.hint:
+            err.print(error.hint, markup=False)
+    raise SystemExit(1)

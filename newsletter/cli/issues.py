@@ -13,7 +13,17 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from newsletter import wiring
-from newsletter.cli.output import After, AsJson, Limit, err, say, show_json, show_pairs, show_table
+from newsletter.cli.output import (
+    After,
+    AsJson,
+    Limit,
+    err,
+    say,
+    show_json,
+    show_pairs,
+    show_table,
+    writing,
+)
 from newsletter.cli.signals import stop_on_signal
 from newsletter.desk import IssueShown, Mode
 from newsletter.errors import Invalid
@@ -149,7 +159,8 @@ def preview_issue(
     if out is None:
         sys.stdout.write(text)
         return
-    out.write_text(text, encoding="utf-8", newline="")
+    with writing(out):
+        out.write_text(text, encoding="utf-8", newline="")
     say(f"Wrote {out}.")
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from newsletter.errors import Invalid, NewsletterError
 from newsletter.model.times import rfc3339
 
 out = Console(highlight=False, soft_wrap=True)
@@ -84,3 +87,28 @@ def cell(value: object) -> str:
 def say(sentence: str) -> None:
     """One sentence of what happened, for people."""
     out.print(Text(sentence))
+
+
+def of_the_system(error: OSError) -> NewsletterError:
+    """What the operating system refused, in one sentence."""
+    reason = (error.strerror or type(error).__name__).rstrip(".")
+    if error.filename is None:
+        return NewsletterError(f"The system refused something that was needed: {reason}.")
+    return NewsletterError(
+        f"{error.filename} cannot be used: {reason}.",
+        hint="Check that it is there, and that you may read and write it.",
+    )
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Around what writes ``path``. Raises Invalid where that is a folder, or in one that is not there or
+    may not be written to."""
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).rstrip(".")
+        raise Invalid(
+            f"{path} cannot be written: {reason}.",
+            hint="Give a file in a folder that is there and that you may write to.",
+        ) from error

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from newsletter import wiring
-from newsletter.cli.output import AsJson, err, out, say, show_json, show_table
+from newsletter.cli.output import AsJson, err, out, say, show_json, show_table, writing
 from newsletter.cli.signals import stop_on_signal
 from newsletter.errors import ConfigError
 from newsletter.keys import new_secret
@@ -23,8 +23,7 @@ def init() -> None:
     if path.exists():
         say(f"{path} is there already and stays as it is.")
     else:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
+        with writing(path.absolute()), os.fdopen(_new_secret_file(path), "w") as file:
             file.write(
                 "# What must be known before the database is open. Keep this file secret.\n"
                 f"NEWSLETTER_SECRET_KEY={new_secret()}\n"
@@ -34,6 +33,10 @@ def init() -> None:
     changed = wiring.prepare()
     say("The database is ready." if changed else "The database is up to date.")
     say("Next: newsletter run, then open the link that it prints.")
+
+
+def _new_secret_file(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 
 
 def run(
@@ -112,4 +115,7 @@ def demo(
 
     if folder is not None and folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"The folder {folder} is not empty.", hint="Give a new one, or none.")
+    if folder is not None:
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
     tell(once=once, folder=folder, port=port)

@@ -10,7 +10,17 @@ import typer
 from rich.progress import Progress
 
 from newsletter import wiring
-from newsletter.cli.output import After, AsJson, Limit, err, say, show_json, show_pairs, show_table
+from newsletter.cli.output import (
+    After,
+    AsJson,
+    Limit,
+    err,
+    say,
+    show_json,
+    show_pairs,
+    show_table,
+    writing,
+)
 from newsletter.errors import Invalid
 from subscribers.model import SubscriberState
 
@@ -123,7 +133,7 @@ def export_file(
                 sys.stdout.write(line)
             return
         count = -1
-        with file.open("w", encoding="utf-8", newline="") as target:
+        with writing(file), file.open("w", encoding="utf-8", newline="") as target:
             file.chmod(0o600)
             for line in house.desk.export_subscribers():
                 target.write(line)

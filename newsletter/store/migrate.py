@@ -23,10 +23,10 @@ def upgrade(database: Database) -> bool:
     """Creates or upgrades the schema; returns whether anything was done.
 
     On SQLite a copy ``<name>.before-<revision>`` is taken before an existing database is changed.
-    Raises StoreProblem where the database was made by a newer version.
+    Raises StoreProblem where the database was made by a newer version or its folder cannot be made.
     """
     if database.path is not None:
-        database.path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(database.path.parent)
     lock = (
         FileLock(database.path.with_name(database.path.name + ".upgrade")).held()
         if database.path
@@ -43,6 +43,16 @@ def upgrade(database: Database) -> bool:
             _copy(database.path, database.path.with_name(f"{database.path.name}.before-{HEAD}"))
         _migrate(conn)
         return True
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreProblem(
+            f"The database's folder {folder} cannot be made: {error.strerror}.",
+            hint="Check NEWSLETTER_DATABASE_URL, and that you may write there.",
+        ) from error
 
 
 def require_current(database: Database) -> None:

@@ -1,0 +1,73 @@
+"""What cannot be read or written is told in one sentence, whichever command meets it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from newsletter.cli.output import of_the_system
+
+NOWHERE = "/proc/nowhere"  # no user may make anything there, not even root
+
+
+def command(folder: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("NEWSLETTER_")}
+    return subprocess.run(
+        [sys.executable, "-m", "newsletter.cli", *words],
+        cwd=folder,
+        env={**clean, **more},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_a_file_that_cannot_be_written_is_told_in_one_sentence(tmp_path: Path) -> None:
+    assert command(tmp_path, "init").returncode == 0
+    for place in (f"{NOWHERE}/list.csv", str(tmp_path)):
+        done = command(tmp_path, "subscribers", "export", place)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"{place} cannot be written: ")
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("demo", "--folder", NOWHERE, "--once"), f"{NOWHERE} cannot be written: "),
+        (("init",), "/proc/.env cannot be written: "),
+    ],
+    ids=["demo", "init"],
+)
+def test_a_folder_that_cannot_be_written_is_told_in_one_sentence(words: Sequence[str], says: str) -> None:
+    done = command(Path("/proc"), *words)
+    assert done.returncode == 1
+    assert done.stderr.startswith(says)
+    assert len(done.stderr.splitlines()) == 2
+
+
+@pytest.mark.parametrize("words", [("issues", "list"), ("init",)], ids=["list", "init"])
+def test_a_database_in_no_folder_is_told_in_one_sentence(tmp_path: Path, words: Sequence[str]) -> None:
+    (tmp_path / ".env").write_text("NEWSLETTER_SECRET_KEY=" + "k" * 40 + "\n")
+    done = command(tmp_path, *words, NEWSLETTER_DATABASE_URL=f"sqlite:///{NOWHERE}/x.db")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert f"folder {NOWHERE} cannot be" in done.stderr
+
+
+def test_what_the_system_refuses_anywhere_is_told_with_its_reason(tmp_path: Path) -> None:
+    assert command(tmp_path, "init").returncode == 0
+    done = command(tmp_path, "subscribers", "import", "/proc/self/mem")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.endswith("The system refused something that was needed: Input/output error.\n")
+
+
+def test_a_refusal_names_its_file() -> None:
+    with pytest.raises(OSError) as refused:
+        Path(NOWHERE, "x").open()
+    assert str(of_the_system(refused.value)).startswith(f"{NOWHERE}/x cannot be used: No such file")
