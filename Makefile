@@ -1,5 +1,6 @@
 # make demo    the whole pipeline on a sample blog, in a throw-away folder (ARGS=--once: without waiting)
 # make test    every test            make lint         style, types and who may import whom
+# make crash   kill the real commands at random, 500 rounds of 500 recipients (about two hours; CRASH_ROUNDS=20)
 # make clean   remove what was made  make screenshots  the pictures in docs/
 # Needs Python 3.11 or later; everything else is installed into .venv. GNU make 3.81 is enough.
 
@@ -7,7 +8,7 @@ ARGS =
 PYTHON = .venv/bin/python
 NEEDS = pyproject.toml constraints.txt .ci/environment
 
-.PHONY: help demo test lint screenshots clean
+.PHONY: help demo test crash lint screenshots clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -18,6 +19,10 @@ demo: .venv/.installed-base
 test: .venv/.installed-dev
 	CHROMIUM="$$(sh .ci/chromium)" $(PYTHON) -m pytest -q \
 	  -n "$$($(PYTHON) -c 'import os; print(max(2, min(4, os.cpu_count() or 2)))')" $(ARGS)
+
+crash: .venv/.installed-dev
+	CRASH_ROUNDS="$${CRASH_ROUNDS:-500}" CRASH_RECIPIENTS="$${CRASH_RECIPIENTS:-500}" \
+	  CRASH_RESUME_S="$${CRASH_RESUME_S:-30}" $(PYTHON) -m pytest tests/crash $(ARGS)
 
 lint: .venv/.installed-dev
 	$(PYTHON) -m ruff check .

@@ -19,9 +19,14 @@ class Links:
         self._tokens = tokens
         self._message_key = message_key
         self._host = host
+        self._last: tuple[tuple[int, int], str] = ((-1, -1), "")
 
     def unsubscribe(self, subscriber_id: int, issue_id: int = 0) -> str:
-        return f"{self.base_url}/u/{self._tokens.sign(Purpose.UNSUBSCRIBE, subscriber_id, issue_id)}"
+        wanted, url = self._last  # a message has it in its body and in its header
+        if wanted != (subscriber_id, issue_id):
+            url = f"{self.base_url}/u/{self._tokens.sign(Purpose.UNSUBSCRIBE, subscriber_id, issue_id)}"
+            self._last = ((subscriber_id, issue_id), url)
+        return url
 
     def preferences(self, subscriber_id: int) -> str:
         return f"{self.base_url}/p/{self._tokens.sign(Purpose.PREFERENCES, subscriber_id)}"

@@ -14,6 +14,7 @@ from base64 import b64encode
 from datetime import UTC, datetime
 from email.errors import HeaderParseError
 from email.header import decode_header
+from functools import lru_cache
 
 from newsletter.errors import Invalid
 
@@ -29,6 +30,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,75}")
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ENDING_BYTE = re.compile(rb"[\x00\n\r]")
 _SPACES = re.compile(" {2,}")
+_WORD_ALONE = re.compile(r"[!-~]{1,900}")  # nothing to fold, to encode or to refuse
 _SPACE_IN_BRACKETS = re.compile(r"<[^<>]* [^<>]*>")
 # Headers whose whole value is text for people. All others hold syntax, in which nothing may be encoded.
 _TEXT = frozenset({"subject", "comments", "content-description"})
@@ -56,6 +58,8 @@ def header(name: str, value: str) -> bytes:
     only ASCII can stand, and for a value that is too long.
     """
     _vet_name(name)
+    if _WORD_ALONE.fullmatch(value) and "=?" not in value:
+        return f"{name}: {value}\r\n".encode("ascii")
     text = _vet(name, value)
     if name.lower() in _TEXT:
         if text.isascii() and "=?" not in text and _fits(text):
@@ -167,6 +171,7 @@ def parse_back(block: bytes) -> list[str]:
     return names
 
 
+@lru_cache(maxsize=64)
 def _vet_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise Invalid("A header name is made of ASCII letters, digits and hyphens.")

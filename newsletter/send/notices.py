@@ -60,9 +60,7 @@ def send_notices(
             log.error("notice failed", notice=notice.id, kind=notice.kind.value, code=problem.code)
         except Exception:  # one that is broken never keeps the others waiting (invariant 12)
             with work() as unit:
-                unit.notices.failed(
-                    notice.id, clock(), "broken", "It cannot be written; the log says why."
-                )
+                unit.notices.failed(notice.id, clock(), "broken", "It cannot be written; the log says why.")
             log.exception("notice failed", notice=notice.id, kind=notice.kind.value)
     if not ready:
         return 0

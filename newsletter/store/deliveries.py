@@ -17,7 +17,7 @@ from newsletter.model.delivery import Claimed, DeliveryState, Settled, move_deli
 from newsletter.model.issue import IssueState
 from newsletter.model.times import to_ms
 from newsletter.store.decisions import Decisions
-from newsletter.store.sql import chunks
+from newsletter.store.sql import chunks, run_spelled
 from newsletter.store.tables import attempts, deliveries, issues, remarks
 
 _S = DeliveryState
@@ -35,13 +35,23 @@ _MARK: Final = (
     update(deliveries)
     .where(
         _d.issue_id == bindparam("issue"),
-        _d.subscriber_id.in_(bindparam("ids", expanding=True)),
+        _d.subscriber_id.between(bindparam("first"), bindparam("last")),
         _d.attempt_id == bindparam("attempt"),
         _d.state == _S.CLAIMED.value,
         exists().where(issues.c.id == bindparam("issue"), issues.c.state == IssueState.SENDING.value),
     )
     .values(state=_S.SUBMITTING.value)
     .returning(_d.subscriber_id)
+)
+_SETTLE_ONE: Final = (
+    update(deliveries)
+    .where(
+        _d.issue_id == bindparam("issue"),
+        _d.subscriber_id == bindparam("who"),
+        _d.attempt_id == bindparam("attempt"),
+        _d.state == _S.SUBMITTING.value,
+    )
+    .values(state=_S.ACCEPTED.value)
 )
 _SETTLE: Final = (
     update(deliveries)
@@ -79,8 +89,8 @@ class Deliveries(Decisions):
 
     def renew(self, attempt_id: int, lease_until: datetime) -> bool:
         """Prolongs a lease; False where the attempt was taken over or closed."""
-        changed = self._conn.execute(_RENEW, {"attempt": attempt_id, "until": to_ms(lease_until)})
-        return changed.rowcount == 1
+        values = {"attempt": attempt_id, "until": to_ms(lease_until)}
+        return run_spelled(self._conn, _RENEW, values).rowcount == 1
 
     def close_attempt(self, attempt_id: int, now: datetime) -> None:
         self._conn.execute(
@@ -135,16 +145,19 @@ class Deliveries(Decisions):
     ) -> set[int] | None:
         """Makes these rows submitting and prolongs the lease; returns those that may be handed over now.
 
-        None: the lease was taken over, and nothing may be handed over by this attempt any more. Empty
-        where the issue is not being sent (paused, cancelled).
+        ``subscriber_ids`` are in order, and the attempt has claimed nobody between them that is not among
+        them. None: the lease was taken over, and nothing may be handed over by this attempt any more.
+        Empty where the issue is not being sent (paused, cancelled).
         """
         if not self.renew(attempt_id, lease_until):
             return None
-        marked: set[int] = set()
-        for part in chunks(subscriber_ids):
-            given = {"issue": issue_id, "attempt": attempt_id, "ids": part}
-            marked.update(self._conn.scalars(_MARK, given))
-        return marked
+        if not subscriber_ids:
+            return set()
+        span = {"first": subscriber_ids[0], "last": subscriber_ids[-1]}
+        return {
+            row[0]
+            for row in run_spelled(self._conn, _MARK, {"issue": issue_id, "attempt": attempt_id, **span})
+        }
 
     def settle(self, issue_id: int, attempt_id: int, settled: Sequence[Settled], now: datetime) -> None:
         """Records what became of rows that this attempt made submitting.
@@ -157,14 +170,21 @@ class Deliveries(Decisions):
             by_state.setdefault(one.state, []).append(one)
         for state, group in by_state.items():
             ids = [one.subscriber_id for one in group]
-            moved = self._settle(issue_id, attempt_id, ids, _S.SUBMITTING, state)
             if state is _S.ACCEPTED:
-                late = [who for who in ids if who not in moved]
-                if late:
-                    late = sorted(self._settle(issue_id, attempt_id, late, _S.UNKNOWN, state))
+                late = sorted(self._accept(issue_id, attempt_id, ids))
                 self.forget(issue_id, late + [one.subscriber_id for one in group if one.tries])
-            elif state is not _S.PENDING:
+                continue
+            moved = self._settle(issue_id, attempt_id, ids, _S.SUBMITTING, state)
+            if state is not _S.PENDING:
                 self.remark(issue_id, [one for one in group if one.subscriber_id in moved], now)
+
+    def _accept(self, issue_id: int, attempt_id: int, subscriber_ids: Sequence[int]) -> set[int]:
+        """Most of what is ever recorded: rows that were accepted. Returns those that had been given up."""
+        move_delivery(_S.SUBMITTING, _S.ACCEPTED)
+        values = [{"issue": issue_id, "attempt": attempt_id, "who": who} for who in subscriber_ids]
+        if run_spelled(self._conn, _SETTLE_ONE, values).rowcount == len(values):
+            return set()
+        return self._settle(issue_id, attempt_id, subscriber_ids, _S.UNKNOWN, _S.ACCEPTED)
 
     def _settle(
         self,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import structlog
 
+from newsletter.links import Links
 from newsletter.model.artefact import Segment
 from newsletter.model.delivery import Letter
 from newsletter.model.publication import Sender
@@ -24,7 +25,8 @@ from newsletter.send.transports.smtp import Smtp
 from newsletter.send.transports.smtp_url import relay_of
 from newsletter.store.database import Database
 from newsletter.store.migrate import upgrade
-from tests.send.world import PlainLinks, World
+from subscribers.tokens import Tokens
+from tests.send.world import KEY, World
 
 PARAGRAPH = "<p>A paragraph of a long letter, as long as paragraphs in such letters are, with a café.</p>\n"
 
@@ -70,7 +72,9 @@ def main(folder: Path, port: int, messages: int, connections: int) -> None:
         work=world.store.begin,
         transport=transport,
         letters=lambda mask: made,
-        links=PlainLinks(),
+        links=Links(
+            base_url="https://news.example", tokens=Tokens([KEY]), message_key=KEY, host="news.example"
+        ),
         rate=UNLIMITED,
         clock=world.clock,
         stop=threading.Event(),

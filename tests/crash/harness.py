@@ -17,6 +17,7 @@ from newsletter.model.delivery import DeliveryState
 from newsletter.model.issue import IssueState
 from newsletter.store.database import Database
 from newsletter.store.migrate import upgrade
+from newsletter.store.unit import Store
 from tests.send.world import World
 
 PATIENCE_S = 120.0
@@ -45,14 +46,52 @@ class Child:
 
 @dataclass
 class Counted:
-    """What one round ended with. ``lost`` and ``doubled`` must be empty whatever happened."""
+    """What one round ended with. The three lists must be empty whatever happened: accepted but never
+    taken, taken twice, taken although the ledger says it was not."""
 
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
+    unaccounted: list[str] = field(default_factory=list)
     unknown: int = 0
     accepted: int = 0
     audience: int = 0
     finished: bool = False
+
+
+def recorded(record: Path) -> Counter[str]:
+    """How often each address was taken, as a sink has it on disk."""
+    if not record.exists():
+        return Counter()
+    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    return Counter(line.get("to") or line["address"] for line in lines)
+
+
+def counted(store: Store, issue_id: int, taken: Counter[str]) -> Counted:
+    """Joins what was taken with what the ledger says."""
+    with store.read() as unit:
+        rows = unit.deliveries.list(issue_id, limit=10**9)
+        receipt = unit.deliveries.receipt(issue_id)
+        finished = unit.issues.get(issue_id).state is IssueState.FINISHED
+        address = {row.subscriber_id: unit.subscribers.get(row.subscriber_id).address for row in rows}
+    assert receipt.balances
+    arrived = {DeliveryState.ACCEPTED, DeliveryState.UNKNOWN}
+    return Counted(
+        lost=[
+            address[row.subscriber_id]
+            for row in rows
+            if row.state is DeliveryState.ACCEPTED and not taken[address[row.subscriber_id]]
+        ],
+        doubled=[who for who, times in taken.items() if times > 1],
+        unaccounted=[
+            address[row.subscriber_id]
+            for row in rows
+            if row.state not in arrived and taken[address[row.subscriber_id]]
+        ],
+        unknown=receipt.unknown,
+        accepted=receipt.accepted,
+        audience=receipt.audience,
+        finished=finished,
+    )
 
 
 class Round:
@@ -81,31 +120,10 @@ class Round:
         raise AssertionError("it never ended by itself")
 
     def taken(self) -> Counter[str]:
-        if not self.record.exists():
-            return Counter()
-        lines = [json.loads(line) for line in self.record.read_text().splitlines()]
-        return Counter(line.get("to") or line["address"] for line in lines)
+        return recorded(self.record)
 
     def count(self) -> Counted:
-        taken = self.taken()
-        with self.world.store.read() as unit:
-            rows = unit.deliveries.list(self.issue_id, limit=10**9)
-            receipt = unit.deliveries.receipt(self.issue_id)
-            finished = unit.issues.get(self.issue_id).state is IssueState.FINISHED
-            address = {row.subscriber_id: unit.subscribers.get(row.subscriber_id).address for row in rows}
-        assert receipt.balances
-        return Counted(
-            lost=[
-                address[row.subscriber_id]
-                for row in rows
-                if row.state is DeliveryState.ACCEPTED and not taken[address[row.subscriber_id]]
-            ],
-            doubled=[who for who, times in taken.items() if times > 1],
-            unknown=receipt.unknown,
-            accepted=receipt.accepted,
-            audience=receipt.audience,
-            finished=finished,
-        )
+        return counted(self.world.store, self.issue_id, self.taken())
 
     def close(self) -> None:
         self.world.store.close()
@@ -115,6 +133,7 @@ def check(counted: Counted, *, subscribers: int, most_unknown: int) -> None:
     """Nothing lost, nothing twice, everybody accounted for, little unknown."""
     assert counted.lost == []
     assert counted.doubled == []
+    assert counted.unaccounted == []
     assert counted.audience == subscribers
     assert counted.accepted + counted.unknown == subscribers
     assert counted.unknown <= most_unknown

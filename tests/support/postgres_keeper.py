@@ -54,33 +54,47 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
     """
     data, socket = folder / "data", folder / "socket"
     as_root = os.getuid() == 0
-    who: dict[str, Any] = {}
     for path in (data, socket):
         path.mkdir()
     data.chmod(0o700)
     if as_root:
         account = pwd.getpwnam("nobody")
-        who = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
         for path in (data, socket):
             os.chown(path, account.pw_uid, account.pw_gid)
         for path in (folder, folder.parent):
             path.chmod(0o711)
     binaries = programs(folder, lend=as_root)
-    surroundings = {"cwd": data, "env": {**os.environ, "LC_ALL": "C", "HOME": str(data)}, **who}
     subprocess.run(
         [binaries / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"],
         check=True,
         capture_output=True,
-        **surroundings,
+        **_surroundings(folder),
     )
+    return serve(folder)
+
+
+def serve(folder: Path) -> subprocess.Popen[bytes]:
+    """The server of a folder that :func:`start` set up, started again."""
+    lent = folder / "install"
+    found = next(lent.glob("*/pginstall/bin"), None) if lent.exists() else None
+    binaries = found or programs(folder, lend=False)
     options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
-    with (folder / "log").open("wb") as log:
+    with (folder / "log").open("ab") as log:
         return subprocess.Popen(
-            [binaries / "postgres", "-D", data, "-k", socket, *options],
+            [binaries / "postgres", "-D", folder / "data", "-k", folder / "socket", *options],
             stdout=log,
             stderr=log,
-            **surroundings,
+            **_surroundings(folder),
         )
+
+
+def _surroundings(folder: Path) -> dict[str, Any]:
+    who: dict[str, Any] = {}
+    if os.getuid() == 0:
+        account = pwd.getpwnam("nobody")
+        who = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+    data = folder / "data"
+    return {"cwd": data, "env": {**os.environ, "LC_ALL": "C", "HOME": str(data)}, **who}
 
 
 def alive(pid: int) -> bool:

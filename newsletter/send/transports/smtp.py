@@ -139,8 +139,9 @@ class Smtp:
         try:
             sender = self._return_path(envelope.key) if self._return_path else envelope.letter.sender.address
             recipient = vet_address(envelope.to)
-            message = b"".join(self._press.pieces(envelope, date=self._clock()))
-            return Job(envelope, vet_address(sender), recipient, message, utf8=not recipient.isascii())
+            message = self._press.pieces(envelope, date=self._clock())
+            size = sum(map(len, message))
+            return Job(envelope, vet_address(sender), recipient, message, size, utf8=not recipient.isascii())
         except Invalid as invalid:
             return Outcome(key=envelope.key, verdict=Verdict.FAILED, code="invalid", reason=invalid.message)
 

@@ -12,8 +12,9 @@ import socket
 import ssl
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from newsletter.errors import TransportProblem
@@ -27,6 +28,11 @@ REPLY_S: Final = 600.0  # RFC 5321 section 4.5.3.2.6: the relay may need so long
 _TLS_CHUNK: Final = 16 * 1024
 _LONGEST_LINE: Final = 4096
 _MOST_LINES: Final = 200
+_MOST_COMMON: Final = 64
+_COMMON: Final[dict[bytes, Reply]] = {}
+"""Assenting lines as they were understood: a relay says the same few again and again."""
+
+_MOST_PIECES: Final = 256  # of one write; systems take at least 1024
 
 
 @dataclass(slots=True)
@@ -36,7 +42,8 @@ class Job:
     envelope: Envelope
     sender: str
     recipient: str
-    message: bytes
+    message: Sequence[bytes]  #: in pieces, CRLF line ends, no dot at the beginning of a line
+    size: int
     utf8: bool = False
     breaks: int = 0
 
@@ -94,7 +101,7 @@ class Session:
         behind = following() if self.pipelining else None
         tail = self._commands(behind) if behind else b""
         self._announced = behind
-        self._send(job.message + b".\r\n" + tail, dot_end=len(job.message) + 3)
+        self._send([*job.message, b".\r\n" + tail], dot_end=job.size + 3)
         reply = self._reply(Phase.DOT)
         if reply.code == 421:
             self.dead = True
@@ -112,7 +119,7 @@ class Session:
     def fresh(self) -> bool:
         """Whether an idle connection still answers."""
         try:
-            self._send(b"NOOP\r\n")
+            self._send([b"NOOP\r\n"])
             return self._reply(Phase.MAIL).ok
         except Broken:
             return False
@@ -133,7 +140,7 @@ class Session:
         if not self.pipelining:
             return self._offer_in_turn(job)
         if self._announced is not job:
-            self._send(self._commands(job))
+            self._send([self._commands(job)])
             self._announced = job
         mail = self._reply(Phase.MAIL)
         rcpt = self._reply(Phase.RCPT)
@@ -154,7 +161,7 @@ class Session:
         for phase, command in zip(
             (Phase.MAIL, Phase.RCPT, Phase.DATA), self._commands(job).splitlines(keepends=True), strict=True
         ):
-            self._send(command)
+            self._send([command])
             reply = self._reply(phase)
             if not (reply.code == 354 if phase is Phase.DATA else reply.ok):
                 self._reset(reply)
@@ -169,7 +176,7 @@ class Session:
         if rcpt.ok:
             self.dead = True
             return
-        self._send(b".\r\n")
+        self._send([b".\r\n"])
         self._reply(Phase.DATA)
 
     def _reset(self, refusal: Reply) -> None:
@@ -177,7 +184,7 @@ class Session:
             self.dead = True
         if self.dead:
             return
-        self._send(b"RSET\r\n")
+        self._send([b"RSET\r\n"])
         if not self._reply(Phase.MAIL).ok:
             self.dead = True
 
@@ -186,30 +193,40 @@ class Session:
         if job.utf8:
             options = " BODY=8BITMIME SMTPUTF8" if self.eightbit else " SMTPUTF8"
         if self.max_size:
-            options += f" SIZE={len(job.message)}"
+            options += f" SIZE={job.size}"
         return f"MAIL FROM:<{job.sender}>{options}\r\nRCPT TO:<{job.recipient}>\r\nDATA\r\n".encode()
 
-    def _send(self, data: bytes, *, dot_end: int = 0) -> None:
-        """Writes all of it. Raises Broken, which knows whether a byte string ending at ``dot_end`` could
-        have reached the relay whole."""
-        view = memoryview(data)
-        gone = 0
+    def _send(self, pieces: Sequence[bytes], *, dot_end: int = 0) -> None:
+        """Writes all of it. Raises Broken, which knows whether what ends at ``dot_end`` could have reached
+        the relay whole."""
+        if not self._tls and len(pieces) <= _MOST_PIECES:
+            gone = self._put(partial(self._sock.sendmsg, pieces), 0, 0, dot_end)
+            if gone == sum(map(len, pieces)):
+                return
+        else:
+            gone = 0
+        data = memoryview(b"".join(pieces))
         while gone < len(data):
             # A TLS record that failed half-way may have left; what a plain socket refused has not.
-            part = view[gone : gone + _TLS_CHUNK] if self._tls else view[gone:]
-            try:
-                gone += self._sock.send(part)
-            except OSError as error:
-                self.dead = True
-                reached = gone + (len(part) if self._tls else 0)
-                acted = 0 < dot_end <= reached
-                raise Broken(Phase.DOT if acted else Phase.DATA, acted=acted) from error
+            part = data[gone : gone + _TLS_CHUNK] if self._tls else data[gone:]
+            gone += self._put(partial(self._sock.send, part), gone, len(part), dot_end)
+
+    def _put(self, write: Callable[[], int], gone: int, part: int, dot_end: int) -> int:
+        try:
+            return write()
+        except OSError as error:
+            self.dead = True
+            reached = gone + (part if self._tls else 0)
+            acted = 0 < dot_end <= reached
+            raise Broken(Phase.DOT if acted else Phase.DATA, acted=acted) from error
 
     def _reply(self, phase: Phase) -> Reply:
         """One reply, all its lines. Raises Broken where none comes, or no reply that SMTP knows."""
+        line = self._line(phase)
+        if (known := _COMMON.get(line)) is not None:
+            return known
         lines: list[bytes] = []
         while True:
-            line = self._line(phase)
             lines.append(line[4:])
             if len(line) < 3 or not line[:3].isdigit() or line[3:4] not in (b"", b" ", b"-"):
                 raise self._broken(phase)
@@ -217,7 +234,11 @@ class Session:
                 break
             if len(lines) > _MOST_LINES:
                 raise self._broken(phase)
-        return reply_of(int(line[:3]), " ".join(part.decode("utf-8", "replace").strip() for part in lines))
+            line = self._line(phase)
+        reply = reply_of(int(line[:3]), " ".join(part.decode("utf-8", "replace").strip() for part in lines))
+        if phase is not Phase.DOT and len(lines) == 1 and reply.code < 400 and len(_COMMON) < _MOST_COMMON:
+            _COMMON[line] = reply
+        return reply
 
     def _line(self, phase: Phase) -> bytes:
         while (end := self._buffer.find(b"\n")) < 0:

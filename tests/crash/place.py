@@ -1,0 +1,140 @@
+"""A folder as an author leaves it: readers on the list, an issue approved. Real commands run in it."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from newsletter import wiring
+from newsletter.demo.blog_server import SampleBlog
+from newsletter.model.issue import IssueState
+from newsletter.store.database import Database
+from newsletter.store.unit import Store
+from tests.crash.sink import FaultySink
+
+PATIENCE_S: Final = 240.0
+SECRET: Final = "a secret key of the tests that is long enough"
+
+
+def prepare(folder: Path, readers: int, *, database_url: str = "") -> int:
+    """Polls the sample blog into a database of this folder and approves what came of it; the issue's id."""
+    fixed = _fixed(folder, database_url) | {"settle": "0", "first_poll": "newest", "transport": "outbox"}
+    wiring.prepare(fixed)
+    with SampleBlog() as blog, wiring.build(fixed | {"allow_private_addresses": "true"}) as house:
+        with house.store.begin() as unit:
+            for number in range(readers):
+                unit.subscribers.add(f"reader{number}@example.org", source="test", now=wiring.now())
+        house.desk.add_feed(blog.feed_url)
+        deadline = time.monotonic() + PATIENCE_S
+        while not any(shown.issue.content_hash for shown in house.desk.issues()):
+            assert time.monotonic() < deadline, "the sample blog gave no draft"
+            house.turn()
+        [shown] = house.desk.issues()
+        house.desk.approve_issue(shown.issue.id)
+    # The house is closed, which empties the write-ahead log: the file alone can be copied.
+    return shown.issue.id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """One folder, and the way its mail takes."""
+
+    folder: Path
+    issue_id: int
+    database_url: str
+
+    def command(self, *words: str, most_bytes: int | None = None) -> subprocess.Popen[bytes]:
+        """``newsletter`` with these words, as a user would start it; no file may grow past ``most_bytes``."""
+
+        def narrow() -> None:
+            if most_bytes is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("NEWSLETTER_")}
+        with (self.folder / "out.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "newsletter.cli", *words],
+                cwd=self.folder,
+                env=clean,
+                stdout=log,
+                stderr=subprocess.PIPE if most_bytes is not None else subprocess.STDOUT,
+                preexec_fn=narrow if most_bytes is not None else None,
+            )
+
+    def send(self, *, most_bytes: int | None = None) -> subprocess.Popen[bytes]:
+        return self.command("issues", "send", str(self.issue_id), most_bytes=most_bytes)
+
+    def run(self) -> subprocess.Popen[bytes]:
+        return self.command("run")
+
+    def store(self) -> Store:
+        return Store(Database(self.database_url), subscriber_keys=[b"only reads addresses"])
+
+    def finished(self) -> bool:
+        store = self.store()
+        try:
+            with store.read() as unit:
+                return unit.issues.get(self.issue_id).state is IssueState.FINISHED
+        finally:
+            store.close()
+
+
+def place(template: Path, folder: Path, issue_id: int, sink: FaultySink, *, connections: int = 2) -> Place:
+    """A copy of a prepared SQLite folder whose mail goes to ``sink``."""
+    folder.mkdir()
+    shutil.copyfile(template / "newsletter.db", folder / "newsletter.db")
+    return set_up(folder, f"sqlite:///{folder}/newsletter.db", issue_id, sink, connections=connections)
+
+
+def set_up(folder: Path, url: str, issue_id: int, sink: FaultySink, *, connections: int = 2) -> Place:
+    """Writes the ``.env`` of a folder whose database is at ``url``."""
+    fixed = _fixed(folder, url) | {
+        "transport": "smtp",
+        "smtp_url": sink.url,
+        "smtp_connections": str(connections),
+        "rate": "unlimited",
+    }
+    names = {"sender": "FROM"}
+    (folder / ".env").write_text(
+        "".join(f"NEWSLETTER_{names.get(name, name.upper())}='{value}'\n" for name, value in fixed.items())
+    )
+    return Place(folder=folder, issue_id=issue_id, database_url=url)
+
+
+def _fixed(folder: Path, database_url: str) -> dict[str, str]:
+    return {
+        "secret_key": SECRET,
+        "database_url": database_url or f"sqlite:///{folder}/newsletter.db",
+        "data_dir": str(folder),
+        "port": "0",
+        "sender": "Ann <ann@example.org>",
+        "postal_address": "PO Box 1",
+    }
+
+
+def until(true: Callable[[], bool], what: str, *, every_s: float = 0.05) -> float:
+    """Waits; returns after how many seconds it was true."""
+    began = time.monotonic()
+    while not true():
+        assert time.monotonic() - began < PATIENCE_S, f"it did not happen: {what}"
+        time.sleep(every_s)
+    return time.monotonic() - began
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def stop(process: subprocess.Popen[bytes]) -> int:
+    process.terminate()
+    return process.wait(PATIENCE_S)
