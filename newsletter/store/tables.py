@@ -139,6 +139,7 @@ posts = Table(
     _text("raw_sha"),
     Column("revision", Integer, nullable=False, server_default="1"),
     _flag("truncated"),
+    Column("ready_at", Ms),  # when it became ready to be mailed
     Index("ix_posts_state", "state"),
     Index("ix_posts_feed_raw", "feed_id", "raw_sha"),
 )
