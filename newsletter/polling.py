@@ -48,16 +48,20 @@ def poll_due(
     polled: list[Polled] = []
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="poll") as pool:
         looking: dict[Future[Look], Feed] = {}
+        completing: list[Future[None]] = []
         while True:
             if len(looking) < CLAIMED and time.monotonic() < until:
                 looking |= _start(work, http, parser, clock, token, pool)
             if not looking:
+                for future in completing:
+                    future.result()
                 return polled
             done, _waiting = wait(looking, timeout=GATHER_S)
             looks = [(looking.pop(future), future.result()) for future in done]
             polled += _store(work, looks, token, policy, clock())
-            for feed, _look in looks:
-                _complete(work, feed, http, clock)
+            completing += [
+                pool.submit(_complete, work, feed, http, clock) for feed, _look in looks if feed.full_text
+            ]
 
 
 def poll_feed(
@@ -152,11 +156,16 @@ def _complete(work: Work, feed: Feed, http: Http, clock: Clock) -> None:
         return
     with work() as unit:
         waiting = unit.posts.cut_off(feed.id)
-    for post in waiting:
-        text = full_text(post.url, post.html, http)
-        if text is not None:
-            with work() as unit:
-                unit.posts.replace_text(post.id, text, clock())
+    try:
+        for post in waiting:
+            text = full_text(post.url, post.html, http)
+            if text is not None:
+                with work() as unit:
+                    unit.posts.replace_text(post.id, text, clock())
+    except StoreProblem:
+        raise
+    except Exception:
+        log.exception("the pages of a feed's posts could not be read", feed=feed.id)
 
 
 def _store(
