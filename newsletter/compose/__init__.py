@@ -6,13 +6,13 @@ is sent).
 """
 
 from newsletter.compose.compiler import Compiler
+from newsletter.compose.headline import preheader_for, subject_for
 from newsletter.compose.issue import compose, shows_excerpts
 from newsletter.compose.letter import letter_of, page, text_page
 from newsletter.compose.notice import compose_notice
-from newsletter.compose.plan import PlannedDraft, period_key, plan_drafts
+from newsletter.compose.plan import PlannedDraft, period_key, plan_drafts, taken_up
 from newsletter.compose.preview import Mode, preview_html, seen_as
 from newsletter.compose.themes import Theme, Themes
-from newsletter.compose.view import preheader_for, subject_for
 
 __all__ = [
     "Compiler",
@@ -31,5 +31,6 @@ __all__ = [
     "seen_as",
     "shows_excerpts",
     "subject_for",
+    "taken_up",
     "text_page",
 ]

@@ -11,11 +11,12 @@ from markdown_it import MarkdownIt
 from newsletter.compose.clean import clean
 from newsletter.compose.compiler import Compiler
 from newsletter.compose.dress import dress
+from newsletter.compose.headline import preheader_line, subject_line, told_by
 from newsletter.compose.plaintext import plain_text, wrap
 from newsletter.compose.render import Renderer
 from newsletter.compose.slots import Html, Raw, Slot
 from newsletter.compose.themes import Theme, Themes
-from newsletter.compose.view import newsletter_view, one_line, post_view, preview_line, subject_for
+from newsletter.compose.view import newsletter_view, one_line, post_view
 from newsletter.compose.words import Language, language, zone
 from newsletter.model.artefact import Artefact, Block
 from newsletter.model.issue import Issue
@@ -47,13 +48,7 @@ def compose(
     words = language(newsletter.language, newsletter.theme_folder)
     by_id = {post.id: post for post in posts}
     places = sorted((p for p in issue.included if p.post_id in by_id), key=lambda p: p.block)
-    shown = [by_id[place.post_id] for place in places]
     digest = issue.cadence is not Cadence.EACH
-    subject = issue.subject if issue.subject_edited else ""
-    subject = one_line(
-        subject or subject_for(issue.cadence, shown, newsletter, issue.created_at) or issue.subject
-    )
-
     renderer = Renderer(theme, compiler)
     look = theme_context(theme, words)
     css = renderer.css("article.css.j2", look)
@@ -62,7 +57,14 @@ def compose(
                   digest=digest, excerpt=shows_excerpts(issue, theme))
         for p in places
     ]  # fmt: skip
-    preheader = one_line(issue.preheader if issue.preheader_edited else preview_line(views))
+    told = told_by(views)
+    subject = issue.subject if issue.subject_edited else ""
+    subject = one_line(
+        subject or subject_line(issue.cadence, told, newsletter, issue.created_at) or issue.subject
+    )
+    preheader = one_line(
+        issue.preheader if issue.preheader_edited else preheader_line(told, newsletter, issue.created_at)
+    )
     note = markdown(issue.note, words)
     context: dict[str, Any] = look | {
         "newsletter": newsletter_view(newsletter),

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from newsletter.model.issue import MAX_BLOCKS
 from newsletter.model.post import Post
 from subscribers.model import Cadence
+
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_LENGTH = {
+    Cadence.EACH: timedelta(days=1),
+    Cadence.DAILY: timedelta(days=1),
+    Cadence.WEEKLY: timedelta(weeks=1),
+    Cadence.MONTHLY: timedelta(days=31),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +50,25 @@ def plan_drafts(
     if not due:
         return []
     return [PlannedDraft(cadence=cadence, period=period, posts=tuple(due[:MAX_BLOCKS]))]
+
+
+def taken_up(
+    cadence: Cadence, known: tuple[datetime, datetime] | None, *, first: bool, now: datetime, timezone: tzinfo
+) -> datetime:
+    """Since when posts are news to a cadence that somebody wants now.
+
+    ``known`` is what was remembered: since when, and when somebody last wanted it. ``first`` says that
+    nothing was ever made here: then every ready post is news. A cadence that nobody wanted for longer than
+    its period is taken up anew: its first digest holds the period that runs, never the whole past.
+    """
+    if known is not None and now - known[1] <= 2 * _LENGTH[cadence]:
+        return known[0]
+    if first:
+        return _BEGINNING
+    if cadence is Cadence.EACH:
+        return now
+    start = _period_start(cadence, now.astimezone(timezone).date())
+    return datetime.combine(start, time(), timezone).astimezone(UTC)
 
 
 def period_key(cadence: Cadence, day: date) -> str:

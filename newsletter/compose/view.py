@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from newsletter.compose.clean import clean
@@ -17,13 +15,12 @@ from newsletter.compose.slots import Html, Mark
 from newsletter.compose.words import Language, language, zone
 from newsletter.model.post import Post
 from newsletter.model.publication import Newsletter
-from subscribers.model import Cadence
 
 EXCERPT_WORDS: Final = 80
 """An excerpt without a "more" break of the author's: whole paragraphs until this many words."""
 
-PREHEADER_LENGTH: Final = 110
-_SUBJECT_LENGTH: Final = 200
+_BEGINNING: Final = 110
+"""Characters of a post's first words: as many as a preview line shows."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +73,14 @@ def post_view(
         title=title,
         heading=_underlined(title),
         url=absolute(post.url, ""),
-        author=_name_only(post.author),
+        author=name_only(post.author),
         byline=_byline(post, newsletter, words, cleaned.html),
         html=_spoken(dress(html, css, below=2 if digest else 1), post, words),
         text=plain_text(html, links=words("links"), image=words("image", alt="{alt}")),
         cut=cut,
         comments_url=absolute(post.comments_url, ""),
         image_url=absolute(post.image_url, ""),
-        begins=shortened(_first_line(cleaned.html), PREHEADER_LENGTH),
+        begins=shortened(_first_line(cleaned.html), _BEGINNING),
         begin=Mark(block),
         end=Mark(-1),
     )
@@ -102,7 +99,7 @@ def _spoken(html: Html, post: Post, words: Language) -> Html:
 
 def _byline(post: Post, newsletter: Newsletter, words: Language, html: str) -> str:
     parts = []
-    author = _name_only(post.author)
+    author = name_only(post.author)
     if author and author.casefold() != newsletter.title.strip().casefold():
         parts.append(words("by", author=author))
     if post.published_at is not None:
@@ -112,7 +109,7 @@ def _byline(post: Post, newsletter: Newsletter, words: Language, html: str) -> s
     return " · ".join(parts)
 
 
-def _name_only(author: str) -> str:
+def name_only(author: str) -> str:
     """An author's name; RSS asks for an address beside it, which is nobody's to publish."""
     return one_line(re.sub(r"[(<]?[^\s()<>@]+@[^\s()<>@]+[)>]?", "", author)).strip(" ()")
 
@@ -150,12 +147,13 @@ def one_line(text: str) -> str:
 
 def title_of(post: Post, words: Language) -> str:
     """A post's title; short posts without one (microblogs) are called by their first words."""
-    return one_line(post.title) or shortened(_words_of(post), 60) or words("untitled")
+    return one_line(post.title) or shortened(begins_of(post), 60) or words("untitled")
 
 
-def _words_of(post: Post) -> str:
+def begins_of(post: Post) -> str:
+    """A post's first words, plain."""
     body = clean(post.html or post.summary, base_url=post.base_url or post.url, words=_silent)
-    return _first_line(body.html)
+    return shortened(_first_line(body.html), _BEGINNING)
 
 
 def _first_line(html: str) -> str:
@@ -175,41 +173,6 @@ def shortened(text: str, length: int) -> str:
     cut = text[: length - 1]
     head, _, _ = cut.rpartition(" ")
     return (head if len(head) > length // 2 else cut).rstrip(" ,.;:-\u2013\u2014") + "…"
-
-
-def subject_for(cadence: Cadence, posts: Sequence[Post], newsletter: Newsletter, now: datetime) -> str:
-    """The subject that an issue gets by default: the post's title; a digest's first title and how many
-    more there are. Empty for no posts."""
-    if not posts:
-        return ""
-    words = language(newsletter.language, newsletter.theme_folder)
-    first = title_of(posts[0], words)
-    if cadence is Cadence.EACH or len(posts) == 1:
-        return shortened(first, _SUBJECT_LENGTH)
-    return words.count(
-        "digest_subject",
-        len(posts) - 1,
-        first=shortened(first, 120),
-        newsletter=one_line(newsletter.title),
-        date=words.date(now, zone(newsletter.timezone)),
-    )
-
-
-def preheader_for(posts: Sequence[Post], newsletter: Newsletter) -> str:
-    """The preview line by default: a single post's first words; the other titles of a digest."""
-    if not posts:
-        return ""
-    words = language(newsletter.language, newsletter.theme_folder)
-    return _preview(_words_of(posts[0]), [title_of(post, words) for post in posts])
-
-
-def preview_line(views: Sequence[PostView]) -> str:
-    """The same of posts that are cleaned already."""
-    return _preview(views[0].begins, [view.title for view in views]) if views else ""
-
-
-def _preview(begins: str, titles: Sequence[str]) -> str:
-    return shortened(begins if len(titles) == 1 else " · ".join(titles[1:]), PREHEADER_LENGTH)
 
 
 def _underlined(title: str) -> str:

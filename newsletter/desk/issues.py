@@ -12,7 +12,7 @@ from newsletter.archive import issue_page
 from newsletter.compose import Mode, shows_excerpts
 from newsletter.desk.base import Verbs
 from newsletter.desk.shown import IssueShown, ReceiptShown
-from newsletter.errors import ConfigError, NotFound, TemplateProblem
+from newsletter.errors import ConfigError, Conflict, NotFound, TemplateProblem
 from newsletter.model.checklist import CheckLine
 from newsletter.model.delivery import DeliveryState
 from newsletter.model.issue import Issue, IssueState
@@ -142,9 +142,19 @@ class IssueVerbs(Verbs):
         return self.issue(issue_id)
 
     def stop_issue(self, issue_id: int) -> IssueShown:
-        """A draft that would go by itself waits for the author instead."""
+        """Whatever it was about to do, it does not: a draft that would go by itself waits, an approved issue
+        is a draft again, one that is being sent pauses. Raises Conflict where nothing is left to stop."""
+        now = self._now()
         with self.tools.begin() as unit:
-            unit.issues.plan(issue_id, None)
+            state = unit.issues.locked(issue_id).state
+            if state is IssueState.DRAFT:
+                unit.issues.plan(issue_id, None)
+            elif state is IssueState.APPROVED:
+                unit.issues.back_to_draft(issue_id, reason="You stopped it.", now=now)
+            elif state is IssueState.SENDING:
+                unit.issues.pause(issue_id, "You stopped it.", now)
+            else:
+                raise Conflict(f"Issue {issue_id} is {state}: there is nothing to stop.")
             self._audit(unit, "stop", f"issue {issue_id}")
         return self.issue(issue_id)
 
@@ -210,15 +220,9 @@ class IssueVerbs(Verbs):
 
 
 def show(unit: Unit, issue: Issue) -> IssueShown:
-    try:
-        artefact = unit.issues.artefact(issue.id)
-    except NotFound:
-        size = 0
-    else:
-        size = sum(len(segment.text.encode()) for segment in artefact.html)
     return IssueShown(
         issue=issue,
         posts=tuple(unit.posts.get(place.post_id) for place in issue.posts),
         checklist=unit.issues.checklist(issue.id),
-        size=size,
+        size=unit.issues.size(issue.id),
     )

@@ -71,6 +71,7 @@ class Issue:
     note: str = ""  #: the author's introduction, Markdown
     excerpts: bool | None = None  #: posts by their beginnings, or whole; None: as the theme has it
     posts: tuple[IssuePost, ...] = ()
+    edition: int = 0  #: grows with every change of what is in it
     content_hash: str = ""  #: of the artefact; empty until composed
     approved_hash: str = ""  #: the content hash that the author approved
     created_at: datetime

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -18,8 +18,7 @@ from newsletter.model.issue import MAX_BLOCKS, Issue, IssuePost, IssueState, mov
 from newsletter.model.post import PostState
 from newsletter.model.times import from_ms, maybe_from_ms, to_ms
 from newsletter.store.sql import chunks, insert
-from newsletter.store.tables import artefacts, issue_posts, issues, posts
-from newsletter.store.tables import settings as stored
+from newsletter.store.tables import artefacts, issue_posts, issues, posts, rhythms
 from subscribers.model import Cadence
 
 _UNSENT = [IssueState.DRAFT.value, IssueState.APPROVED.value]
@@ -101,6 +100,11 @@ class Issues:
                 ],
             )
 
+    def locked(self, issue_id: int) -> Issue:
+        """The issue, which nobody else changes until this transaction ends. Raises NotFound."""
+        self._conn.execute(select(issues.c.id).where(issues.c.id == issue_id).with_for_update())
+        return self.get(issue_id)
+
     def get(self, issue_id: int) -> Issue:
         """Raises NotFound."""
         row = self._conn.execute(select(issues).where(issues.c.id == issue_id)).one_or_none()
@@ -144,6 +148,19 @@ class Issues:
             )
         )
 
+    def rhythm(self, cadence: Cadence) -> tuple[datetime, datetime] | None:
+        """Since when posts are news to a cadence, and when somebody last wanted it; None: never yet."""
+        row = self._conn.execute(select(rhythms).where(rhythms.c.cadence == cadence.value)).one_or_none()
+        return None if row is None else (from_ms(row.since), from_ms(row.used_at))
+
+    def set_rhythm(self, cadence: Cadence, *, since: datetime, used_at: datetime) -> None:
+        values = {"since": to_ms(since), "used_at": to_ms(used_at)}
+        self._conn.execute(
+            insert(self._conn, rhythms)
+            .values(cadence=cadence.value, **values)
+            .on_conflict_do_update(index_elements=["cadence"], set_=values)
+        )
+
     def last_of(self, cadence: Cadence) -> Issue | None:
         """The newest issue of this cadence, in whatever state."""
         row = self._conn.execute(
@@ -173,10 +190,10 @@ class Issues:
                 else "",
             )
         values: dict[str, Any] = {}
-        if subject is not None:
-            values |= {"subject": subject, "subject_edited": True}
+        if subject is not None:  # an empty one brings the default back
+            values |= {"subject": subject or issue.subject, "subject_edited": bool(subject)}
         if preheader is not None:
-            values |= {"preheader": preheader, "preheader_edited": True}
+            values |= {"preheader": preheader, "preheader_edited": bool(preheader)}
         if note is not None:
             values["note"] = note
         if excerpts is not None:
@@ -191,7 +208,9 @@ class Issues:
                     .where(issue_posts.c.issue_id == issue_id, issue_posts.c.post_id.in_(post_ids))
                     .values(included=included, **({"withdrawn": False} if included else {}))
                 )
-        self._set(issue_id, changed_at=to_ms(now), **values)
+        self._touch(issue_id, now)
+        if values:
+            self._set(issue_id, **values)
         return self.get(issue_id)
 
     def defaults(self, issue_id: int, *, subject: str, preheader: str) -> None:
@@ -256,10 +275,31 @@ class Issues:
         checklist: Checklist,
         revisions: dict[int, int],
         now: datetime,
-    ) -> None:
-        """Stores what was compiled from these revisions (post id -> revision), with its checklist."""
+        *,
+        edition: int,
+        fingerprint: str = "",
+    ) -> bool:
+        """Stores what was compiled of a draft's ``edition`` from these revisions (post id -> revision).
+
+        ``fingerprint`` names what else went into it. False, and nothing stored, where the issue is no draft
+        any more or has another edition by now: what was approved is never overwritten (invariant 5).
+        """
+        current = self._conn.execute(
+            update(issues)
+            .where(
+                issues.c.id == issue_id,
+                issues.c.state == IssueState.DRAFT.value,
+                issues.c.edition == edition,
+            )
+            .values(content_hash=artefact.content_hash)
+        )
+        if current.rowcount != 1:
+            return False
         body = zlib.compress(artefact.to_json().encode(), 6)
         values = {
+            "edition": edition,
+            "fingerprint": fingerprint,
+            "size": sum(len(segment.text.encode()) for segment in artefact.html),
             "content_hash": artefact.content_hash,
             "body": body,
             "checklist": _checklist_json(checklist),
@@ -276,7 +316,11 @@ class Issues:
                 .where(issue_posts.c.issue_id == issue_id, issue_posts.c.post_id == post_id)
                 .values(revision=revision)
             )
-        self._set(issue_id, content_hash=artefact.content_hash)
+        return True
+
+    def size(self, issue_id: int) -> int:
+        """Of the HTML part, in bytes; 0 where nothing was composed yet."""
+        return self._conn.scalar(select(artefacts.c.size).where(artefacts.c.issue_id == issue_id)) or 0
 
     def artefact(self, issue_id: int) -> Artefact:
         """Raises NotFound where nothing was composed yet."""
@@ -312,9 +356,9 @@ class Issues:
         )
         return {row.block: frozenset(json.loads(row.topics or "[]")) for row in rows}
 
-    def stale_drafts(self, *, settings: Collection[str] = ()) -> Sequence[int]:
-        """Drafts never composed, composed before they or one of these settings changed, and drafts and
-        approved issues whose included posts have a newer revision than was composed."""
+    def stale_drafts(self, *, fingerprint: str = "") -> Sequence[int]:
+        """Drafts never composed, or composed before they or what ``fingerprint`` names changed; and drafts
+        and approved issues whose included posts have a newer revision than was composed."""
         never = select(issues.c.id).where(
             issues.c.state == IssueState.DRAFT.value, issues.c.content_hash == ""
         )
@@ -333,13 +377,7 @@ class Issues:
             .join(artefacts, artefacts.c.issue_id == issues.c.id)
             .where(
                 issues.c.state == IssueState.DRAFT.value,
-                or_(
-                    artefacts.c.composed_at < issues.c.changed_at,
-                    artefacts.c.composed_at
-                    <= select(func.max(stored.c.changed_at))
-                    .where(stored.c.name.in_(settings))
-                    .scalar_subquery(),
-                ),
+                or_(artefacts.c.edition != issues.c.edition, artefacts.c.fingerprint != fingerprint),
             )
         )
         return sorted({*self._conn.scalars(never), *self._conn.scalars(older), *self._conn.scalars(before)})
@@ -357,8 +395,12 @@ class Issues:
         return self.get(issue_id)
 
     def plan(self, issue_id: int, send_at: datetime | None) -> None:
-        """When a draft approves itself; None: it waits for the author."""
-        self._set(issue_id, send_at=None if send_at is None else to_ms(send_at))
+        """When a draft approves itself; None: it waits for the author. Changes nothing but a draft."""
+        self._conn.execute(
+            update(issues)
+            .where(issues.c.id == issue_id, issues.c.state == IssueState.DRAFT.value)
+            .values(send_at=None if send_at is None else to_ms(send_at))
+        )
 
     def due_by_itself(self, now: datetime) -> Sequence[Issue]:
         """Drafts whose planned time has come."""
@@ -426,7 +468,8 @@ class Issues:
         return self.get(issue_id)
 
     def _touch(self, issue_id: int, now: datetime) -> None:
-        self._set(issue_id, changed_at=to_ms(now))
+        """What is in it has changed: whatever is being compiled from it is out of date."""
+        self._set(issue_id, changed_at=to_ms(now), edition=issues.c.edition + 1)
 
     def _set(self, issue_id: int, **values: Any) -> None:
         self._conn.execute(update(issues).where(issues.c.id == issue_id).values(**values))
@@ -462,6 +505,7 @@ def _issue(row: Row[Any]) -> Issue:
         preheader_edited=row.preheader_edited,
         note=row.note,
         excerpts=row.excerpts,
+        edition=row.edition,
         content_hash=row.content_hash,
         approved_hash=row.approved_hash,
         created_at=from_ms(row.created_at),

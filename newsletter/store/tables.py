@@ -177,6 +177,7 @@ issues = Table(
     _flag("subject_edited"),
     _text("preheader"),
     _flag("preheader_edited"),
+    _count("edition"),  # grows with every change of what is in it
     _text("note"),
     Column("excerpts", Boolean),  # NULL: as the theme has it
     _text("content_hash"),
@@ -217,6 +218,17 @@ artefacts = Table(
     Column("body", LargeBinary, nullable=False),  # zlib of the canonical JSON
     Column("checklist", Text, nullable=False, server_default="[]"),
     Column("composed_at", Ms, nullable=False),
+    _count("size"),  # of the HTML part, bytes
+    _count("edition"),  # of the issue that was composed
+    _text("fingerprint"),  # of the newsletter and theme that it was composed with
+)
+
+rhythms = Table(
+    "rhythms",
+    metadata,
+    Column("cadence", Text, primary_key=True),
+    Column("since", Ms, nullable=False),  # posts ready before this are no news to it
+    Column("used_at", Ms, nullable=False),  # when somebody last wanted it
 )
 
 attempts = Table(

@@ -134,11 +134,11 @@ def test_an_artefact_comes_back_byte_for_byte(issues: Issues) -> None:
     with pytest.raises(NotFound):
         issues.artefact(issue_id)
     lines = (CheckLine(level=Level.ADVICE, code="alt", text="One picture says nothing.", mend="Say it."),)
-    issues.save_artefact(issue_id, ARTEFACT, Checklist(lines=lines), {1: 1}, NOW)
+    issues.save_artefact(issue_id, ARTEFACT, Checklist(lines=lines), {1: 1}, NOW, edition=0)
     assert issues.artefact(issue_id) == ARTEFACT
     assert issues.artefact(issue_id).content_hash == issues.get(issue_id).content_hash
     assert issues.checklist(issue_id).lines == lines
-    issues.save_artefact(issue_id, ARTEFACT, Checklist(lines=()), {1: 2}, NOW)
+    issues.save_artefact(issue_id, ARTEFACT, Checklist(lines=()), {1: 2}, NOW, edition=0)
     assert issues.checklist(issue_id).lines == ()
 
 
@@ -146,7 +146,7 @@ def test_what_was_never_composed_or_was_edited_since_is_stale(issues: Issues, co
     first, second = draft(issues, 1), draft(issues, 2)
     assert issues.stale_drafts() == [first, second]
     for issue_id, post_id in ((first, 1), (second, 2)):
-        issues.save_artefact(issue_id, ARTEFACT, Checklist(lines=()), {post_id: 1}, NOW)
+        issues.save_artefact(issue_id, ARTEFACT, Checklist(lines=()), {post_id: 1}, NOW, edition=0)
     assert issues.stale_drafts() == []
     issues.approve(second, send_at=NOW, now=NOW)
     conn.execute(update(posts).where(posts.c.id == 2).values(revision=2))
@@ -186,7 +186,7 @@ def test_starting_again_keeps_the_audience_of_the_first_start(issues: Issues) ->
 
 def test_taking_an_approval_back_forgets_what_was_approved(issues: Issues) -> None:
     issue_id = draft(issues, 1)
-    issues.save_artefact(issue_id, ARTEFACT, Checklist(lines=()), {1: 1}, NOW)
+    issues.save_artefact(issue_id, ARTEFACT, Checklist(lines=()), {1: 1}, NOW, edition=0)
     approved = issues.approve(issue_id, send_at=NOW, now=NOW)
     assert approved.approved_hash == ARTEFACT.content_hash
     back = issues.back_to_draft(issue_id, reason="Edited.", now=NOW)
@@ -217,7 +217,7 @@ def test_lists_are_newest_first_and_paged(issues: Issues) -> None:
 
 def test_what_was_found_of_another_artefact_is_not_kept(issues: Issues) -> None:
     issue_id = draft(issues, 1)
-    issues.save_artefact(issue_id, ARTEFACT, Checklist(lines=()), {1: 1}, NOW)
+    issues.save_artefact(issue_id, ARTEFACT, Checklist(lines=()), {1: 1}, NOW, edition=0)
     found = Checklist(lines=(CheckLine(level=Level.GOOD, code="links", text="All 2 links open."),))
     issues.save_checklist(issue_id, found, content_hash="another")
     assert issues.checklist(issue_id).lines == ()
