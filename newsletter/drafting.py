@@ -84,6 +84,8 @@ def recompose(tools: Tools, issue_id: int) -> Issue:
             posts = _posts(unit, issue)
         if issue.state not in {IssueState.DRAFT, IssueState.APPROVED}:
             raise Conflict(f"Issue {issue_id} is {issue.state} and is not composed again.")
+        if issue.state is IssueState.APPROVED and not _edited(issue, posts):
+            return issue
         artefact = compose(newsletter, issue, posts, compiler=tools.compiler, themes=tools.themes)
         checked = _check(tools, settings, issue, artefact, posts)
         with tools.begin() as unit:
@@ -140,6 +142,12 @@ def _store(
             now=now,
         )
     return True
+
+
+def _edited(issue: Issue, posts: list[Post]) -> bool:
+    """Whether a post has another text by now than the one that was composed."""
+    composed = {place.post_id: place.revision for place in issue.included}
+    return any(post.revision > composed[post.id] for post in posts)
 
 
 def fingerprint(tools: Tools, settings: Settings) -> str:
