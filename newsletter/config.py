@@ -13,6 +13,7 @@ from datetime import time, timedelta
 from email.headerregistry import Address
 from email.utils import parseaddr
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -21,6 +22,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 from newsletter.errors import ConfigError, Invalid
 from newsletter.guard.headers import vet_address
+from newsletter.guard.lines import LineProblem, check_line, fill_line
 from newsletter.model.publication import Newsletter, Sender
 from subscribers.model import Cadence
 
@@ -102,6 +104,28 @@ def _line(text: object) -> str:
     return value
 
 
+def _template(text: object) -> str:
+    """A template of one line, tried on an issue of one post and on one of three."""
+    value = _line(text)
+    if not value:
+        return ""
+    post = SimpleNamespace(title="A title", author="An author", begins="The first words")
+    sample = {"post": post, "newsletter": SimpleNamespace(title="A newsletter"), "date": "1 May"}
+    try:
+        check_line(value)
+    except LineProblem as error:
+        raise ValueError(f"it {error}") from error
+    for count, said in ((1, "one post"), (3, "several posts")):
+        try:
+            fill_line(value, {**sample, "posts": [post] * count})
+        except LineProblem as error:
+            raise ValueError(
+                f"with {said} it {error}; there are post.title, post.author, post.begins, posts, "
+                "newsletter.title and date"
+            ) from error
+    return value
+
+
 def _smtp_url(text: object) -> object:
     value = text.get_secret_value() if isinstance(text, SecretStr) else str(text).strip()
     if value:
@@ -179,11 +203,19 @@ class Settings(BaseModel):
         "letter", description="How the email looks: the name of a theme."
     )
     theme_folder: str = Field("", description="A folder with your own theme files, laid over the theme's.")
+    subject: Annotated[str, BeforeValidator(_template)] = Field(
+        "",
+        description="What subjects are made of, such as {{ newsletter.title }}: {{ post.title }}; the post's "
+        "title where empty.",
+    )
+    preheader: Annotated[str, BeforeValidator(_template)] = Field(
+        "",
+        description="What preview lines are made of, such as {{ post.begins }}; the post's first words where "
+        "empty.",
+    )
     feed_url: str = Field("", description="A feed that is added by itself when there is none.")
     poll_interval: Duration = Field(
-        timedelta(hours=1),
-        description="How often a feed is looked at. A quiet blog is looked at less often, every 4 hours "
-        "at the least; one that asks for longer pauses gets them, up to a day.",
+        timedelta(hours=1), description="How often a feed is looked at; it adapts between this and a day."
     )
     first_poll: Literal["baseline", "newest"] = Field(
         "baseline", description="What the first look mails: nothing, or the newest post as a draft."
@@ -262,6 +294,8 @@ class Settings(BaseModel):
             base_url=self.public_url,
             cadence=self.cadence,
             theme_folder=self.theme_folder,
+            subject=self.subject,
+            preheader=self.preheader,
         )
 
     @property

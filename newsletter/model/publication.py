@@ -34,6 +34,8 @@ class Newsletter:
     cadence: Cadence = Cadence.EACH  #: for subscribers who chose nothing
     site_url: str = ""
     theme_folder: str = field(default="")  #: the author's overrides; empty: none
+    subject: str = ""  #: a template of subjects; empty: the post's title
+    preheader: str = ""  #: a template of preview lines; empty: the post's first words
 
     @property
     def host(self) -> str:

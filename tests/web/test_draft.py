@@ -303,3 +303,19 @@ def test_asking_every_link_says_in_the_checklist_what_came_back(studio: Studio) 
     assert "links do not open" in page
     assert f"{lost} (answers 404)" in page
     assert studio.house.desk.issue(issue).checklist.blocking == ()
+
+
+def test_a_subject_template_names_the_drafts_whose_subject_nobody_wrote(studio: Studio) -> None:
+    issue = studio.draft()
+    with studio.visitor() as visitor:
+        look = {"THEME": "letter", "SUBJECT": "{{ post.title", "PREHEADER": "By {{ post.author }}"}
+        wrong = visitor.post("/studio/settings/look", data=look)
+        assert "SUBJECT cannot be used: it is no template" in html.unescape(wrong.text)
+        look["SUBJECT"] = "New: {{ post.title }}"
+        assert visitor.post("/studio/settings/look", data=look).status_code == 303
+        shown = studio.house.desk.issue(issue).issue
+        assert shown.subject == "New: Low-Dose Naltrexone (LDN)"
+        assert shown.preheader == "By Marian Holt"
+        studio.house.desk.edit_issue(issue, subject="Mine")
+        visitor.post("/studio/settings/look", data=look | {"SUBJECT": "Other: {{ post.title }}"})
+    assert studio.house.desk.issue(issue).issue.subject == "Mine"

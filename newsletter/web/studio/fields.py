@@ -203,7 +203,21 @@ def look(themes: Sequence[str]) -> Section:
     return Section(
         key="look",
         title="Look",
-        fields=(Field(setting="THEME", label="Theme", kind=Kind.CHOICE, options=options),),
+        fields=(
+            Field(setting="THEME", label="Theme", kind=Kind.CHOICE, options=options),
+            Field(
+                setting="SUBJECT",
+                label="Subjects",
+                hint="What a subject is made of, until you write one yourself. Empty: the post's title.",
+                example="{{ newsletter.title }}: {{ post.title }}",
+            ),
+            Field(
+                setting="PREHEADER",
+                label="Preview lines",
+                hint="Likewise for the preview line. Empty: the post's first words.",
+                example="{{ post.begins }}",
+            ),
+        ),
     )
 
 

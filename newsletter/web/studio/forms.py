@@ -20,7 +20,7 @@ _NOT_IN_A_NAME: Final = frozenset('<>"\\,;:@()[]')
 """They would have to be quoted in a mail header (RFC 5322 section 3.2.3)."""
 
 _IN_EVERY_EMAIL: Final = frozenset(
-    "TITLE FROM REPLY_TO POSTAL_ADDRESS DISCLAIMER LANGUAGE TIMEZONE THEME BASE_URL".split()
+    "TITLE FROM REPLY_TO POSTAL_ADDRESS DISCLAIMER LANGUAGE TIMEZONE THEME SUBJECT PREHEADER BASE_URL".split()
 )
 
 
