@@ -215,7 +215,9 @@ class Settings(BaseModel):
     )
     feed_url: str = Field("", description="A feed that is added by itself when there is none.")
     poll_interval: Duration = Field(
-        timedelta(hours=1), description="How often a feed is looked at; it adapts between this and a day."
+        timedelta(hours=1),
+        description="How often a feed is looked at. A quiet blog is looked at less often, every 4 hours "
+        "at the least; one that asks for longer pauses gets them, up to a day.",
     )
     first_poll: Literal["baseline", "newest"] = Field(
         "baseline", description="What the first look mails: nothing, or the newest post as a draft."

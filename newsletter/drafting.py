@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from newsletter.approve import approve, check_images, check_links, checklist
-from newsletter.compose import compose, plan_drafts, preheader_for, shows_excerpts, subject_for
+from newsletter.compose import (
+    compose,
+    plan_drafts,
+    preheader_for,
+    shows_excerpts,
+    subject_for,
+    taken_up,
+)
 from newsletter.config import Settings
-from newsletter.errors import Conflict, NewsletterError
+from newsletter.errors import Conflict, Invalid, NewsletterError
 from newsletter.model.artefact import Artefact
 from newsletter.model.checklist import CheckLine, Checklist
 from newsletter.model.issue import Issue, IssueState
@@ -20,6 +27,7 @@ from newsletter.model.post import Post
 from newsletter.model.window import next_in_window
 from newsletter.telling import tell_author
 from newsletter.tools import Tools
+from subscribers.model import Cadence
 
 if TYPE_CHECKING:
     from newsletter.store.unit import Unit
@@ -27,11 +35,9 @@ if TYPE_CHECKING:
 SELF_APPROVAL_AFTER: Final = timedelta(hours=1)
 """The least time an author has to stop a draft that goes by itself."""
 
-IN_EVERY_EMAIL: Final = (
-    "title", "sender", "reply_to", "postal_address", "disclaimer", "language", "timezone", "theme",
-    "theme_folder", "subject", "preheader", "base_url", "transport",
-)  # fmt: skip
-"""Settings whose change makes a draft another email, or its checklist another list."""
+JUST_NOW: Final = timedelta(minutes=5)  #: a time that passed while the author pressed the button is now
+RHYTHM_NOTED: Final = timedelta(hours=1)  #: how often it is written down that a cadence is still wanted
+ATTEMPTS: Final = 3  #: at compiling a draft that somebody edits meanwhile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +51,7 @@ def draft(tools: Tools) -> Drafted:
     """Makes the drafts that are due and composes again what has changed. The author is told once of each."""
     created = _create(tools)
     with tools.read() as unit:
-        stale = unit.issues.stale_drafts(settings=IN_EVERY_EMAIL)
+        stale = unit.issues.stale_drafts(fingerprint=fingerprint(tools, tools.settings()))
     problems = []
     composed = []
     for issue_id in stale:
@@ -65,45 +71,90 @@ def draft(tools: Tools) -> Drafted:
 def recompose(tools: Tools, issue_id: int) -> Issue:
     """Compiles and checks a draft anew; an approved one whose posts changed goes back to draft first.
 
-    Compiling happens outside any transaction; what was stored meanwhile wins and is compiled next time.
+    Compiling happens outside any transaction. What somebody stored meanwhile wins: what was compiled is
+    thrown away and compiled anew, and an issue that was approved meanwhile stays as it was approved. Raises
+    Conflict for an issue that is being sent or was.
     """
     settings = tools.settings()
     newsletter = tools.newsletter(settings)
+    current = fingerprint(tools, settings)
+    for _ in range(ATTEMPTS):
+        with tools.read() as unit:
+            issue = unit.issues.get(issue_id)
+            posts = _posts(unit, issue)
+        if issue.state not in {IssueState.DRAFT, IssueState.APPROVED}:
+            raise Conflict(f"Issue {issue_id} is {issue.state} and is not composed again.")
+        if issue.state is IssueState.APPROVED and not _edited(issue, posts):
+            return issue
+        artefact = compose(newsletter, issue, posts, compiler=tools.compiler, themes=tools.themes)
+        checked = _check(tools, settings, issue, artefact, posts)
+        with tools.begin() as unit:
+            if _store(unit, settings, issue, posts, artefact, checked, current, tools.clock()):
+                break
     with tools.read() as unit:
-        issue = unit.issues.get(issue_id)
-        posts = _posts(unit, issue)
-    if issue.state not in {IssueState.DRAFT, IssueState.APPROVED}:
-        raise Conflict(f"Issue {issue_id} is {issue.state} and is not composed again.")
-    artefact = compose(newsletter, issue, posts, compiler=tools.compiler, themes=tools.themes)
-    checked = _check(tools, settings, issue, artefact, posts)
-    with tools.begin() as unit:
-        now = tools.clock()
-        was_approved = unit.issues.get(issue_id).state is IssueState.APPROVED
-        if was_approved:
-            unit.issues.back_to_draft(
-                issue_id, reason="A post in it was edited on the blog after you approved it.", now=now
-            )
-        unit.issues.save_artefact(
-            issue_id, artefact, checked, {post.id: post.revision for post in posts}, now
-        )
-        unit.issues.defaults(issue_id, subject=artefact.subject, preheader=artefact.preheader)
-        first = not issue.content_hash
-        if first and settings.approval == "auto":
-            unit.issues.plan(
-                issue_id,
-                next_in_window(now + SELF_APPROVAL_AFTER, settings.window, ZoneInfo(settings.timezone)),
-            )
-        if first or was_approved:
-            tell_author(
-                unit,
-                settings,
-                key=f"draft:{issue_id}:{artefact.content_hash[:16]}" if was_approved else f"draft:{issue_id}",
-                kind=NoticeKind.DRAFT_WAITING,
-                issue_id=issue_id,
-                data={"again": "yes"} if was_approved else {},
-                now=now,
-            )
         return unit.issues.get(issue_id)
+
+
+def _store(
+    unit: Unit,
+    settings: Settings,
+    seen: Issue,
+    posts: list[Post],
+    artefact: Artefact,
+    checked: Checklist,
+    current: str,
+    now: datetime,
+) -> bool:
+    """Stores what was compiled of ``seen`` and tells the author; False where the issue is another by now."""
+    issue = unit.issues.locked(seen.id)
+    if (issue.state, issue.edition, issue.included) != (seen.state, seen.edition, seen.included):
+        return False
+    was_approved = issue.state is IssueState.APPROVED
+    if was_approved:
+        unit.issues.back_to_draft(
+            issue.id, reason="A post in it was edited on the blog after you approved it.", now=now
+        )
+    if not unit.issues.save_artefact(
+        issue.id,
+        artefact,
+        checked,
+        {post.id: post.revision for post in posts},
+        now,
+        edition=seen.edition,
+        fingerprint=current,
+    ):
+        return False
+    unit.issues.defaults(issue.id, subject=artefact.subject, preheader=artefact.preheader)
+    first = not seen.content_hash
+    if first and settings.approval == "auto":
+        unit.issues.plan(
+            issue.id,
+            next_in_window(now + SELF_APPROVAL_AFTER, settings.window, ZoneInfo(settings.timezone)),
+        )
+    if first or was_approved:
+        tell_author(
+            unit,
+            settings,
+            key=f"draft:{issue.id}:{artefact.content_hash[:16]}" if was_approved else f"draft:{issue.id}",
+            kind=NoticeKind.DRAFT_WAITING,
+            issue_id=issue.id,
+            data={"again": "yes"} if was_approved else {},
+            now=now,
+        )
+    return True
+
+
+def _edited(issue: Issue, posts: list[Post]) -> bool:
+    """Whether a post has another text by now than the one that was composed."""
+    composed = {place.post_id: place.revision for place in issue.included}
+    return any(post.revision > composed[post.id] for post in posts)
+
+
+def fingerprint(tools: Tools, settings: Settings) -> str:
+    """Names what goes into every email beside its posts: a draft composed with another one is out of date."""
+    theme = tools.themes.get(settings.theme, settings.theme_folder)
+    parts = (tools.newsletter(settings), theme.version, settings.transport, settings.allow_private_addresses)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
 def ask_links(tools: Tools, issue_id: int) -> tuple[CheckLine, ...]:
@@ -121,23 +172,38 @@ def ask_links(tools: Tools, issue_id: int) -> tuple[CheckLine, ...]:
     return found
 
 
-def approve_issue(tools: Tools, issue_id: int, *, at: datetime | None, who: str, seen: str = "") -> None:
+def approve_issue(
+    tools: Tools,
+    issue_id: int,
+    *,
+    at: datetime | None,
+    who: str,
+    seen: str = "",
+    planned_by: datetime | None = None,
+) -> None:
     """Freezes a draft: from now on exactly these bytes are sent.
 
-    ``seen`` is the content hash that the approver looked at. Raises NotReady naming what blocks, Conflict
-    where the draft is no longer the one that was seen.
+    ``seen`` is the content hash that the approver looked at; ``planned_by`` approves only a draft that was
+    to go by itself by then. Raises NotReady naming what blocks, Invalid for a time that has passed, Conflict
+    where the draft is no longer the one that was seen, or was edited this very moment.
     """
+    settings = tools.settings()
+    if at is not None and at < tools.clock() - JUST_NOW:
+        raise Invalid("That time has passed.", hint="Choose a later one, or approve it to go now.")
     with tools.read() as unit:
         known = unit.issues.get(issue_id)
     if known.state is IssueState.DRAFT:
         recompose(tools, issue_id)
+    current = fingerprint(tools, settings)
     with tools.begin() as unit:
-        issue = unit.issues.get(issue_id)
-        if seen and issue.content_hash != seen:
+        now = tools.clock()
+        issue = unit.issues.locked(issue_id)
+        if planned_by is not None and not (issue.send_at and issue.send_at <= planned_by):
+            raise Conflict(f"Issue {issue_id} does not go by itself any more.")
+        if (seen and issue.content_hash != seen) or issue_id in unit.issues.stale_drafts(fingerprint=current):
             raise Conflict(
                 "This draft has changed since you looked at it.", hint="Look at it again, then approve it."
             )
-        now = tools.clock()
         approve(unit, issue_id, at=at, now=now)
         unit.audit.add(
             who=who, action="approve", subject=f"issue {issue_id}", detail=issue.content_hash, now=now
@@ -145,18 +211,29 @@ def approve_issue(tools: Tools, issue_id: int, *, at: datetime | None, who: str,
 
 
 def approve_by_itself(tools: Tools) -> list[int]:
-    """Approves drafts whose planned time has come; where the checklist blocks, the author is told."""
+    """Approves drafts whose planned time has come; where the checklist blocks, the author is told.
+
+    Drafts planned before the author chose to approve by hand wait again.
+    """
+    now = tools.clock()
     with tools.read() as unit:
-        due = [issue.id for issue in unit.issues.due_by_itself(tools.clock())]
+        due = [issue.id for issue in unit.issues.due_by_itself(now)]
+    by_hand = bool(due) and tools.settings().approval != "auto"
     approved = []
     for issue_id in due:
+        if by_hand:
+            with tools.begin() as unit:
+                unit.issues.plan(issue_id, None)
+            continue
         try:
-            approve_issue(tools, issue_id, at=None, who="pipeline")
+            approve_issue(tools, issue_id, at=None, who="pipeline", planned_by=now)
             approved.append(issue_id)
         except NewsletterError as error:
             with tools.begin() as unit:
+                waits = unit.issues.locked(issue_id).state is IssueState.DRAFT
                 unit.issues.plan(issue_id, None)
-            _tell_problem(tools, issue_id, str(error))
+            if waits:
+                _tell_problem(tools, issue_id, str(error))
     return approved
 
 
@@ -164,21 +241,29 @@ def _create(tools: Tools) -> list[int]:
     settings = tools.settings()
     newsletter = tools.newsletter(settings)
     created = []
+    zone = ZoneInfo(newsletter.timezone)
     with tools.read() as unit:
+        now = tools.clock()
         cadences = sorted(unit.subscribers.cadences_in_use(newsletter.cadence) | {newsletter.cadence})
-        waiting = {cadence: unit.posts.ready_unplaced(cadence) for cadence in cadences}
-    if not any(waiting.values()):
+        waiting = [unit.posts.ready_unplaced(cadence) for cadence in cadences]
+        noted = [_noted(unit, cadence, now) for cadence in cadences]
+    if not any(waiting) and all(noted):
         return []
     with tools.begin() as unit:
         now = tools.clock()
+        first = not unit.issues.list(limit=1)
         for cadence in cadences:
-            ready = unit.posts.ready_unplaced(cadence)
+            known = unit.issues.rhythm(cadence)
+            since = taken_up(cadence, known, first=first, now=now, timezone=zone)
+            if not _noted(unit, cadence, now) or known is None or known[0] != since:
+                unit.issues.set_rhythm(cadence, since=since, used_at=now)
+            ready = unit.posts.ready_unplaced(cadence, since)
             last = unit.issues.last_of(cadence)
             for plan in plan_drafts(
                 ready=ready,
                 cadence=cadence,
                 now=now,
-                timezone=ZoneInfo(newsletter.timezone),
+                timezone=zone,
                 last_period=last.period if last else "",
             ):
                 posts = plan.posts
@@ -192,6 +277,11 @@ def _create(tools: Tools) -> list[int]:
                 )
                 created.append(issue.id)
     return created
+
+
+def _noted(unit: Unit, cadence: Cadence, now: datetime) -> bool:
+    known = unit.issues.rhythm(cadence)
+    return known is not None and now - known[1] < RHYTHM_NOTED
 
 
 def _check(
@@ -213,11 +303,12 @@ def _posts(unit: Unit, issue: Issue) -> list[Post]:
 
 
 def _tell_problem(tools: Tools, issue_id: int, problem: str) -> None:
+    settings = tools.settings()
     with tools.begin() as unit:
         issue = unit.issues.get(issue_id)
         tell_author(
             unit,
-            tools.settings(),
+            settings,
             key=f"problem:issue:{issue_id}:{hashlib.sha256(problem.encode()).hexdigest()[:16]}",
             kind=NoticeKind.PROBLEM,
             issue_id=issue_id,
