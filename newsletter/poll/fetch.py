@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from newsletter.errors import FeedGone, FeedProblem, FeedUnreachable, RequestPro
 from newsletter.guard.http import Response
 from newsletter.model.feed import Validators
 from newsletter.poll.ports import Http
+from newsletter.poll.text import web_url
 
 MAX_BYTES = 10 * 1024 * 1024  #: after decompression
 DEADLINE_S = 30.0
@@ -20,6 +22,9 @@ _ACCEPT = (
     "application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.1"
 )
 _LONGEST_DEMAND = timedelta(days=7)
+_LONGEST_HEADER = 8_192
+_LINK = re.compile(r"<([^<>]*)>([^<>]*)")
+_REL = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,\"]+))", re.I)
 
 
 class Refused(FeedUnreachable):
@@ -58,6 +63,8 @@ class Fetched:
     permanent: str  #: where a leading run of permanent redirects points; empty: none
     redirects: tuple[str, ...]  #: every address that was passed through
     elapsed_ms: int
+    hub_url: str = ""  #: named in a Link header (WebSub section 4), as is ``self_url``
+    self_url: str = ""
     note: str = ""  #: one sentence for the feed's page, where the way here was odd
 
 
@@ -98,6 +105,8 @@ def fetch(http: Http, url: str, *, validators: Validators, now: datetime) -> Fet
         max_age=fresh_for(response.headers, now),
         permanent=permanent_target(response),
         redirects=tuple(hop.url for hop in response.hops),
+        hub_url=linked(response, "hub"),
+        self_url=linked(response, "self"),
         elapsed_ms=response.elapsed_ms,
     )
 
@@ -138,6 +147,15 @@ def _refusal(url: str, response: Response, now: datetime) -> FeedProblem:
         if status < 500 and status != 429
         else "It is tried again by itself.",
     )
+
+
+def linked(response: Response, relation: str) -> str:
+    """The web address that a Link header gives for a relation (RFC 8288 section 3); "" where none does."""
+    for target, parameters in _LINK.findall(response.headers.get("link", "")[:_LONGEST_HEADER]):
+        found = _REL.search(parameters)
+        if found and relation in (found[1] or found[2]).lower().split():
+            return web_url(response.url, target)
+    return ""
 
 
 def permanent_target(response: Response) -> str:

@@ -103,7 +103,9 @@ def read_document(fetched: Fetched, known: Collection[str], parser: Parse) -> Fe
     """Parses what is not known by its bytes. Raises FeedUnparsable."""
     pieces = split(fetched.body) if known else None
     if pieces is None or not any(piece.sha in known for piece in pieces):
-        document = parser.parse(fetched.body, url=fetched.url, content_type=fetched.content_type)
+        document = _with_hub(
+            parser.parse(fetched.body, url=fetched.url, content_type=fetched.content_type), fetched
+        )
         if document.problem and not document.entries:
             raise FeedUnparsable(
                 f"The feed {fetched.url} cannot be read. {document.problem}", url=fetched.url
@@ -117,8 +119,16 @@ def read_document(fetched: Fetched, known: Collection[str], parser: Parse) -> Fe
         without(fetched.body, pieces, known), url=fetched.url, content_type=fetched.content_type
     )
     if len(document.entries) != len(rest):
-        return parser.parse(fetched.body, url=fetched.url, content_type=fetched.content_type)
+        document = parser.parse(fetched.body, url=fetched.url, content_type=fetched.content_type)
+        return _with_hub(document, fetched)
     entries = tuple(
         replace(entry, position=number) for entry, number in zip(document.entries, rest, strict=True)
     )
-    return replace(document, entries=entries, known=by_bytes)
+    return _with_hub(replace(document, entries=entries, known=by_bytes), fetched)
+
+
+def _with_hub(document: FeedDocument, fetched: Fetched) -> FeedDocument:
+    """A hub may be named in the document or beside it; beside it goes first (WebSub section 4)."""
+    if not fetched.hub_url:
+        return document
+    return replace(document, hub_url=fetched.hub_url, self_url=fetched.self_url or document.self_url)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -305,3 +306,45 @@ def test_a_post_that_cannot_be_stored_is_that_feeds_trouble_alone(world: World) 
     assert polled.result is PollResult.FAILED
     assert _poll_later(world) is PollResult.READ
     assert world.titles(PostState.SETTLING) == [article(6).title]
+
+
+@pytest.mark.parametrize(
+    ("header", "hub", "own"),
+    [
+        ('<http://hub.example/>; rel="hub", <http://blog.example/f>; rel="self"', "http://hub.example/",
+         "http://blog.example/f"),
+        ("</hub>;rel=hub", "http://blog.example/hub", ""),
+        ('<https://a.example/>; title="x, y"; rel="next hub"', "https://a.example/", ""),
+        ('<javascript:alert(1)>; rel="hub"', "", ""),
+        ("<http://hub.example/>", "", ""),
+        ("<<<<;;;rel=hub", "", ""),
+    ],
+)  # fmt: skip
+def test_a_hub_named_in_a_header_is_known(world: World, header: str, hub: str, own: str) -> None:
+    world.add(atom(articles(1)))
+    world.web.pages[URL] = Page(body=atom(articles(1, 2)), headers={"link": header})
+    world.poll()
+    with world.work() as unit:
+        feed = unit.feeds.get(world.feed_id)
+    assert (feed.hub_url, feed.self_url) == (hub, own)
+
+
+def test_a_visit_asked_for_during_a_look_is_still_owed(world: World) -> None:
+    world.add(atom(articles(1)))
+    world.serves(atom(articles(1, 2)))
+    with world.work() as unit:
+        planned = unit.feeds.get(world.feed_id).next_poll_at
+    honest = world.web.get
+
+    def pushed_meanwhile(url: str, **options: Any) -> Any:
+        with world.work() as unit:
+            unit.feeds.poll_at_once(world.feed_id, world.now, "the blog said that it has something new")
+        return honest(url, **options)
+
+    world.now += timedelta(minutes=5)
+    world.web.get = pushed_meanwhile  # type: ignore[method-assign]  # a push in the middle of a look
+    world.poll()
+    with world.work() as unit:
+        feed = unit.feeds.get(world.feed_id)
+    assert planned is not None and feed.next_poll_at == world.now < planned
+    assert feed.next_poll_reason == "the blog said that it has something new"
