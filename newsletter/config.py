@@ -42,7 +42,10 @@ def duration(text: object) -> timedelta:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", str(text).strip().lower())
     if not match or (match[2] or "s") not in _UNITS:
         raise ValueError("write a duration such as 10 minutes, 2 hours or 30 days")
-    return timedelta(seconds=float(match[1]) * _UNITS[match[2] or "s"])
+    try:
+        return timedelta(seconds=float(match[1]) * _UNITS[match[2] or "s"])
+    except OverflowError as error:
+        raise ValueError("write a shorter duration") from error
 
 
 def _sender(text: object) -> str:
@@ -430,6 +433,29 @@ def _sentence(error: ValidationError, fixed: Mapping[str, str]) -> ConfigError:
     where = str(first["loc"][0]) if first["loc"] else ""
     field = next((f for f, info in Settings.model_fields.items() if where in {f, info.alias}), where)
     name = public_name(field) if field in Settings.model_fields else where.upper()
-    reason = str(first["msg"]).removeprefix("Value error, ")
+    reason = _reason(field, str(first["type"]), first.get("ctx", {}), str(first["msg"]))
     source = " (from the environment or .env)" if field in fixed else ""
     return ConfigError(f"{name}{source} cannot be used: {reason[:1].lower()}{reason[1:]}.")
+
+
+_PATTERNS: Final = {  # what a setting's pattern asks for, in words
+    "language": "write the language as a short code such as en, de or pt-BR",
+    "theme": "write the name of a theme: small letters, digits and hyphens",
+    "dkim_selector": "write the selector as it stands in DNS: letters, digits, dots and hyphens",
+}
+
+
+def _reason(field: str, kind: str, context: Mapping[str, Any], message: str) -> str:
+    """Why a value cannot be used, without the validator's own terms. ``kind`` is pydantic's type of error."""
+    if kind == "string_pattern_mismatch":
+        return _PATTERNS[field]
+    if kind in {"literal_error", "enum"}:
+        return f"choose {str(context['expected']).replace(chr(39), '')}"
+    if kind == "bool_parsing":
+        return "write true or false"
+    if kind.startswith("int_") or kind in {"greater_than_equal", "less_than_equal"}:
+        limits = {type(one).__name__: one for one in Settings.model_fields[field].metadata}
+        return f"write a whole number from {limits['Ge'].ge} to {limits['Le'].le}"
+    if kind == "extra_forbidden":
+        return "there is no such setting"
+    return message.removeprefix("Value error, ")

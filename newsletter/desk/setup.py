@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from newsletter import config
 from newsletter.config import SettingShown
 from newsletter.desk.base import Verbs
+from newsletter.desk.choices import refuse_unknown
 from newsletter.desk.issues import show
 from newsletter.desk.shown import Today
 from newsletter.doors import Doors
@@ -49,6 +50,8 @@ class SetupVerbs(Verbs):
                 f"{shown.name} comes from the environment and cannot be changed here.",
                 hint=f"Change or remove {config.PREFIX}{shown.name} in .env or the environment.",
             )
+        if value.strip():
+            refuse_unknown(shown.name, value.strip(), self.tools.themes.names())
         text = config.parse_one(name, value) if value.strip() else ""
         field = config.FIELDS[shown.name]
         with self.tools.begin() as unit:

@@ -92,7 +92,7 @@ def test_what_cannot_be_used_stands_beside_its_field_and_the_rest_is_kept(bare: 
     with bare.visitor() as visitor:
         answer = visitor.post("/studio/settings/newsletter", data={"TITLE": "Kept", "LANGUAGE": "Martian!"})
     assert answer.status_code == 400
-    assert "LANGUAGE cannot be used" in answer.text
+    assert "“Language” cannot be used" in answer.text
     assert 'value="Martian!"' in answer.text
     assert settings(bare)["TITLE"] == "Kept"
 

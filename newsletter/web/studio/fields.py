@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from newsletter.desk.choices import languages, time_zones
+
 
 class Kind(StrEnum):
     LINE = "line"
@@ -16,6 +18,8 @@ class Kind(StrEnum):
     EMAIL = "email"
     URL = "url"
     CHOICE = "choice"
+    SELECT = "select"  #: one of many, by its name
+    LISTED = "listed"  #: one of many, typed with the list beside it
     SECRET = "secret"
     SENDER = "sender"  #: a name and an address that make one setting
     SMTP = "smtp"  #: host, port, user and password that make one setting
@@ -153,8 +157,20 @@ NEWSLETTER: Final = Section(
         ),
         POSTAL_ADDRESS,
         DISCLAIMER,
-        Field(setting="LANGUAGE", label="Language", example="en, de, es, fr, ar"),
-        Field(setting="TIMEZONE", label="Time zone", example="Europe/Madrid"),
+        Field(
+            setting="LANGUAGE",
+            label="Language",
+            kind=Kind.SELECT,
+            hint="Of what the email and the public pages say by themselves.",
+            options=tuple(Option(value=code, label=name) for code, name in languages().items()),
+        ),
+        Field(
+            setting="TIMEZONE",
+            label="Time zone",
+            kind=Kind.LISTED,
+            example="Europe/Madrid",
+            options=tuple(Option(value=name, label=name) for name in time_zones()),
+        ),
     ),
 )
 RHYTHM: Final = Section(

@@ -71,7 +71,9 @@ def save(desk: Desk, section: Section, typed: Mapping[str, str]) -> dict[str, st
                 desk.set_setting(field.setting, value)
                 changed = changed or field.setting in _IN_EVERY_EMAIL
         except Invalid as problem:
-            problems[field.setting] = str(problem)
+            problems[field.setting] = str(problem).replace(
+                f"{field.setting} cannot", f"“{field.label}” cannot", 1
+            )
     if changed:
         desk.recompose_drafts()
     return problems

@@ -1,0 +1,65 @@
+"""Settings in the studio: what may be chosen, what is refused in whose words, what counts when empty."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from newsletter import config
+from newsletter.errors import Invalid
+from tests.web.conftest import Studio
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("THEME", "baroque", "there is no theme baroque; choose bulletin, letter or studio"),
+        ("THEME", "../etc", "choose bulletin, letter or studio"),
+        ("LANGUAGE", "zz", "no language has the code zz; write one such as en, de or pt-BR"),
+        ("LANGUAGE", "en-XX", "no language has the code en-XX"),
+        ("FLOOD", "many", "write a whole number from 1 to 1000"),
+        ("TRANSPORT", "pigeon", "choose outbox, smtp or sendgrid"),
+        ("DOUBLE_OPT_IN", "perhaps", "write true or false"),
+        ("DKIM_SELECTOR", "-", "write the selector as it stands in DNS"),
+    ],
+)
+def test_what_cannot_be_right_is_refused_in_human_words(
+    studio: Studio, name: str, value: str, says: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        studio.house.desk.set_setting(name, value)
+    assert refused.value.message.startswith(f"{name} cannot be used: ")
+    assert says in refused.value.message
+
+
+@pytest.mark.parametrize(
+    "name", sorted(set(config.FIELDS) - {config.public_name(one) for one in config.BOOT})
+)
+def test_no_refusal_of_a_setting_speaks_like_a_validator(name: str) -> None:
+    for value in ("-", "x" * 2000, "\x00", "-1", "9" * 30, "[]"):
+        try:
+            config.parse_one(name, value)
+        except Invalid as refused:
+            assert not re.search(r"(?i)string should|input should|unable to parse|pattern", refused.message)
+
+
+@pytest.mark.parametrize("tag", ["en", "en-GB", "pt-BR", "zh-Hant", "ar", "sr-Latn"])
+def test_a_real_language_is_taken(studio: Studio, tag: str) -> None:
+    assert studio.house.desk.set_setting("LANGUAGE", tag).value == tag
+
+
+def test_the_studio_refuses_by_the_fields_label(studio: Studio) -> None:
+    with studio.visitor() as visitor:
+        text = visitor.post("/studio/settings/rhythm", data={"FLOOD": "many"}).text
+    assert "“More new posts at once than this are held” cannot be used: write a whole number" in text
+    assert "FLOOD cannot" not in text
+
+
+def test_language_and_time_zone_are_chosen_from_lists(studio: Studio) -> None:
+    studio.house.desk.set_setting("LANGUAGE", "pt-BR")
+    with studio.visitor() as visitor:
+        text = visitor.get("/studio/settings/newsletter").text
+    assert '<option value="de">German</option>' in text
+    assert '<option value="pt-BR" selected>pt-BR</option>' in text  # one that is set is never lost
+    assert 'list="f-TIMEZONE-list"' in text and '<option value="Europe/Madrid">' in text
