@@ -35,7 +35,7 @@ from newsletter.send import retry_failed as retry_failed_deliveries
 from newsletter.send import settle_unknown as settle_unknown_deliveries
 from newsletter.send import start_due as start_due_issues
 from newsletter.send.rate import parse
-from newsletter.telling import tell_author
+from newsletter.telling import tell_author, tell_if_paused
 from newsletter.tools import Tools
 
 log = structlog.get_logger(__name__)
@@ -218,6 +218,7 @@ def _send_issue(tools: Tools, issue_id: int, budget_s: float, stop: threading.Ev
             stop=stop,
             budget_s=budget_s,
             mark=tools.high_water,
+            canary=settings.canary_share,
         )
     except (ConfigError, Conflict, NotFound) as error:  # nothing can be sent until the author has looked
         done = _paused(tools, issue_id, str(error))
@@ -227,7 +228,7 @@ def _send_issue(tools: Tools, issue_id: int, budget_s: float, stop: threading.Ev
         log.exception("sending an issue failed", issue=issue_id)
         done = _paused(tools, issue_id, "Sending it failed; the log says why.")
     if done.problem:
-        _tell_if_paused(tools, issue_id, done.problem)
+        tell_if_paused(tools, issue_id, done.problem)
     return done
 
 
@@ -249,22 +250,6 @@ def _paused(tools: Tools, issue_id: int, problem: str) -> Delivered:
         if unit.issues.get(issue_id).state is IssueState.SENDING:
             pause_issue(unit, issue_id, tools.clock(), problem=problem)
     return Delivered(issue_id=issue_id, problem=problem)
-
-
-def _tell_if_paused(tools: Tools, issue_id: int, problem: str) -> None:
-    settings = tools.settings()
-    with tools.begin() as unit:
-        issue = unit.issues.get(issue_id)
-        if issue.state is IssueState.PAUSED:
-            tell_author(
-                unit,
-                settings,
-                key=f"paused:{issue_id}:{issue.changed_at.timestamp():.0f}",
-                kind=NoticeKind.PROBLEM,
-                issue_id=issue_id,
-                data={"text": f"{issue.subject}: {problem}", "hint": ""},
-                now=tools.clock(),
-            )
 
 
 def _letters(artefact: Artefact, headers: tuple[tuple[str, str], ...]) -> Callable[[int], Letter]:

@@ -10,6 +10,7 @@ from newsletter.config import Settings
 from newsletter.errors import ConfigError, Invalid
 from newsletter.learn import apply_events as apply_taken_in
 from newsletter.learn import dsn, mailbox, sendgrid, take_in
+from newsletter.telling import tell_if_paused
 from newsletter.tools import Tools
 
 MAILBOX_EVERY: Final = timedelta(minutes=1)
@@ -20,7 +21,11 @@ def apply_events(tools: Tools) -> dict[str, int]:
     settings = tools.settings()
     if settings.bounce_url.get_secret_value():
         _fetch_bounces(tools, settings)
-    return apply_taken_in(tools.begin, tools.clock)
+
+    def tell(issue_id: int, problem: str) -> None:
+        tell_if_paused(tools, issue_id, problem)
+
+    return apply_taken_in(tools.begin, tools.clock, tell=tell)
 
 
 def take_sendgrid(tools: Tools, raw: bytes, *, signature: str, timestamp: str) -> int:

@@ -7,12 +7,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from newsletter.config import Settings
+from newsletter.model.issue import IssueState
 from newsletter.model.notice import NewNotice, NoticeKind
 from subscribers.model import Subscriber
 from subscribers.signups import Ask
 
 if TYPE_CHECKING:
     from newsletter.store.unit import Unit
+    from newsletter.tools import Tools
 
 
 def tell_author(
@@ -31,6 +33,23 @@ def tell_author(
     return unit.notices.queue(
         NewNotice(key=key, kind=kind, to=settings.author_address, issue_id=issue_id, data=data), now
     )
+
+
+def tell_if_paused(tools: Tools, issue_id: int, problem: str) -> None:
+    """Tells the author, once for each time, that an issue waits for them."""
+    settings = tools.settings()
+    with tools.begin() as unit:
+        issue = unit.issues.get(issue_id)
+        if issue.state is IssueState.PAUSED:
+            tell_author(
+                unit,
+                settings,
+                key=f"paused:{issue_id}:{issue.changed_at.timestamp():.0f}",
+                kind=NoticeKind.PROBLEM,
+                issue_id=issue_id,
+                data={"text": f"{issue.subject}: {problem}", "hint": ""},
+                now=tools.clock(),
+            )
 
 
 def confirmation(ask: Ask) -> NewNotice:

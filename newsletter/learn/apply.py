@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
-from newsletter.learn.merge import ABOUT_US, Consequence, consequence, merge
+from newsletter.learn.merge import ABOUT_US, Consequence, alarm, consequence, merge
 from newsletter.learn.ports import Clock, LearnUnit, Work
 from newsletter.model.event import Event, EventKind
 from newsletter.model.issue import IssueState
 
 PAGE: Final = 200
+_ONCE: Final = timedelta(days=3650)  #: a lease that nobody gives back marks what is done once per issue
+_ALARMING: Final = frozenset({EventKind.BOUNCED, EventKind.COMPLAINED})
 _FAILED: Final = frozenset({EventKind.BOUNCED, EventKind.BLOCKED, EventKind.DROPPED})
 
 log = structlog.get_logger(__name__)
@@ -24,25 +26,58 @@ def take_in(unit: LearnUnit, news: Sequence[tuple[Event, str]], now: datetime) -
     return unit.events.add(news, now)
 
 
-def apply_events(work: Work, clock: Clock, *, page: int = PAGE) -> dict[str, int]:
+def apply_events(
+    work: Work,
+    clock: Clock,
+    *,
+    page: int = PAGE,
+    tell: Callable[[int, str], None] = lambda issue_id, problem: None,
+) -> dict[str, int]:
     """Applies what was taken in; returns how many of each kind.
 
-    An event and its effect commit together, so a crash applies it again or not at all.
+    An event and its effect commit together, so a crash applies it again or not at all. ``tell`` is called,
+    after the commit, with each issue that these events paused and why.
     """
     counts: dict[str, int] = {}
     while True:
+        paused: dict[int, str] = {}
         with work() as unit:
             found = unit.events.open(page)
             now = clock()
             for _, event in found:
-                _apply(unit, event, now)
+                paused |= _apply(unit, event, now)
                 counts[event.kind.value] = counts.get(event.kind.value, 0) + 1
             unit.events.applied([row_id for row_id, _ in found], now)
+            for issue_id in sorted({event.issue_id for _, event in found if event.kind in _ALARMING}):
+                if issue_id:
+                    paused |= _watch(unit, issue_id, now)
+        for issue_id, problem in paused.items():
+            tell(issue_id, problem)
         if len(found) < page:
             return counts
 
 
-def _apply(unit: LearnUnit, event: Event, now: datetime) -> None:
+def _watch(unit: LearnUnit, issue_id: int, now: datetime) -> dict[int, str]:
+    """Too many bounces or complaints pause an issue, once: an author who goes on has decided."""
+    done = f"alarm:{issue_id}"
+    handed, _ = unit.deliveries.begun(issue_id)
+    if not handed:
+        return {}  # no issue of ours, or nobody's yet
+    if unit.issues.get(issue_id).state is not IssueState.SENDING or unit.leases.held(done, now):
+        return {}
+    problem = alarm(
+        handed,
+        unit.events.subscribers_with(issue_id, EventKind.BOUNCED),
+        unit.events.subscribers_with(issue_id, EventKind.COMPLAINED),
+    )
+    if not problem:
+        return {}
+    unit.leases.take(done, "told", now=now, length=_ONCE)
+    return _pause(unit, issue_id, problem, now)
+
+
+def _apply(unit: LearnUnit, event: Event, now: datetime) -> dict[int, str]:
+    """Returns the issue that it paused, and why."""
     if event.notice_id:
         if event.kind in _FAILED:
             unit.notices.failed(event.notice_id, now, event.code, event.reason)
@@ -52,13 +87,15 @@ def _apply(unit: LearnUnit, event: Event, now: datetime) -> None:
     if event.issue_id and subscriber_id:
         before = unit.deliveries.find(event.issue_id, subscriber_id)
         if before is None:
-            return  # nobody we ever mailed: a stranger's event moves nothing
+            return {}  # nobody we ever mailed: a stranger's event moves nothing
         state, flags = merge(before.state, before.flags, event)
         unit.deliveries.learned(before, now, state=state, flags=flags, code=event.code, reason=event.reason)
     if subscriber_id:
         _tell(unit, consequence(event), subscriber_id, event, now)
     if event.kind is EventKind.DROPPED and event.code in ABOUT_US and event.issue_id:
-        _pause(unit, event, now)
+        why = "the sending quota is used up" if event.code == "quota" else "it takes this issue for spam"
+        return _pause(unit, event.issue_id, f"The mail provider drops messages: {why}.", now)
+    return {}
 
 
 def _tell(unit: LearnUnit, what: Consequence, subscriber_id: int, event: Event, now: datetime) -> None:
@@ -74,8 +111,9 @@ def _tell(unit: LearnUnit, what: Consequence, subscriber_id: int, event: Event, 
         unit.subscribers.unsubscribe(subscriber_id, now, event.provider)
 
 
-def _pause(unit: LearnUnit, event: Event, now: datetime) -> None:
-    if unit.issues.get(event.issue_id).state is IssueState.SENDING:
-        why = "the sending quota is used up" if event.code == "quota" else "it takes this issue for spam"
-        unit.issues.pause(event.issue_id, f"The mail provider drops messages: {why}.", now)
-        log.error("issue paused", issue=event.issue_id, code=event.code)
+def _pause(unit: LearnUnit, issue_id: int, problem: str, now: datetime) -> dict[int, str]:
+    if unit.issues.get(issue_id).state is not IssueState.SENDING:
+        return {}
+    unit.issues.pause(issue_id, problem, now)
+    log.error("issue paused", issue=issue_id)
+    return {issue_id: problem}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from newsletter.model.delivery import Delivery, DeliveryFlag, DeliveryState
-from newsletter.model.event import Event
+from newsletter.model.event import Event, EventKind
 from newsletter.model.issue import Issue
 
 Clock = Callable[[], datetime]
@@ -18,6 +18,7 @@ class EventStore(Protocol):
     def add(self, news: Sequence[tuple[Event, str]], now: datetime) -> int: ...
     def open(self, limit: int) -> Sequence[tuple[int, Event]]: ...
     def applied(self, row_ids: Sequence[int], now: datetime) -> None: ...
+    def subscribers_with(self, issue_id: int, kind: EventKind) -> int: ...
 
 
 class DeliveryStore(Protocol):
@@ -32,6 +33,13 @@ class DeliveryStore(Protocol):
         code: str = "",
         reason: str = "",
     ) -> None: ...
+
+    def begun(self, issue_id: int) -> tuple[int, int]: ...
+
+
+class LeaseStore(Protocol):
+    def take(self, name: str, token: str, *, now: datetime, length: timedelta) -> bool: ...
+    def held(self, name: str, now: datetime) -> bool: ...
 
 
 class NoticeStore(Protocol):
@@ -60,6 +68,8 @@ class LearnUnit(Protocol):
     def notices(self) -> NoticeStore: ...
     @property
     def issues(self) -> IssueStore: ...
+    @property
+    def leases(self) -> LeaseStore: ...
     @property
     def subscribers(self) -> SubscriberStore: ...
 

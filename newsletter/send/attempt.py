@@ -18,14 +18,16 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
 from newsletter.errors import NewsletterError
 from newsletter.model.delivery import Claimed, DeliveryState, Envelope, MessageKey, Outcome, Settled, Verdict
+from newsletter.model.issue import IssueState
 from newsletter.model.rate import Rate
+from newsletter.send.guards import MOST_POLICY_REFUSALS, is_policy, refused_for_us
 from newsletter.send.ports import Clock, Letters, Links, SendUnit, Transport, Work
 from newsletter.send.settle import settle
 from subscribers.model import Recipient
@@ -59,6 +61,7 @@ class Attempt:
         self.wait_s: float = 0.0  #: the rate is used up for so long
         self.lost = False  #: the lease was taken over
         self.halted = False  #: the issue is no longer being sent
+        self.problem = ""  #: why the issue was paused by what its recipients' servers said
         self._issue_id = issue_id
         self._rows = deque(rows)
         self._tries = {claimed.subscriber_id: claimed.tries for claimed, _ in rows}
@@ -70,7 +73,8 @@ class Attempt:
         self._stop = stop
         self._deadline = deadline
         self._ready: deque[tuple[Claimed, Recipient]] = deque()
-        self._unresolved = 0
+        self._flying: set[int] = set()  # pulled by the transport and not answered yet
+        self._refused: int | None = None  # for policy, one after another; None until there is one
         self._outcomes: list[Outcome] = []
         self._recording = threading.Lock()
         self._renewed = time.monotonic()
@@ -84,7 +88,7 @@ class Attempt:
         with self._heart():
             try:
                 for outcome in transport.hand_over(self._feed(transport)):
-                    self._unresolved -= 1
+                    self._flying.discard(outcome.key.number)
                     self._outcomes.append(outcome)
             finally:
                 # Marked, but never pulled by the transport: nothing of them left this process.
@@ -93,18 +97,28 @@ class Attempt:
                     for claimed, _ in self._ready
                 ]
                 self._ready.clear()
+                # Pulled and never answered: whatever broke the transport, the provider may have acted.
+                self._outcomes += [
+                    Outcome(
+                        key=MessageKey(self._issue_id, number),
+                        verdict=Verdict.UNKNOWN,
+                        reason="The hand-over broke off before it was answered.",
+                    )
+                    for number in sorted(self._flying)
+                ]
+                self._flying.clear()
                 self._close()
 
     def _feed(self, transport: Transport) -> Iterator[Envelope]:
         while self._rows and not self._stop.is_set() and time.monotonic() < self._deadline:
-            room = min(transport.window, transport.in_hand - self._unresolved)
+            room = min(transport.window, transport.in_hand - len(self._flying))
             if room <= 0:
                 raise RuntimeError(f"{transport.name} pulled more than it may have in hand")
             if not self._mark(room):
                 return
             while self._ready:
                 claimed, recipient = self._ready.popleft()
-                self._unresolved += 1
+                self._flying.add(claimed.subscriber_id)
                 yield self._envelope(claimed, recipient)
 
     def _mark(self, room: int) -> bool:
@@ -160,7 +174,24 @@ class Attempt:
             if one.bad_address:
                 unit.subscribers.mark_bounced(one.subscriber_id, now, reason=one.code)
         unit.rates.give_back(self._rate, sum(one.state is DeliveryState.PENDING for one in settled))
+        self._watch(unit, settled, now)
         return settled
+
+    def _watch(self, unit: SendUnit, settled: Sequence[Settled], now: datetime) -> None:
+        """Refusals for policy, one after another, are about us: they pause the issue and give up nobody."""
+        for one in settled:
+            if one.state is DeliveryState.FAILED and is_policy(one.code):
+                if self._refused is None:
+                    self._refused = unit.deliveries.policy_refusals(self._issue_id, before=self.id)
+                self._refused += 1
+                if self._refused >= MOST_POLICY_REFUSALS and not self.problem:
+                    self.problem = refused_for_us(one.code, one.reason)
+            elif one.state is DeliveryState.ACCEPTED:
+                self._refused = 0
+        if self.problem:
+            self.tally[DeliveryState.FAILED] -= unit.deliveries.take_back(self._issue_id)
+            if unit.issues.get(self._issue_id).state is IssueState.SENDING:
+                unit.issues.pause(self._issue_id, self.problem, now)
 
     def _recorded(self, settled: Sequence[Settled]) -> None:
         """After the commit: these need not be recorded again."""

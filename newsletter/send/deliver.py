@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -15,11 +16,13 @@ from newsletter.model.delivery import Claimed, DeliveryState
 from newsletter.model.issue import IssueState
 from newsletter.model.rate import Rate
 from newsletter.send.attempt import LEASE, Attempt
+from newsletter.send.guards import canary_size, canary_told
 from newsletter.send.highwater import HighWater
-from newsletter.send.ports import Clock, Letters, Links, Transport, TransportBusy, Work
+from newsletter.send.ports import Clock, Letters, Links, SendUnit, Transport, TransportBusy, Work
 from subscribers.model import Recipient
 
 BATCH: Final = 1000
+_ONCE: Final = timedelta(days=3650)  #: a lease that nobody gives back marks what is done once per issue
 _GONE: Final = "They are no longer on the list."
 WHY_NOT: Final = {
     "unconfirmed": "They have not confirmed yet.",
@@ -64,13 +67,16 @@ def deliver_issue(
     budget_s: float,
     batch: int = BATCH,
     mark: HighWater | None = None,
+    canary: float = 0.0,
 ) -> Delivered:
     """Sends what is pending of an issue that is being sent, for at most about ``budget_s`` seconds.
 
     Ends early when ``stop`` is set, when the author pauses or cancels, or when nothing is left; then the
     issue is finished. A problem of the transport as a whole pauses the issue with its sentence and burns
-    no delivery; a passing one only ends the call. Never raises for one bad subscriber. Raises Conflict where
-    ``mark`` shows that the database is older than what was sent from here.
+    no delivery; a passing one only ends the call. Refusals for policy, one after another, pause it too.
+    ``canary`` is the share of the recipients (0 to 1) after whom the issue pauses once. Never raises for one
+    bad subscriber. Raises Conflict where ``mark`` shows that the database is older than what was sent from
+    here.
     """
     run = _Run(
         issue_id=issue_id,
@@ -84,6 +90,7 @@ def deliver_issue(
         deadline=time.monotonic() + budget_s,
         batch=_most_claimed(rate, batch),
         mark=mark,
+        canary=canary,
     )
     return run.deliver()
 
@@ -108,13 +115,15 @@ class _Run:
     deadline: float
     batch: int
     mark: HighWater | None
+    canary: float
+    waits: str = ""  #: the first share went out, and the author is to look
 
     def deliver(self) -> Delivered:
         tally: Counter[DeliveryState] = Counter()
         while not self._over():
             claimed = self._claim(tally)
             if claimed is None:
-                return self._told(tally)
+                return self._told(tally, problem=self.waits)
             attempt_id, rows = claimed
             if not rows:
                 if attempt_id:
@@ -143,6 +152,9 @@ class _Run:
                 self._pause(str(problem))
                 return self._told(tally, problem=str(problem))
             tally += attempt.tally
+            if attempt.problem:
+                log.error("issue paused", issue=self.issue_id)
+                return self._told(tally, problem=attempt.problem)
             if attempt.halted:
                 return self._told(tally)
             if attempt.wait_s:
@@ -163,7 +175,10 @@ class _Run:
             if unit.issues.get(self.issue_id).state is not IssueState.SENDING:
                 return None
             now = self.clock()
-            found = unit.deliveries.claimable(self.issue_id, self.batch, now)
+            most = self._most(unit, now)
+            if most == 0:
+                return None
+            found = unit.deliveries.claimable(self.issue_id, most, now)
             if not found:
                 return 0, []
             if self.mark is not None:
@@ -188,6 +203,20 @@ class _Run:
         if self.mark is not None:
             self.mark.rise(attempt_id)
         return attempt_id, rows
+
+    def _most(self, unit: SendUnit, now: datetime) -> int:
+        """How many may be claimed now; 0 where the issue was paused because its first share went out."""
+        shown = f"canary:{self.issue_id}"
+        if not self.canary or unit.leases.held(shown, now):
+            return self.batch
+        begun, audience = unit.deliveries.begun(self.issue_id)
+        size = canary_size(self.canary, audience)
+        if begun < size or begun == audience:
+            return max(1, min(self.batch, size - begun))
+        unit.leases.take(shown, "shown", now=now, length=_ONCE)
+        self.waits = canary_told(size)
+        unit.issues.pause(self.issue_id, self.waits, now)
+        return 0
 
     def _end(self, tally: Counter[DeliveryState]) -> Delivered:
         """Nothing is pending: finished, unless the audience is still being drawn or somebody waits."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import ColumnElement, and_, func, select, update
 
 from newsletter.model.delivery import Delivery, DeliveryFlag, DeliveryState, Settled
 from newsletter.store.audience import Audience
-from newsletter.store.tables import deliveries, issue_posts
+from newsletter.store.tables import deliveries, issue_posts, remarks
 
 _S = DeliveryState
 
@@ -69,6 +69,45 @@ class Decisions(Audience):
             changed += len(self.move(issue_id, again, _S.PENDING, attempt_id=0, before=[_S.FAILED]))
             self.forget(issue_id, again)
         return changed
+
+    def policy_refusals(self, issue_id: int, *, before: int) -> int:
+        """How many of an issue were refused for policy by attempts since one that had somebody accepted,
+        not counting attempt ``before`` and later ones."""
+        newest = (
+            select(func.coalesce(func.max(deliveries.c.attempt_id), 0))
+            .where(deliveries.c.issue_id == issue_id, deliveries.c.state == _S.ACCEPTED.value)
+            .scalar_subquery()
+        )
+        return (
+            self._conn.scalar(
+                select(func.count())
+                .select_from(self.with_remarks())
+                .where(
+                    *self._policy(issue_id),
+                    deliveries.c.attempt_id > newest,
+                    deliveries.c.attempt_id < before,
+                )
+            )
+            or 0
+        )
+
+    def take_back(self, issue_id: int) -> int:
+        """Deliveries that failed for policy become pending again: the refusals were about us. A definite
+        refusal may be retried (invariant 7)."""
+        ids = self._conn.scalars(
+            select(deliveries.c.subscriber_id).select_from(self.with_remarks()).where(*self._policy(issue_id))
+        ).all()
+        moved = self.move(issue_id, ids, _S.PENDING, attempt_id=0, before=[_S.FAILED])
+        self.forget(issue_id, sorted(moved))
+        return len(moved)
+
+    @staticmethod
+    def _policy(issue_id: int) -> tuple[ColumnElement[bool], ...]:
+        return (
+            deliveries.c.issue_id == issue_id,
+            deliveries.c.state == _S.FAILED.value,
+            remarks.c.code.like("5__ 5.7.%"),
+        )
 
     def resend_unknown(self, issue_id: int, now: datetime) -> int:
         """Unknown deliveries become pending: the author chose to risk a duplicate (invariant 8)."""

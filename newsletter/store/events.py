@@ -58,6 +58,17 @@ class Events:
     def applied(self, row_ids: Sequence[int], now: datetime) -> None:
         self._conn.execute(update(events).where(events.c.id.in_(row_ids)).values(applied_at=to_ms(now)))
 
+    def subscribers_with(self, issue_id: int, kind: EventKind) -> int:
+        """Of how many subscribers such a thing was told for this issue."""
+        return (
+            self._conn.scalar(
+                select(func.count(func.distinct(events.c.subscriber_id))).where(
+                    events.c.issue_id == issue_id, events.c.kind == kind.value
+                )
+            )
+            or 0
+        )
+
     def of_issue(self, issue_id: int, *, limit: int = 500) -> Sequence[Event]:
         """The timeline of an issue, oldest first."""
         rows = self._conn.execute(

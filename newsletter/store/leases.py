@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, or_
+from sqlalchemy import Connection, delete, or_, select
 
 from newsletter.model.times import to_ms
 from newsletter.store.sql import insert
@@ -26,6 +26,11 @@ class Leases:
             ).returning(leases.c.name)
         ).one_or_none()
         return taken is not None
+
+    def held(self, name: str, now: datetime) -> bool:
+        """Whether anybody has it."""
+        until = self._conn.scalar(select(leases.c.until).where(leases.c.name == name))
+        return until is not None and until > to_ms(now)
 
     def drop(self, name: str, token: str) -> None:
         self._conn.execute(delete(leases).where(leases.c.name == name, leases.c.token == token))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, delete, func, select, update
+from sqlalchemy import Connection, and_, case, delete, func, select, update
 
 from newsletter.errors import NotFound
 from newsletter.model.delivery import Delivery, DeliveryFlag, DeliveryState, Settled, states_before
@@ -60,6 +60,16 @@ class Ledger:
         if wanted := [state.value for state in states]:
             query = query.where(deliveries.c.state.in_(wanted))
         return [_delivery(row) for row in self._conn.execute(query)]
+
+    def begun(self, issue_id: int) -> tuple[int, int]:
+        """``(those that were handed over or are about to be, those that are to be mailed at all)``."""
+        waiting = [_S.PENDING.value, _S.RETRY_WAIT.value]
+        row = self._conn.execute(
+            select(func.count(case((deliveries.c.state.not_in(waiting), 1))), func.count()).where(
+                deliveries.c.issue_id == issue_id, deliveries.c.state != _S.SKIPPED.value
+            )
+        ).one()
+        return int(row[0]), int(row[1])
 
     def of_subscriber(self, subscriber_id: int, *, limit: int = 50) -> Sequence[Delivery]:
         """What was sent to one subscriber, newest issue first."""

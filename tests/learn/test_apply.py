@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from newsletter.learn import apply_events, take_in
@@ -128,3 +130,47 @@ def test_a_provider_out_of_quota_pauses_the_issue(world: World) -> None:
         issue = unit.issues.get(issue_id)
     assert issue.state is IssueState.PAUSED
     assert "quota" in issue.problem
+
+
+def begun(world: World, subscribers: int) -> tuple[int, list[int]]:
+    """An issue that went to half of its subscribers so far: (issue, those)."""
+    issue_id = world.sending(subscribers)
+    transport = FakeTransport()
+    stop = threading.Event()
+
+    def script(envelope: Envelope) -> Outcome:
+        if len(transport.handed) >= subscribers // 2:
+            stop.set()
+        return Outcome(key=envelope.key, verdict=Verdict.ACCEPTED)
+
+    transport.script = script
+    world.deliver(issue_id, transport, stop=stop)
+    with world.store.read() as unit:
+        assert unit.issues.get(issue_id).state is IssueState.SENDING
+    return issue_id, [envelope.key.number for envelope in transport.handed]
+
+
+@pytest.mark.parametrize(("kind", "few", "many"), [(EventKind.BOUNCED, 2, 3), (EventKind.COMPLAINED, 1, 2)])
+def test_too_many_bounces_or_complaints_pause_an_issue_once(
+    world: World, kind: EventKind, few: int, many: int
+) -> None:
+    issue_id, who = begun(world, 100)
+    learn(world, *(event(world, kind, issue_id, one) for one in who[:few]))
+    with world.store.read() as unit:
+        assert unit.issues.get(issue_id).state is IssueState.SENDING
+    learn(world, *(event(world, kind, issue_id, one) for one in who[:many]))
+    with world.store.begin() as unit:
+        issue = unit.issues.get(issue_id)
+        assert issue.state is IssueState.PAUSED
+        assert issue.problem.startswith(f"Sending stopped by itself: {many} of")
+        unit.issues.resume(issue_id, world.clock())
+    learn(world, event(world, kind, issue_id, who[many]))
+    with world.store.read() as unit:
+        assert unit.issues.get(issue_id).state is IssueState.SENDING, "the author has decided"
+
+
+def test_the_same_bounce_told_again_and_again_counts_once(world: World) -> None:
+    issue_id, who = begun(world, 100)
+    learn(world, *(event(world, EventKind.BOUNCED, issue_id, who[0], key=f"k{n}") for n in range(20)))
+    with world.store.read() as unit:
+        assert unit.issues.get(issue_id).state is IssueState.SENDING

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -241,7 +242,7 @@ def test_a_transport_that_refuses_us_burns_nothing(world: World, problem: type[T
     assert delivered.problem
     receipt = world.receipt(issue_id)
     # The one at which it raised has no outcome: this fake breaks the port's promise, so it is not known.
-    assert (receipt.accepted, receipt.remaining) == (20, 20)
+    assert (receipt.accepted, receipt.unknown, receipt.remaining) == (20, 1, 19)
     paused = problem is TransportProblem
     assert issue_state(world, issue_id) is (IssueState.PAUSED if paused else IssueState.SENDING)
     with world.store.read() as unit:
@@ -362,3 +363,25 @@ def test_every_reason_of_the_list_has_words_in_the_receipt() -> None:
     reasons |= {state.value for state in SubscriberState} - {SubscriberState.ACTIVE.value}
     reasons |= {cause.value for cause in SuppressionCause}
     assert set(WHY_NOT) == reasons
+
+
+@pytest.mark.parametrize("broken", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_a_hand_over_that_breaks_off_leaves_nothing_submitting(
+    world: World, broken: type[BaseException]
+) -> None:
+    """Invariant 8: what was pulled and never answered may have been handed over."""
+
+    class Broken(FakeTransport):
+        def hand_over(self, envelopes: Iterable[Envelope]) -> Iterator[Outcome]:
+            source = iter(envelopes)
+            yield accepted(next(source))
+            next(source)
+            raise broken
+
+    issue_id = world.sending(5)
+    with pytest.raises(broken):
+        world.deliver(issue_id, Broken())
+    receipt = world.receipt(issue_id)
+    assert (receipt.accepted, receipt.unknown, receipt.remaining) == (1, 1, 3)
+    assert world.deliver(issue_id, FakeTransport()).finished
+    assert world.receipt(issue_id).accepted == 4
