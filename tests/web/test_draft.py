@@ -310,7 +310,7 @@ def test_a_subject_template_names_the_drafts_whose_subject_nobody_wrote(studio: 
     with studio.visitor() as visitor:
         look = {"THEME": "letter", "SUBJECT": "{{ post.title", "PREHEADER": "By {{ post.author }}"}
         wrong = visitor.post("/studio/settings/look", data=look)
-        assert "SUBJECT cannot be used: it is no template" in html.unescape(wrong.text)
+        assert "cannot be used: it is no template" in html.unescape(wrong.text)
         look["SUBJECT"] = "New: {{ post.title }}"
         assert visitor.post("/studio/settings/look", data=look).status_code == 303
         shown = studio.house.desk.issue(issue).issue
