@@ -53,17 +53,23 @@ class Rates:
         return granted
 
     def give_back(self, rate: Rate, count: int) -> None:
-        """Messages that did not leave after all."""
+        """Messages that did not leave after all. Taken off the oldest slices first: what is left then counts
+        at least as long as what really left."""
         if rate.unlimited or count <= 0:
             return
-        newest = self._conn.scalar(
-            select(rates.c.name)
-            .where(rates.c.name.startswith(_prefix(rate)))
-            .order_by(rates.c.started_at.desc())
-            .limit(1)
-        )
-        if newest is not None:
-            self._conn.execute(update(rates).where(rates.c.name == newest).values(used=rates.c.used - count))
+        ours = rates.c.name.startswith(_prefix(rate))
+        newest = select(func.max(rates.c.started_at)).where(ours).scalar_subquery()
+        slices = self._conn.execute(
+            select(rates.c.name, rates.c.used)
+            .where(ours, rates.c.used > 0, rates.c.started_at > newest - rate.seconds * 1000)
+            .order_by(rates.c.started_at)
+        ).all()
+        for row in slices:
+            back = min(count, row.used)
+            self._conn.execute(update(rates).where(rates.c.name == row.name).values(used=rates.c.used - back))
+            count -= back
+            if not count:
+                return
 
     def wait_s(self, rate: Rate, now: datetime) -> float:
         """Seconds until at least one more message may leave; 0 where one may leave now."""

@@ -63,6 +63,17 @@ def test_what_did_not_leave_is_given_back(world: World) -> None:
         assert unit.rates.take(rate, 25, NOW) == 4
 
 
+def test_giving_back_never_lets_more_leave_than_the_rate(world: World) -> None:
+    rate = Rate(count=60, seconds=60)
+    with world.store.begin() as unit:
+        assert unit.rates.take(rate, 59, NOW) == 59
+        assert unit.rates.take(rate, 1, NOW + timedelta(seconds=30)) == 1
+        unit.rates.give_back(rate, 59)
+        assert unit.rates.take(rate, 200, NOW + timedelta(seconds=62)) == 59
+        unit.rates.give_back(rate, 1000)
+        assert unit.rates.take(rate, 200, NOW + timedelta(seconds=63)) <= 60
+
+
 def test_unlimited_keeps_no_books(world: World) -> None:
     with world.store.begin() as unit:
         assert unit.rates.take(UNLIMITED, 10**6, NOW) == 10**6
