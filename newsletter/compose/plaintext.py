@@ -13,11 +13,15 @@ from newsletter.compose.clean.tree import Element, Node, parse
 WIDTH: Final = 78
 
 
-def plain_text(html: str, *, links: str, image: str) -> str:
-    """The text of cleaned HTML. ``links`` heads the list of addresses at the end ("Links:"); ``image``
-    is what stands for a picture, with ``{alt}`` in it."""
+def plain_text(html: str | Element, *, links: str, image: str) -> str:
+    """The text of cleaned HTML, or of its tree, which stays as it is.
+
+    ``links`` heads the list of addresses at the end ("Links:"); ``image`` is what stands for a picture,
+    with ``{alt}`` in it.
+    """
     writer = _Writer(image)
-    lines = writer.blocks(parse(html).children, WIDTH)
+    root = parse(html) if isinstance(html, str) else html
+    lines = writer.blocks(root.children, WIDTH)
     if writer.links:
         lines += ["", links, *(f"[{number}] {url}" for number, url in enumerate(writer.links, 1))]
     # Hard spaces have kept together and indented what they should; now they are spaces.
@@ -58,6 +62,9 @@ def wrap(text: str, width: int = WIDTH) -> list[str]:
         if columns(paragraph) <= width and "  " not in paragraph:
             lines.append(paragraph.strip(" "))
             continue
+        if _UNEVEN.search(paragraph) is None:  # the common case: one column each, breaks at spaces only
+            lines += _filled(paragraph, width)
+            continue
         line, used = "", 0
         for word in re.findall(r"[^ ]+", paragraph):
             for gap, piece in _pieces(word):
@@ -70,6 +77,20 @@ def wrap(text: str, width: int = WIDTH) -> list[str]:
                 used += len(space) + size
         lines.append(line)
     return lines
+
+
+def _filled(text: str, width: int) -> list[str]:
+    lines: list[str] = []
+    line = ""
+    for word in filter(None, text.split(" ")):
+        if not line:
+            line = word
+        elif len(line) + 1 + len(word) <= width:
+            line += f" {word}"
+        else:
+            lines.append(line)
+            line = word
+    return [*lines, line]
 
 
 def _pieces(word: str) -> list[tuple[bool, str]]:

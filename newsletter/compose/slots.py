@@ -19,6 +19,9 @@ from newsletter.model.artefact import SLOTS, Segment
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
+_TOKEN: Final = re.compile(r"zq([0-9a-f]{12})x(\d+)z")
+
+
 class Html(str):
     """Sanitised markup: goes into HTML as it is."""
 
@@ -51,8 +54,7 @@ class Tokens:
 
     def __init__(self, seed: str) -> None:
         digest = hashlib.sha256(seed.encode()).hexdigest()[:12]
-        self._prefix = f"zq{digest}x"
-        self._pattern = re.compile(rf"{self._prefix}(\d+)z")
+        self._digest = digest
         self._held: list[str | Slot | Mark] = []
 
     def hold(self, value: str | Slot | Mark) -> str:
@@ -60,7 +62,7 @@ class Tokens:
         if isinstance(value, Slot) and value.name not in SLOTS:
             raise ValueError(f"there is no slot named {value.name!r}")
         self._held.append(value)
-        return f"{self._prefix}{len(self._held) - 1}z"
+        return f"zq{self._digest}x{len(self._held) - 1}z"
 
     def segments(self, compiled: str, *, escape: Callable[[str], str], file: str) -> tuple[Segment, ...]:
         """The compiled text, cut at its tokens and filled.
@@ -79,10 +81,12 @@ class Tokens:
                 segments.append(Segment(text, block=block))
             literal.clear()
 
-        for match in self._pattern.finditer(compiled):
+        for match in _TOKEN.finditer(compiled):
+            if match[1] != self._digest:
+                continue
             literal.append(compiled[end : match.start()])
             end = match.end()
-            number = int(match[1])
+            number = int(match[2])
             seen.add(number)
             held = self._held[number]
             if isinstance(held, Slot):

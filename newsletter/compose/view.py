@@ -64,20 +64,22 @@ def post_view(
 ) -> PostView:
     """One post, cleaned and dressed. ``excerpt`` asks for its beginning only."""
     cleaned = clean(post.html, base_url=post.base_url or post.url, title=post.title, words=words)
-    html, cut = cleaned.html, post.truncated
+    html = cleaned.html
     if excerpt:
-        shown = cleaned.opening or first_words(cleaned.html)
-        html, cut = shown, cut or shown != cleaned.html
+        html = cleaned.opening or first_words(cleaned.html)
+    cut_short = html != cleaned.html
     title = title_of(post, words)
+    shown = parse(html)
+    all_words = (parse(cleaned.html) if cut_short else shown).text()
     return PostView(
         title=title,
         heading=_underlined(title),
         url=absolute(post.url, ""),
         author=name_only(post.author),
-        byline=_byline(post, newsletter, words, cleaned.html),
+        byline=_byline(post, newsletter, words, all_words),
         html=_spoken(dress(html, css, below=2 if digest else 1), post, words),
-        text=plain_text(html, links=words("links"), image=words("image", alt="{alt}")),
-        cut=cut,
+        text=plain_text(shown, links=words("links"), image=words("image", alt="{alt}")),
+        cut=post.truncated or cut_short,
         comments_url=absolute(post.comments_url, ""),
         image_url=absolute(post.image_url, ""),
         begins=shortened(_first_line(cleaned.html), _BEGINNING),
@@ -97,14 +99,14 @@ def _spoken(html: Html, post: Post, words: Language) -> Html:
     return Html(f'<div lang="{own.tag}" dir="{own.direction}" style="text-align:{align}">{html}</div>')
 
 
-def _byline(post: Post, newsletter: Newsletter, words: Language, html: str) -> str:
+def _byline(post: Post, newsletter: Newsletter, words: Language, text: str) -> str:
     parts = []
     author = name_only(post.author)
     if author and author.casefold() != newsletter.title.strip().casefold():
         parts.append(words("by", author=author))
     if post.published_at is not None:
         parts.append(words.date(post.published_at, zone(newsletter.timezone)))
-    if (minutes := reading_minutes(parse(html).text())) > 1:
+    if (minutes := reading_minutes(text)) > 1:
         parts.append(words.count("reading_minutes", minutes))
     return " · ".join(parts)
 
