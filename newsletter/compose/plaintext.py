@@ -103,6 +103,12 @@ def _pieces(word: str) -> list[tuple[bool, str]]:
     return pieces
 
 
+_AROUND_BREAK = re.compile(r"[ \t]*\n[ \t]*")
+_SPACES = re.compile(r"[ \t]{2,}|\t")
+_WHITE = re.compile(r"[ \t\n\r\f\v]{2,}|[\t\n\r\f\v]")
+"""Where white space is anything but one space: matching each single space would only write it again."""
+
+
 class _Writer:
     def __init__(self, image: str) -> None:
         self.links: list[str] = []
@@ -222,12 +228,12 @@ class _Writer:
 
     def inline(self, nodes: list[Node]) -> str:
         text = "".join(self._inline(node) for node in nodes)
-        text = re.sub(r"[ \t]*\n[ \t]*", "\n", text)
-        return re.sub(r"[ \t]+", " ", text).strip(" \n")
+        text = _AROUND_BREAK.sub("\n", text) if "\n" in text else text
+        return _SPACES.sub(" ", text).strip(" \n")
 
     def _inline(self, node: Node) -> str:
         if isinstance(node, str):
-            return re.sub(r"[ \t\n\r\f\v]+", " ", node).replace("\u00ad", "").replace("\u200b", "")
+            return _WHITE.sub(" ", node).replace("\u00ad", "").replace("\u200b", "")
         tag = node.tag
         if tag == "br":
             return "\n"
