@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 from typing import Final
 
@@ -34,6 +35,7 @@ from newsletter.send import (
 from newsletter.send import retry_failed as retry_failed_deliveries
 from newsletter.send import settle_unknown as settle_unknown_deliveries
 from newsletter.send import start_due as start_due_issues
+from newsletter.send.ports import TransportBusy
 from newsletter.send.rate import parse
 from newsletter.telling import tell_author, tell_if_paused
 from newsletter.tools import Tools
@@ -41,6 +43,8 @@ from newsletter.tools import Tools
 log = structlog.get_logger(__name__)
 
 LONGEST_WAIT_S: Final = 5.0  #: a foreground send looks again at least this often
+BUSY_FOR: Final = timedelta(minutes=1)  #: how long a provider that is busy is left alone
+_BUSY: Final = "provider is busy"
 TURN_S: Final = 5.0  #: how long one issue is sent before notices and other issues have their turn
 
 
@@ -86,10 +90,13 @@ def send(tools: Tools, budget_s: float, stop: threading.Event) -> Sent:
     notices = 0
     problems: dict[str, None] = {}
     done: list[Delivered] = []
-    more = True
+    more = not _resting(tools)
     while more and not stop.is_set() and time.monotonic() < deadline:
         try:
             notices += _send_notices(tools, stop)
+        except TransportBusy as error:
+            problems[str(error)] = None
+            _rest(tools)
         except NewsletterError as error:
             problems[str(error)] = None
         with tools.read() as unit:
@@ -100,7 +107,9 @@ def send(tools: Tools, budget_s: float, stop: threading.Event) -> Sent:
             if not stop.is_set()
         ]
         problems |= {one.problem: None for one in turns if one.problem}
-        more = any(one.wait_s == 0 for one in turns)
+        if any(one.problem and one.wait_s for one in turns):  # busy: it was not this issue's fault
+            _rest(tools)
+        more = any(one.wait_s == 0 for one in turns) and not _resting(tools)
         done += turns
     return Sent(
         notices=notices,
@@ -109,6 +118,17 @@ def send(tools: Tools, budget_s: float, stop: threading.Event) -> Sent:
         unknown=sum(one.unknown for one in done),
         problems=tuple(problems),
     )
+
+
+def _resting(tools: Tools) -> bool:
+    """Whether the provider asked us not long ago to come back later; every process then leaves it alone."""
+    with tools.read() as unit:
+        return unit.leases.held(_BUSY, tools.clock())
+
+
+def _rest(tools: Tools) -> None:
+    with tools.begin() as unit:
+        unit.leases.take(_BUSY, secrets.token_hex(8), now=tools.clock(), length=BUSY_FOR)
 
 
 def send_now(

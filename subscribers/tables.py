@@ -48,6 +48,7 @@ subscribers = Table(
     Column("joined_at", Ms, nullable=False),
     Column("changed_at", Ms, nullable=False),
     Index("ix_subscribers_state_id", "state", "id"),
+    Index("ix_subscribers_cadence", "state", "cadence"),
     Index("ix_subscribers_domain", "domain", "id"),
     Index("ix_subscribers_joined", "joined_at"),
     Index("ix_subscribers_batch", "batch_id",

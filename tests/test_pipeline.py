@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,9 +15,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from newsletter import pipeline, wiring
 from newsletter.demo.blog_server import SampleBlog
 from newsletter.errors import StoreProblem
+from newsletter.model.delivery import Envelope, Outcome, Verdict
 from newsletter.model.issue import IssueState
 from newsletter.model.notice import NoticeKind
 from newsletter.pipeline import ALL, Step
+from newsletter.send.ports import TransportBusy
 from newsletter.telling import confirmation
 from newsletter.tools import Tools
 from newsletter.wiring import House
@@ -230,3 +232,25 @@ def backup(source: Path, target: Path) -> None:
         reader.backup(writer)
     reader.close()
     writer.close()
+
+
+def test_a_provider_that_is_busy_is_left_alone_for_a_while(house: House) -> None:
+    asked = 0
+
+    class Busy:
+        name, window, in_hand = "busy", 16, 32
+
+        def hand_over(self, envelopes: Iterable[Envelope]) -> Iterator[Outcome]:
+            nonlocal asked
+            asked += 1
+            for envelope in envelopes:
+                yield Outcome(key=envelope.key, verdict=Verdict.UNSENT)
+                raise TransportBusy("The mail server asks us to come back later.")
+
+    busy = replace(house.tools, transport=lambda _settings: Busy())
+    for _ in range(5):
+        pipeline.turn(busy)
+    assert asked == 1, "once, and not again before a minute is over"
+    later = house.tools.clock() + timedelta(minutes=2)
+    pipeline.turn(replace(busy, clock=lambda: later))
+    assert asked == 2

@@ -220,9 +220,10 @@ class IssueVerbs(Verbs):
 
 
 def show(unit: Unit, issue: Issue) -> IssueShown:
+    posts = {post.id: post for post in unit.posts.get_many(place.post_id for place in issue.posts)}
     return IssueShown(
         issue=issue,
-        posts=tuple(unit.posts.get(place.post_id) for place in issue.posts),
+        posts=tuple(posts[place.post_id] for place in issue.posts),
         checklist=unit.issues.checklist(issue.id),
         size=unit.issues.size(issue.id),
     )

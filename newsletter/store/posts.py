@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -98,9 +99,9 @@ class Posts:
         )
         return [post_of(row) for row in self._conn.execute(query)]
 
-    def carriers(self, ids: Iterable[int]) -> dict[int, list[Carrier]]:
+    def carriers(self, ids: Iterable[int]) -> dict[int, builtins.list[Carrier]]:
         """The issues that carry these posts or leave them out, by post id, oldest first."""
-        found: dict[int, list[Carrier]] = {}
+        found: dict[int, builtins.list[Carrier]] = {}
         columns = (issues.c.id, issues.c.subject, issues.c.state, issues.c.cadence)
         for part in chunked(ids):
             query = (

@@ -78,11 +78,12 @@ def choosing(front: Front, pages: PublicPages) -> APIRouter:
         """``shown`` are the topics that the page had, ``topic`` those that were ticked."""
         subscriber_id = opened(token)
         now = front.clock()
+        timezone = front.newsletter().timezone
         with front.begin() as unit:
             person = unit.subscribers.get(subscriber_id)
             if person.state is SubscriberState.ACTIVE:
                 try:
-                    until = _start_of(pause, front.newsletter().timezone, now)
+                    until = _start_of(pause, timezone, now)
                 except Invalid:
                     return page(token, person, bad_date=True)
                 unit.subscribers.choose(
