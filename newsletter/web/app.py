@@ -36,6 +36,7 @@ from newsletter.web.studio import (
     today,
 )
 from newsletter.web.templates import templates_folder
+from newsletter.web.words import for_pages
 from newsletter.wiring import House
 from subscribers.errors import BadToken, Refused, SubscribersError, Unknown
 
@@ -56,6 +57,14 @@ REFUSALS: Final = {
         "Nothing was left half done. The log has the details; try once more.",
     ),
 }
+BACK: Final = (
+    ("/studio/issues", "All issues"),
+    ("/studio/subscribers", "All subscribers"),
+    ("/studio/settings/feeds", "All feeds"),
+    ("/studio/settings", "Settings"),
+    ("/studio/", "Back to Today"),
+)
+"""Where a problem page leads, by the page on which it happened."""
 ROUTERS: Final = (
     entrance.router,
     setup.router,
@@ -143,22 +152,22 @@ def _answer_problems(app: FastAPI, pages: Pages) -> None:
 
     @app.exception_handler(NewsletterError)
     def problem(request: Request, error: NewsletterError) -> Response:
-        return told(pages, request, status_of(error), error.message, error.hint)
+        return told(pages, request, status_of(error), error.message, for_pages(error.hint))
 
     @app.exception_handler(SubscribersError)
     def list_problem(request: Request, error: SubscribersError) -> Response:
-        return told(pages, request, status_of(error), error.message, error.hint)
+        return told(pages, request, status_of(error), error.message, for_pages(error.hint))
 
     @app.exception_handler(HTTPException)
     def http_problem(request: Request, error: HTTPException) -> Response:
         if error.status_code == 404:
-            return told(pages, request, 404, "There is no such page.", "Look in the menu above.")
+            return told(pages, request, 404, "There is no such page.", "")
         return told(pages, request, error.status_code, "This cannot be done here.", "Go back and try again.")
 
     @app.exception_handler(RequestValidationError)
     def wrong_request(request: Request, error: RequestValidationError) -> Response:
         if any("path" in found["loc"] for found in error.errors()):
-            return told(pages, request, 404, "There is no such page.", "Look in the menu above.")
+            return told(pages, request, 404, "There is no such page.", "")
         return told(
             pages, request, 400, "The form was not filled in as it should be.", "Go back and look again."
         )
@@ -178,10 +187,12 @@ def status_of(error: NewsletterError | SubscribersError) -> int:
 
 
 def told(pages: Pages, request: Request, status: int, message: str, hint: str) -> Response:
-    """A page that says what happened and what to do."""
-    inside = request.url.path.startswith("/studio/") and status not in {421, 500, 503}
+    """A page that says what happened and what to do; inside the studio, with the way back to the list."""
+    path = request.url.path
+    inside = path.startswith("/studio/") and status not in {421, 500, 503}
+    back = next((place for place in BACK if path.startswith(place[0])), BACK[-1])
     return pages.page(
-        request, "studio/problem.html", status=status, message=message, hint=hint, inside=inside
+        request, "studio/problem.html", status=status, message=message, hint=hint, inside=inside, back=back
     )
 
 

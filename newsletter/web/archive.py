@@ -1,4 +1,4 @@
-"""A sent issue in the browser, for everybody: no name, no token, no script."""
+"""Sent issues for everybody, in the browser and in feed readers: no name, no token, no script."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse, Response
 
-from newsletter.web.doors import DeskHere
+from newsletter.web.doors import DeskHere, RowId
 
 router = APIRouter()
 
@@ -21,6 +21,16 @@ HEADERS: Final = {
 
 
 @router.get("/i/{issue_id}")
-def issue(issue_id: int, desk: DeskHere) -> Response:
+def issue(issue_id: RowId, desk: DeskHere) -> Response:
     """Raises NotFound for an issue that was never sent."""
     return HTMLResponse(desk.public_page(issue_id), headers=HEADERS)
+
+
+@router.get("/feed.xml")
+def atom(desk: DeskHere) -> Response:
+    return Response(desk.public_feed("atom"), media_type="application/atom+xml", headers=HEADERS)
+
+
+@router.get("/feed.json")
+def json(desk: DeskHere) -> Response:
+    return Response(desk.public_feed("json"), media_type="application/feed+json", headers=HEADERS)

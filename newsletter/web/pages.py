@@ -49,6 +49,7 @@ class Pages:
             masked=masked,
             address=shown,
             query=_query,
+            for_pages=words.for_pages,
         )
 
     def page(self, request: Request, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:

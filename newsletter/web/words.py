@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
@@ -155,3 +156,18 @@ def browser(agent: str) -> str:
     name = next((titles.get(known, known) for known in names if known in agent), "A browser")
     system = next((known.replace("Mac OS", "macOS") for known in systems if known in agent), "")
     return f"{name} on {system}" if system else name
+
+
+_COMMAND: Final = re.compile(
+    r"[`“]?newsletter (?:init|run|login|tick|settings|feeds|poll|posts|issues|subscribers|doctor)\b"
+)
+_LEADS_TO_IT: Final = re.compile(r"(?:^|[,;.]) *(?:or )?(?:see|run|mend it|[^,;.]*\bwith)$", re.IGNORECASE)
+
+
+def for_pages(hint: str) -> str:
+    """A hint without the terminal command that it ends with: pages have links and buttons instead."""
+    found = _COMMAND.search(hint)
+    if found is None:
+        return hint
+    kept = _LEADS_TO_IT.sub("", hint[: found.start()].rstrip(" :;,(")).rstrip(" :;,(")
+    return kept if not kept or kept.endswith(".") else f"{kept}."

@@ -297,3 +297,63 @@ def test_leaving_by_the_link_in_an_issue_counts_on_its_receipt(studio: Studio) -
         answer = provider.post("/u/" + link.rpartition("/")[2], data={"List-Unsubscribe": "One-Click"})
         assert answer.status_code == 200
     assert studio.house.desk.receipt(issue).receipt.unsubscribed == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "signed_in"),
+    [
+        ("/i/999", False),
+        ("/nowhere", False),
+        ("/studio/issues/999", True),
+        ("/studio/subscribers/999", True),
+        ("/studio/settings/feeds/999", True),
+        ("/studio/nowhere", True),
+    ],
+)
+def test_a_page_that_is_not_there_names_no_command_and_no_menu_that_it_lacks(
+    studio: Studio, path: str, signed_in: bool
+) -> None:
+    with studio.visitor(signed_in=signed_in) as visitor:
+        answer = visitor.get(path)
+    assert answer.status_code == 404
+    assert "newsletter issues" not in answer.text and "newsletter subscribers" not in answer.text
+    assert "See:" not in answer.text and "menu" not in answer.text
+    assert ('aria-label="Studio"' in answer.text) is signed_in
+
+
+@pytest.mark.parametrize("place", ["issues", "subscribers", "settings/feeds"])
+def test_what_is_not_in_the_studio_leads_back_to_its_list(studio: Studio, place: str) -> None:
+    with studio.visitor() as visitor:
+        text = visitor.get(f"/studio/{place}/999").text
+    assert f'<a class="button" href="/studio/{place}">' in text
+
+
+@pytest.mark.parametrize("number", ["9223372036854775808", "99999999999999999999", "9" * 5000])
+def test_an_id_that_no_database_knows_is_not_there_instead_of_an_error(studio: Studio, number: str) -> None:
+    issue = studio.draft()
+    with studio.visitor() as visitor:
+        for path in ("/i/{}", "/studio/issues/{}", "/studio/subscribers/{}", "/studio/settings/feeds/{}"):
+            assert visitor.get(path.format(number)).status_code == 404
+        for path in ("/studio/issues?after={}", "/studio/subscribers?after={}"):
+            assert visitor.get(path.format(number)).status_code == 400
+        assert visitor.get(f"/studio/issues/{issue}?as={number}").status_code == 200
+        assert visitor.post(f"/studio/posts/{number}/release").status_code == 404
+        assert visitor.get(f"/hooks/websub/{number}").status_code == 404
+
+
+def test_the_checks_on_the_settings_page_name_no_command(bare: Studio) -> None:
+    with bare.visitor() as visitor:
+        text = visitor.post("/studio/settings/check").text
+    assert "newsletter settings set" not in text and "newsletter feeds" not in text
+    assert 'href="/studio/settings/newsletter">Set it here</a>' in text
+
+
+def test_a_login_link_that_was_used_leads_in_another_way_and_shows_no_menu(studio: Studio) -> None:
+    link = f"/studio/login/{studio.house.desk.doors.new_login()}"
+    with studio.visitor(signed_in=False) as first, studio.visitor(signed_in=False) as second:
+        assert first.post(link).status_code == 303
+        again = second.post(link)
+    assert again.status_code == 400
+    assert "This link was used already or is too old." in again.text
+    assert "newsletter login" in again.text  # the one way in while no password is set
+    assert 'aria-label="Studio"' not in again.text

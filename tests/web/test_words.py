@@ -97,3 +97,20 @@ def test_no_page_speaks_of_the_machinery() -> None:
     said = " ".join(words.DONE.values()).lower()
     for word in ("artefact", "attempt", "tick", "transport", "success"):
         assert word not in said
+
+
+@pytest.mark.parametrize(
+    ("hint", "shown"),
+    [
+        ("See: newsletter issues list", ""),
+        ("Run: newsletter tick", ""),
+        ("Get a fresh one with: newsletter login", ""),
+        ("Wait for the next turn, or run: newsletter tick", "Wait for the next turn."),
+        ("Open the address; `newsletter feeds check` shows what we see.", "Open the address."),
+        ("Add your blog: newsletter feeds add URL", "Add your blog."),
+        ("newsletter settings set FROM x", ""),
+        ("Choose another newsletter.", "Choose another newsletter."),
+    ],
+)
+def test_a_hint_on_a_page_names_no_command(hint: str, shown: str) -> None:
+    assert words.for_pages(hint) == shown

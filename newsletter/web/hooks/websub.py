@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Header, Request
 from starlette.responses import PlainTextResponse, Response
 
 from newsletter.errors import NotFound
+from newsletter.web.doors import RowId
 from newsletter.web.hooks.sendgrid import raw_body
 from newsletter.wiring import House
 
@@ -18,7 +19,7 @@ router = APIRouter(prefix="/hooks/websub")
 
 
 @router.get("/{feed_id}")
-def verify(request: Request, feed_id: int) -> Response:
+def verify(request: Request, feed_id: RowId) -> Response:
     """Echoes the challenge of a subscription that we asked for; 404 for any other (section 5.3)."""
     house: House = request.app.state.house
     try:
@@ -33,7 +34,7 @@ def verify(request: Request, feed_id: int) -> Response:
 @router.post("/{feed_id}")
 def push(
     request: Request,
-    feed_id: int,
+    feed_id: RowId,
     raw: Annotated[bytes, Depends(raw_body)],
     signature: Annotated[str, Header(alias="X-Hub-Signature")] = "",
 ) -> Response:

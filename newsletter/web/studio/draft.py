@@ -12,7 +12,7 @@ from starlette.responses import Response
 from newsletter.desk import Desk, IssueShown
 from newsletter.errors import Conflict, Invalid, NewsletterError, NotReady
 from newsletter.model.issue import IssueState
-from newsletter.web.doors import DeskHere, PagesHere, signed_in
+from newsletter.web.doors import DeskHere, PagesHere, RowId, signed_in
 from newsletter.web.pages import Pages, then
 from newsletter.web.preview import View, answer
 from subscribers.model import SubscriberState
@@ -26,7 +26,7 @@ PREHEADER_GOOD: Final = (40, 110)
 router = APIRouter(prefix="/studio/issues", dependencies=[Depends(signed_in)])
 
 Text = Annotated[str, Form()]
-Posts = Annotated[list[int], Form(default_factory=list)]
+Posts = Annotated[list[RowId], Form(default_factory=list)]
 
 
 def page(
@@ -41,7 +41,9 @@ def page(
     query = request.query_params
     reader = query.get("as", "")
     view = View.parse(
-        query.get("view", ""), dark=query.get("dark", ""), reader=int(reader) if reader.isdecimal() else 0
+        query.get("view", ""),
+        dark=query.get("dark", ""),
+        reader=int(reader) if reader.isdecimal() and len(reader) < 19 else 0,
     )
     places = {place.post_id: place for place in shown.issue.posts}
     return pages.page(
@@ -66,18 +68,20 @@ def page(
 
 @router.get("/{issue_id}/preview")
 def preview(
-    issue_id: int,
+    issue_id: RowId,
     desk: DeskHere,
     view: str = "",
     dark: str = "",
-    reader: Annotated[int, Query(alias="as", ge=0)] = 0,
+    reader: Annotated[RowId, Query(alias="as")] = 0,
 ) -> Response:
     """The email itself, for the frame: same bytes, under a policy that lets nothing run."""
     return answer(desk, issue_id, View.parse(view, dark=dark, reader=reader))
 
 
 @router.post("/{issue_id}/as")
-def look_as(issue_id: int, desk: DeskHere, address: Text = "", view: Text = "", dark: Text = "") -> Response:
+def look_as(
+    issue_id: RowId, desk: DeskHere, address: Text = "", view: Text = "", dark: Text = ""
+) -> Response:
     """Look as this subscriber. Their id goes into the address bar, where an address would be logged."""
     reader = desk.subscriber(address.strip()).subscriber
     chosen = {"view": view, "dark": dark, "as": str(reader.id)}
@@ -86,7 +90,7 @@ def look_as(issue_id: int, desk: DeskHere, address: Text = "", view: Text = "", 
 
 @router.post("/{issue_id}/edit")
 def edit(
-    issue_id: int,
+    issue_id: RowId,
     desk: DeskHere,
     include: Posts,
     subject: Text = "",
@@ -103,7 +107,7 @@ def edit(
 @router.post("/{issue_id}/approve")
 def approve(
     request: Request,
-    issue_id: int,
+    issue_id: RowId,
     desk: DeskHere,
     pages: PagesHere,
     include: Posts,
@@ -175,31 +179,31 @@ def moment(desk: Desk, text: str) -> datetime:
 
 
 @router.post("/{issue_id}/test")
-def send_test(issue_id: int, desk: DeskHere, to: Text = "") -> Response:
+def send_test(issue_id: RowId, desk: DeskHere, to: Text = "") -> Response:
     desk.test_issue(issue_id, to.strip())
     return then(f"/studio/issues/{issue_id}", "test")
 
 
 @router.post("/{issue_id}/links")
-def check_links(issue_id: int, desk: DeskHere) -> Response:
+def check_links(issue_id: RowId, desk: DeskHere) -> Response:
     found = desk.check_links(issue_id)
     return then(f"/studio/issues/{issue_id}", "links" if found else "no-links")
 
 
 @router.post("/{issue_id}/stop")
-def stop(issue_id: int, desk: DeskHere) -> Response:
+def stop(issue_id: RowId, desk: DeskHere) -> Response:
     desk.stop_issue(issue_id)
     return then(f"/studio/issues/{issue_id}", "stopped")
 
 
 @router.post("/{issue_id}/unapprove")
-def unapprove(issue_id: int, desk: DeskHere) -> Response:
+def unapprove(issue_id: RowId, desk: DeskHere) -> Response:
     desk.unapprove_issue(issue_id)
     return then(f"/studio/issues/{issue_id}", "unapproved")
 
 
 @router.post("/{issue_id}/cancel")
-def cancel(issue_id: int, desk: DeskHere) -> Response:
+def cancel(issue_id: RowId, desk: DeskHere) -> Response:
     was = desk.issue(issue_id).issue.state
     desk.cancel_issue(issue_id)
     started = was in {IssueState.SENDING, IssueState.PAUSED}

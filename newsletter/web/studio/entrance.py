@@ -72,8 +72,18 @@ def link_page(request: Request, token: str, pages: PagesHere) -> Response:
 
 
 @router.post("/login/{token}")
-def link(request: Request, token: str, desk: DeskHere) -> Response:
-    cookie = desk.doors.open_session(token, _agent(request))
+def link(request: Request, token: str, desk: DeskHere, pages: PagesHere) -> Response:
+    try:
+        cookie = desk.doors.open_session(token, _agent(request))
+    except Invalid as problem:
+        return pages.page(
+            request,
+            "studio/login.html",
+            status=400,
+            has_password=desk.doors.has_password(),
+            next="/studio/",
+            problem=problem.message,
+        )
     answer = then("/studio/" if desk.doors.has_password() else "/studio/welcome")
     give_cookie(request, answer, cookie)
     return answer

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from newsletter.desk.shown import fate
 from newsletter.errors import NewsletterError
 from newsletter.model.feed import FeedState
-from newsletter.web.doors import DeskHere, PagesHere, signed_in
+from newsletter.web.doors import DeskHere, PagesHere, RowId, signed_in
 from newsletter.web.pages import then
 
 router = APIRouter(prefix="/studio/settings/feeds", dependencies=[Depends(signed_in)])
@@ -52,24 +52,24 @@ def add(desk: DeskHere, url: Text = "") -> Response:
 
 
 @router.get("/{feed_id}")
-def feed(request: Request, feed_id: int, desk: DeskHere, pages: PagesHere) -> Response:
+def feed(request: Request, feed_id: RowId, desk: DeskHere, pages: PagesHere) -> Response:
     return pages.page(request, "studio/feed.html", shown=desk.feed(feed_id), fate=fate, tab="feeds")
 
 
 @router.post("/{feed_id}/poll")
-def poll(feed_id: int, desk: DeskHere) -> Response:
+def poll(feed_id: RowId, desk: DeskHere) -> Response:
     desk.poll(feed_id)
     return then(f"/studio/settings/feeds/{feed_id}", "looked")
 
 
 @router.post("/{feed_id}/full-text")
-def full_text(feed_id: int, desk: DeskHere, wanted: Text = "") -> Response:
+def full_text(feed_id: RowId, desk: DeskHere, wanted: Text = "") -> Response:
     desk.set_full_text(feed_id, wanted == "on")
     return then(f"/studio/settings/feeds/{feed_id}", "full-text" if wanted == "on" else "feed-text")
 
 
 @router.post("/{feed_id}/remove")
-def remove(feed_id: int, desk: DeskHere) -> Response:
+def remove(feed_id: RowId, desk: DeskHere) -> Response:
     desk.remove_feed(feed_id)
     return then("/studio/settings/feeds", "feed-removed")
 

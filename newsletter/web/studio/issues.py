@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from newsletter.desk import IssueShown
 from newsletter.model.issue import IssueState
-from newsletter.web.doors import DeskHere, PagesHere, signed_in
+from newsletter.web.doors import DeskHere, PagesHere, RowId, signed_in
 from newsletter.web.studio import draft, receipt
 
 PAGE: Final = 25
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/studio/issues", dependencies=[Depends(signed_in)])
 
 @router.get("")
 def issues(
-    request: Request, desk: DeskHere, pages: PagesHere, state: IssueState | None = None, after: int = 0
+    request: Request, desk: DeskHere, pages: PagesHere, state: IssueState | None = None, after: RowId = 0
 ) -> Response:
     found = desk.issues(state=state, limit=PAGE + 1, after=after)
     sent = {shown.issue.id: desk.receipt(shown.issue.id).receipt for shown in found if _was_started(shown)}
@@ -39,7 +39,7 @@ def _was_started(shown: IssueShown) -> bool:
 
 
 @router.get("/{issue_id}")
-def issue(request: Request, issue_id: int, desk: DeskHere, pages: PagesHere) -> Response:
+def issue(request: Request, issue_id: RowId, desk: DeskHere, pages: PagesHere) -> Response:
     shown = desk.issue(issue_id)
     if shown.issue.state in {IssueState.DRAFT, IssueState.APPROVED} or not _was_started(shown):
         return draft.page(request, desk, pages, shown)

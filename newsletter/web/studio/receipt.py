@@ -11,7 +11,7 @@ from starlette.responses import Response
 from newsletter.desk import Desk
 from newsletter.errors import NotFound
 from newsletter.model.delivery import Delivery, DeliveryState
-from newsletter.web.doors import DeskHere, signed_in
+from newsletter.web.doors import DeskHere, RowId, signed_in
 from newsletter.web.pages import Pages, then
 from subscribers.addresses import masked
 
@@ -64,24 +64,24 @@ def handed(desk: Desk) -> str:
 
 
 @router.post("/{issue_id}/pause")
-def pause(issue_id: int, desk: DeskHere) -> Response:
+def pause(issue_id: RowId, desk: DeskHere) -> Response:
     desk.pause_issue(issue_id)
     return then(f"/studio/issues/{issue_id}", "paused")
 
 
 @router.post("/{issue_id}/resume")
-def resume(issue_id: int, desk: DeskHere) -> Response:
+def resume(issue_id: RowId, desk: DeskHere) -> Response:
     desk.resume_issue(issue_id)
     return then(f"/studio/issues/{issue_id}", "resumed")
 
 
 @router.post("/{issue_id}/retry")
-def retry(issue_id: int, desk: DeskHere) -> Response:
+def retry(issue_id: RowId, desk: DeskHere) -> Response:
     desk.retry_failed(issue_id)
     return then(f"/studio/issues/{issue_id}", "retry")
 
 
 @router.post("/{issue_id}/settle")
-def settle(issue_id: int, desk: DeskHere, choice: Annotated[Literal["hold", "resend"], Form()]) -> Response:
+def settle(issue_id: RowId, desk: DeskHere, choice: Annotated[Literal["hold", "resend"], Form()]) -> Response:
     desk.settle_unknown(issue_id, resend=choice == "resend")
     return then(f"/studio/issues/{issue_id}", "resent" if choice == "resend" else "held")

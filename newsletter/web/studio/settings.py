@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Annotated, Final
 
@@ -33,6 +34,18 @@ Typed = Annotated[dict[str, str], Depends(typed_form)]
 Password = Annotated[str, Form(max_length=1000)]
 
 _SECTIONS: Final = {section.key: section for section in (NEWSLETTER, RHYTHM, SENDING)}
+
+_MEND_AT: Final = defaultdict(
+    str,
+    {
+        "feeds": "feeds",
+        "from": "newsletter",
+        "postal address": "newsletter",
+        "sending": "sending",
+        "address": "sending",
+    },
+)
+"""The page of Settings on which a check's finding is mended, by the check's code."""
 
 
 def themes() -> list[str]:
@@ -67,6 +80,7 @@ def _overview(
         request,
         "studio/settings.html",
         checks=checks,
+        mend_at=_MEND_AT,
         values=values,
         sender=desk.newsletter().sender,
         transport=next(one.label for one in TRANSPORT.options if one.value == values["TRANSPORT"]),

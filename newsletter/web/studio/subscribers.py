@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 from starlette.responses import Response, StreamingResponse
 
 from newsletter.errors import Conflict, Invalid
-from newsletter.web.doors import DeskHere, PagesHere, signed_in
+from newsletter.web.doors import DeskHere, PagesHere, RowId, signed_in
 from newsletter.web.pages import then
 from newsletter.web.public.embed import embed_form
 from newsletter.web.security import host_of, is_local
@@ -34,7 +34,7 @@ def subscribers(
     pages: PagesHere,
     state: SubscriberState | None = None,
     text: str = "",
-    after: int = 0,
+    after: RowId = 0,
 ) -> Response:
     found = desk.subscribers(state=state, text=text.strip(), limit=PAGE + 1, after=after)
     return pages.page(
@@ -152,17 +152,17 @@ def run(request: Request, desk: DeskHere, pages: PagesHere, key: Text = "") -> R
 
 
 @router.get("/{subscriber_id}")
-def subscriber(request: Request, subscriber_id: int, desk: DeskHere, pages: PagesHere) -> Response:
+def subscriber(request: Request, subscriber_id: RowId, desk: DeskHere, pages: PagesHere) -> Response:
     return pages.page(request, "studio/subscriber.html", shown=desk.subscriber(subscriber_id))
 
 
 @router.post("/{subscriber_id}/unsubscribe")
-def unsubscribe(subscriber_id: int, desk: DeskHere) -> Response:
+def unsubscribe(subscriber_id: RowId, desk: DeskHere) -> Response:
     desk.unsubscribe(desk.subscriber(subscriber_id).subscriber.address)
     return then(f"/studio/subscribers/{subscriber_id}", "unsubscribed")
 
 
 @router.post("/{subscriber_id}/suppress")
-def suppress(subscriber_id: int, desk: DeskHere) -> Response:
+def suppress(subscriber_id: RowId, desk: DeskHere) -> Response:
     desk.suppress(desk.subscriber(subscriber_id).subscriber.address)
     return then(f"/studio/subscribers/{subscriber_id}", "suppressed")

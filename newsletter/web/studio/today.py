@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from newsletter.model.feed import FeedState
-from newsletter.web.doors import DeskHere, PagesHere, signed_in
+from newsletter.web.doors import DeskHere, PagesHere, RowId, signed_in
 from newsletter.web.pages import then
 
 router = APIRouter(prefix="/studio", dependencies=[Depends(signed_in)])
@@ -28,12 +28,12 @@ def today(request: Request, desk: DeskHere, pages: PagesHere) -> Response:
 
 
 @router.post("/posts/{post_id}/release")
-def release(post_id: int, desk: DeskHere) -> Response:
+def release(post_id: RowId, desk: DeskHere) -> Response:
     desk.release_post(post_id)
     return then("/studio/", "released")
 
 
 @router.post("/posts/{post_id}/skip")
-def skip(post_id: int, desk: DeskHere) -> Response:
+def skip(post_id: RowId, desk: DeskHere) -> Response:
     desk.skip_post(post_id)
     return then("/studio/", "skipped")
