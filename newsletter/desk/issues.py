@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from newsletter import dispatch, drafting, rendering
-from newsletter.archive import issue_page
+from newsletter.archive import SHOWN, atom_feed, issue_page, json_feed
 from newsletter.compose import Mode, shows_excerpts
 from newsletter.desk.base import Verbs
 from newsletter.desk.shown import IssueShown, ReceiptShown
@@ -60,6 +60,14 @@ class IssueVerbs(Verbs):
                 raise NotFound(f"There is no issue {issue_id}.")
             artefact = unit.issues.artefact(issue_id)
         return issue_page(artefact, base_url=self.tools.settings().public_url, issue_id=issue_id)
+
+    def public_feed(self, form: Literal["atom", "json"]) -> str:
+        """The newest issues that were sent, as a feed document."""
+        sent = [IssueState.SENDING, IssueState.PAUSED, IssueState.FINISHED]
+        newsletter = self.tools.newsletter(self.tools.settings())
+        with self.tools.read() as unit:
+            issues = unit.issues.list(states=sent, limit=SHOWN)
+        return (atom_feed if form == "atom" else json_feed)(newsletter, issues)
 
     def edit_issue(
         self,
