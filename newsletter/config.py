@@ -76,6 +76,16 @@ def _rate(text: object) -> str:
     return value
 
 
+def _share(text: object) -> str:
+    value = str(text).strip().replace(" ", "")
+    if value in {"", "0", "0%"}:
+        return "0"
+    match = re.fullmatch(r"(\d{1,2}(?:\.\d{1,2})?)%", value)
+    if match is None or not 0 < float(match[1]) <= 50:
+        raise ValueError("write a share such as 1%, at most 50%, or 0 for nobody")
+    return value
+
+
 def _window(text: object) -> str:
     value = str(text).strip()
     if value and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", value):
@@ -256,6 +266,11 @@ class Settings(BaseModel):
         description="The most mail: 60/minute, 100/day, 10/second, unlimited. Empty: 60/minute by SMTP, "
         "as fast as it goes otherwise.",
     )
+    canary: Annotated[str, BeforeValidator(_share)] = Field(
+        "0",
+        description="The share of an issue's recipients, such as 1%, that it goes to before it waits for "
+        "you to look and resume it; 0: it never waits.",
+    )
     dkim_key: Annotated[SecretStr, BeforeValidator(_pem)] = Field(
         SecretStr(""),
         description="A private key (PEM; RSA or Ed25519, \\n for line ends) that signs mail by SMTP; most "
@@ -272,6 +287,10 @@ class Settings(BaseModel):
         "", description="Another address of SendGrid's API, for tests."
     )
     sendgrid_region: Literal["global", "eu"] = Field("global", description="SendGrid's region.")
+    sendgrid_suppressions: Literal["import", "waive"] = Field(
+        "import",
+        description="Before the first issue, import whom SendGrid already never mails; waive: do without.",
+    )
     sendgrid_webhook_key: Line = Field(
         "", description="The key with which SendGrid's events are verified, as SendGrid shows it."
     )
@@ -315,6 +334,10 @@ class Settings(BaseModel):
     @property
     def sending_rate(self) -> str:
         return self.rate or ("60/minute" if self.transport == "smtp" else "unlimited")
+
+    @property
+    def canary_share(self) -> float:
+        return float(self.canary.rstrip("%")) / 100
 
     @property
     def window(self) -> tuple[time, time] | None:

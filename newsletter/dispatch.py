@@ -15,7 +15,7 @@ import structlog
 
 from newsletter import rendering
 from newsletter.compose import letter_of
-from newsletter.errors import ConfigError, Conflict, NewsletterError, NotFound, StoreProblem
+from newsletter.errors import ConfigError, Conflict, NewsletterError, NotFound, StoreProblem, TransportProblem
 from newsletter.model.artefact import Artefact
 from newsletter.model.delivery import Letter
 from newsletter.model.issue import IssueState
@@ -35,8 +35,9 @@ from newsletter.send import (
 from newsletter.send import retry_failed as retry_failed_deliveries
 from newsletter.send import settle_unknown as settle_unknown_deliveries
 from newsletter.send import start_due as start_due_issues
-from newsletter.send.ports import TransportBusy
+from newsletter.send.ports import KnowsSuppressions, TransportBusy
 from newsletter.send.rate import parse
+from newsletter.send.suppressions import take_suppressions
 from newsletter.telling import tell_author, tell_if_paused
 from newsletter.tools import Tools
 
@@ -227,10 +228,13 @@ def _send_issue(tools: Tools, issue_id: int, budget_s: float, stop: threading.Ev
         issue_id, work=tools.begin, default_cadence=newsletter.cadence, clock=tools.clock, stop=stop
     )
     try:
+        transport = tools.transport(settings)
+        if settings.sendgrid_suppressions == "import" and isinstance(transport, KnowsSuppressions):
+            take_suppressions(transport, transport.name, work=tools.begin, clock=tools.clock)
         done = deliver_issue(
             issue_id,
             work=tools.begin,
-            transport=tools.transport(settings),
+            transport=transport,
             letters=_letters(_approved(tools, issue_id), rendering.common_headers(newsletter, issue_id)),
             links=tools.links(settings),
             rate=parse(settings.sending_rate),
@@ -240,7 +244,10 @@ def _send_issue(tools: Tools, issue_id: int, budget_s: float, stop: threading.Ev
             mark=tools.high_water,
             canary=settings.canary_share,
         )
-    except (ConfigError, Conflict, NotFound) as error:  # nothing can be sent until the author has looked
+    except TransportBusy as error:
+        done = Delivered(issue_id=issue_id, problem=str(error), wait_s=60.0)
+    except (ConfigError, Conflict, NotFound, TransportProblem) as error:
+        # Nothing can be sent until the author has looked.
         done = _paused(tools, issue_id, str(error))
     except StoreProblem:
         raise  # the house's trouble, not this issue's

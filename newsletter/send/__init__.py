@@ -6,6 +6,8 @@ attempt     one hand-over: what is durable before what
 notices     messages outside any issue, ahead of all others
 control     pause, resume, cancel, retry, settle, recover
 retry       what a provider's refusal means
+guards      when sending stops by itself
+suppressions whom the provider already never mails
 splice      a message per recipient from segments encoded once
 transports/ the adapters; only ``wiring`` chooses among them
 """

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from newsletter.errors import TransportProblem
 from newsletter.model.delivery import Claimed, Envelope, Letter, Outcome, Settled
 from newsletter.model.issue import Issue
 from newsletter.model.notice import Notice
 from newsletter.model.rate import Rate
-from subscribers.model import Cadence, Candidate, Recipient
+from subscribers.model import Cadence, Candidate, Recipient, SuppressionCause
 
 Clock = Callable[[], datetime]
 
@@ -44,6 +44,16 @@ class Transport(Protocol):
         and always from the thread that iterates. Raises TransportProblem (after the outcomes of all that
         it pulled) where the provider refuses us as a whole, and whatever ``envelopes`` raised.
         """
+        ...
+
+
+@runtime_checkable
+class KnowsSuppressions(Protocol):
+    """A transport whose provider keeps a list of its own of whom it never mails."""
+
+    def suppressions(self) -> Iterator[Sequence[tuple[str, SuppressionCause]]]:
+        """Pages of ``(address, why)``. Raises TransportProblem where the provider does not tell us,
+        TransportBusy where that may pass."""
         ...
 
 
@@ -144,6 +154,7 @@ class SubscriberStore(Protocol):
     ) -> Sequence[Candidate]: ...
     def claimable(self, ids: Sequence[int], now: datetime) -> Permission: ...
     def mark_bounced(self, id: int, now: datetime, *, reason: str = "") -> object: ...
+    def suppress(self, address: str, cause: SuppressionCause, now: datetime, reason: str = "") -> bool: ...
 
 
 class SendUnit(Protocol):

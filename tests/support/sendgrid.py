@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -25,6 +26,7 @@ from newsletter.demo.loopback import HttpThread
 from tests.support.sendgrid_rules import MAX_BODY_BYTES, Delivered, Problem, delivered, problems
 
 PATH = "/v3/mail/send"
+LISTS = "/v3/suppression/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +104,8 @@ class SendGridStandIn:
     """Accepts mail as SendGrid does and remembers it. Use as a context manager.
 
     ``record``: a file to which each delivered message is appended as one line of JSON, flushed to disk before
-    the answer; it outlives the process. ``now``: the time in epoch seconds.
+    the answer; it outlives the process. ``now``: the time in epoch seconds. ``suppressed``: the addresses on
+    each of its lists (``bounces``, ``unsubscribes``, …), shown with ``suppressions_status``.
     """
 
     def __init__(
@@ -115,6 +118,8 @@ class SendGridStandIn:
     ) -> None:
         self.api_key = api_key
         self.now = now
+        self.suppressed: dict[str, list[str]] = {}
+        self.suppressions_status: int = HTTPStatus.OK
         self.closing = threading.Event()
         self._record = record
         self._wanted_port = port
@@ -219,6 +224,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._reset()
 
     def do_GET(self) -> None:
+        path = urlsplit(self.path)
+        if path.path.startswith(LISTS):
+            query = parse_qs(path.query)
+            offset, limit = int(query["offset"][0]), int(query["limit"][0])
+            found = self._standin.suppressed.get(path.path.removeprefix(LISTS), [])[offset : offset + limit]
+            content = json.dumps([{"created": 1, "email": one, "reason": ""} for one in found]).encode()
+            self._answer(self._standin.suppressions_status, content=content)
+            return
         self._remember(body=None, found=[], status=HTTPStatus.METHOD_NOT_ALLOWED, stored=False)
         self._answer(
             HTTPStatus.METHOD_NOT_ALLOWED,

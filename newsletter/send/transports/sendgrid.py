@@ -29,6 +29,8 @@ from newsletter.model.artefact import Segment
 from newsletter.model.delivery import Envelope, Letter, Outcome, Verdict
 from newsletter.model.privacy import without_addresses
 from newsletter.send.ports import TransportBusy
+from newsletter.send.transports import sendgrid_lists
+from subscribers.model import SuppressionCause
 
 MOST: Final = 1000  #: personalizations in one request
 _MOST_BYTES: Final = 10_000  #: of substitutions, or custom arguments, of one personalization
@@ -132,6 +134,10 @@ class SendGrid:
                     del flying[future]
         if problem is not None:
             raise problem
+
+    def suppressions(self) -> Iterator[Sequence[tuple[str, SuppressionCause]]]:
+        """See :class:`newsletter.send.ports.KnowsSuppressions`."""
+        return sendgrid_lists.read(self._api.client)
 
     def close(self) -> None:
         """Nothing to close: every request has its own connection."""
