@@ -348,3 +348,26 @@ def test_a_visit_asked_for_during_a_look_is_still_owed(world: World) -> None:
         feed = unit.feeds.get(world.feed_id)
     assert planned is not None and feed.next_poll_at == world.now < planned
     assert feed.next_poll_reason == "the blog said that it has something new"
+
+
+@pytest.mark.slow
+def test_a_feed_that_computes_for_ever_delays_no_other(world: World) -> None:
+    trap = (
+        b"<rss version='2.0'><channel><item><author>" + b"a" * 300_000 + b"</author></item></channel></rss>"
+    )
+    stored: list[str] = []
+    with world.work() as unit:
+        unit.feeds.add("http://trap.example/feed", now=world.now)
+        for number in range(5):
+            unit.feeds.add(f"http://blog{number}.example/feed", now=world.now)
+            world.web.pages[f"http://blog{number}.example/feed"] = Page(body=atom(articles(number + 1)))
+    world.web.pages["http://trap.example/feed"] = Page(body=trap)
+    for polled in world.poll_due():
+        with world.work() as unit:
+            stored.append(unit.feeds.get(polled.feed_id).url)
+        if "trap" in stored[-1]:
+            assert "computing time" in polled.problem or "longer than 20 seconds" in polled.problem
+        else:
+            assert polled.problem == ""
+    assert len(stored) == 6
+    assert stored[-1] == "http://trap.example/feed", "the others were stored while it was still read"
