@@ -114,8 +114,8 @@ def import_file(
     if as_json:
         return show_json(report)
     show_table(
-        ["line", "what", "because"],
-        [(row.line, row.outcome, row.reason) for row in report.told],
+        ["line", "address", "what", "because"],
+        [(row.line, row.address, row.outcome, row.reason) for row in report.told],
         empty="Every row is fine.",
     )
     say("")
@@ -155,6 +155,14 @@ def suppress(address: Address) -> None:
     with wiring.build() as house:
         house.desk.suppress(address)
     say("This address is never mailed.")
+
+
+@subscribers.command("unsuppress")
+def unsuppress(address: Address) -> None:
+    """Take back a complaint or your own suppression; only their own sign-up lifts anything else."""
+    with wiring.build() as house:
+        house.desk.unsuppress(address)
+    say("It is lifted. Whoever agreed and is on the list gets the next issue.")
 
 
 @subscribers.command("erase")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final
 
 from newsletter.desk.base import Verbs
 from newsletter.desk.shown import Person
-from newsletter.errors import NotFound
+from newsletter.errors import Conflict, NotFound
 from subscribers import exports, imports, personal
 from subscribers.imports import Report
 from subscribers.model import Subscriber, SubscriberState, SuppressionCause
-from subscribers.store import Added
+from subscribers.states import STRONGEST
+from subscribers.store import Added, Subscribers
 
 SOURCE = "author"
 
@@ -78,19 +81,40 @@ class ListVerbs(Verbs):
         dry_run: bool,
         progress: Callable[[int, int], None] | None = None,
     ) -> Report:
-        """Brings a CSV file's rows onto the list, all of them or none; ``dry_run`` only says what would
-        happen. ``progress`` is called with the rows done and the rows there are.
+        """Brings a CSV file's rows onto the list, a transaction for every thousand, so that whoever wants to
+        leave meanwhile does not wait; ``dry_run`` only says what would happen. ``progress`` is called with
+        the rows done and the rows there are.
 
-        Raises subscribers.errors.Invalid for a file that cannot be read.
+        Interrupted, it is resumed by running it again. Raises subscribers.errors.Invalid for a file that
+        cannot be read; then the rows before the broken one are on the list.
         """
         open_unit = self.tools.read if dry_run else self.tools.begin
-        with open_unit() as unit:
-            report = imports.run(
-                unit.subscribers, content, source=source, now=self._now(), dry_run=dry_run, progress=progress
-            )
-            if not dry_run:
+
+        @contextmanager
+        def work() -> Iterator[Subscribers]:
+            with open_unit() as unit:
+                yield unit.subscribers
+
+        report = imports.run_in_steps(
+            work, content, source=source, now=self._now(), dry_run=dry_run, progress=progress
+        )
+        if not dry_run:
+            with self.tools.begin() as unit:
                 self._audit(unit, "import", f"batch {report.batch_id}", detail=f"{report.rows} rows")
         return report
+
+    def unsuppress(self, address: str) -> None:
+        """Takes back a complaint or the author's own suppression; nothing else lifts those, and this lifts
+        nothing else (invariant 10). Their own opt-in lifts the rest.
+
+        Raises Conflict where there is nothing of that kind to lift, subscribers.errors.Invalid for what is
+        no address.
+        """
+        with self.tools.begin() as unit:
+            if not unit.subscribers.lift(address, self._now()):
+                causes = {one.cause for one in unit.subscribers.suppressions_of(address)}
+                raise Conflict(_why_it_stays(causes))
+            self._audit(unit, "unsuppress", "an address")
 
     def export_subscribers(self) -> Iterator[str]:
         """Lines of CSV, the header first."""
@@ -98,3 +122,16 @@ class ListVerbs(Verbs):
             self._audit(unit, "export", "subscribers")
         with self.tools.read() as unit:
             yield from exports.export(unit.subscribers)
+
+
+_STAYS: Final = {
+    SuppressionCause.UNSUBSCRIBED: "They unsubscribed themselves: only they can come back, by signing up.",
+    SuppressionCause.BOUNCED: "Mail to this address bounced: signing up and confirming lifts that.",
+    SuppressionCause.ERASED: "They asked to be forgotten: only they can come back, by signing up.",
+}
+
+
+def _why_it_stays(causes: Iterable[SuppressionCause]) -> str:
+    """Why the author has nothing to lift, the strongest cause first."""
+    strongest = next((cause for cause in STRONGEST if cause in set(causes) and cause in _STAYS), None)
+    return _STAYS[strongest] if strongest else "Nothing forbids mail to this address."

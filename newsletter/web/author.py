@@ -5,26 +5,20 @@ Programs that follow every link in a mail change nothing: GET shows, POST approv
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from newsletter.errors import Conflict
 from newsletter.model.issue import IssueState
+from newsletter.web import words
 from newsletter.web.doors import DeskHere, PagesHere
 from newsletter.web.pages import then
 from newsletter.web.preview import View, answer
 from newsletter.wiring import House
 
 router = APIRouter(prefix="/a")
-
-_DONE: Final = {
-    "approve": "approved",
-    "stop": "stopped",
-    "unapprove": "unapproved",
-    "cancel": "cancelled-draft",
-}
 
 
 def issue_of(request: Request, token: str) -> int:
@@ -60,6 +54,7 @@ def decide(
     request: Request,
     token: str,
     desk: DeskHere,
+    pages: PagesHere,
     choice: Annotated[Literal["approve", "stop", "unapprove", "cancel"], Form()],
     seen: Annotated[str, Form()] = "",
 ) -> Response:
@@ -67,15 +62,16 @@ def decide(
     issue_id = issue_of(request, token)
     if choice == "approve":
         try:
-            desk.approve_issue(issue_id, seen=seen or "nothing")
+            shown = desk.approve_issue(issue_id, seen=seen or "nothing")
         except Conflict:
             if desk.issue(issue_id).issue.content_hash == seen:
                 raise
             return then(f"/a/{token}", "look-again")
-    elif choice == "stop":
-        desk.stop_issue(issue_id)
-    elif choice == "unapprove":
+        return then(f"/a/{token}", words.approved(shown.issue, pages.now()))
+    if choice == "stop":
+        return then(f"/a/{token}", words.stopped(desk.stop_issue(issue_id).issue))
+    if choice == "unapprove":
         desk.unapprove_issue(issue_id)
-    else:
-        desk.cancel_issue(issue_id)
-    return then(f"/a/{token}", _DONE[choice])
+        return then(f"/a/{token}", "unapproved")
+    desk.cancel_issue(issue_id)
+    return then(f"/a/{token}", "cancelled-draft")

@@ -52,6 +52,9 @@ class Pages:
             for_pages=words.for_pages,
         )
 
+    def now(self) -> datetime:
+        return self._clock()
+
     def page(self, request: Request, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """One page. ``?done=…`` in the address becomes its sentence; nothing else of the address is shown."""
         now = self._clock()

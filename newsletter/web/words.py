@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
 from newsletter.model.feed import PollResult
-from newsletter.model.issue import IssueState
+from newsletter.model.issue import Issue, IssueState
 from newsletter.model.post import PostState
 from subscribers.model import Cadence, SubscriberState
 
@@ -61,10 +61,11 @@ DONE: Final[Mapping[str, str]] = {
     "links": "Every link and picture was asked just now. The checklist says what came back.",
     "no-links": "There is no link and no picture in it to ask.",
     "approved": "Approved. Sending starts by itself when its time comes; until then you can take it back.",
+    "approved-now": "Approved. It is being sent.",
     "unapproved": "It is a draft again. Nothing is sent until you approve it.",
     "cancelled": "Cancelled. Whoever has it already keeps it; nobody else receives it.",
     "cancelled-draft": "Cancelled. Nobody receives it, and its posts are not mailed by themselves.",
-    "stopped": "Stopped. It stays a draft until you approve it.",
+    "stopped": "Stopped. It is a draft and waits until you approve it.",
     "paused": "Paused. What was already handed over cannot be called back; nothing else goes out.",
     "resumed": "Sending goes on.",
     "retry": "The failed ones are tried once more.",
@@ -85,9 +86,21 @@ DONE: Final[Mapping[str, str]] = {
     "already": "This address was on the list already; nothing changed.",
     "unsubscribed": "Unsubscribed. No further issue goes to them.",
     "suppressed": "Never mailed again, whatever is imported. Only you can lift that.",
+    "lifted": "Lifted. What is written above says whether mail goes to them again.",
     "set-up": "That is all. When the blog has a new post, its draft appears here and you are told by mail.",
 }
 """What a page says after a button was pressed: what happened, and what happens next."""
+
+
+def approved(issue: Issue, now: datetime) -> str:
+    """The name in DONE of what follows an approval: sent at once, or at its time."""
+    waits = issue.state is IssueState.APPROVED and issue.send_at is not None and issue.send_at > now
+    return "approved" if waits else "approved-now"
+
+
+def stopped(issue: Issue) -> str:
+    """The name in DONE of what a stopped issue is now: one that was being sent is paused."""
+    return "paused" if issue.state is IssueState.PAUSED else "stopped"
 
 
 def when(moment: datetime, now: datetime, zone: tzinfo) -> str:

@@ -1,7 +1,9 @@
 """Which service a file comes from, and what its columns and statuses mean here.
 
-A status that is not known never makes anybody active. Column names are compared without case, spaces and
-punctuation. Where a service writes one file per status, the file's own columns or name tell which it is.
+A status that is not known never makes anybody active. In a table of nobody's in particular an empty cell
+is no status: such a row is read as if the column were not there. Column names are compared without case,
+spaces and punctuation. Where a service writes one file per status, the file's own columns or name tell
+which it is.
 """
 
 from __future__ import annotations
@@ -231,11 +233,13 @@ _FILE_NAMES: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class Understood:
-    """A file's dialect with the place of each column that counts, and everybody's state if it has one."""
+    """A file's dialect with the place of each column that counts, and everybody's state if it has one.
+    ``unsaid`` is the state of rows whose status is empty; None where that is a status nobody knows."""
 
     dialect: Dialect
     places: Mapping[str, int]
     everybody: SubscriberState | None
+    unsaid: SubscriberState | None = None
 
 
 def understand(header: Sequence[str], first_row: Sequence[str], file_name: str) -> Understood:
@@ -265,7 +269,8 @@ def understand(header: Sequence[str], first_row: Sequence[str], file_name: str) 
     everybody = dialect.only or told
     if everybody is None and "status" not in places and dialect is ANY:
         everybody = by_name
-    return Understood(dialect=dialect, places=places, everybody=everybody)
+    unsaid = (by_name or _S.ACTIVE) if dialect is ANY else None
+    return Understood(dialect=dialect, places=places, everybody=everybody, unsaid=unsaid)
 
 
 def plain(text: str) -> str:

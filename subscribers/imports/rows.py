@@ -70,6 +70,12 @@ def reader(understood: Understood) -> Callable[[Sequence[str]], Person]:
     return person
 
 
+def cell_of(understood: Understood, meaning: str) -> Callable[[Sequence[str]], str]:
+    """A function from a row's cells to what stands in the column, at most 320 characters of it."""
+    place = understood.places.get(meaning, -1)
+    return lambda row: row[place].strip()[:320] if 0 <= place < len(row) else ""
+
+
 def _state_reader(understood: Understood) -> Callable[[Sequence[str]], SubscriberState]:
     """Where a row says what state it is in. Raises Invalid for a status that nobody knows."""
     places, states = understood.places, understood.dialect.states
@@ -87,7 +93,9 @@ def _state_reader(understood: Understood) -> Callable[[Sequence[str]], Subscribe
             return SubscriberState.UNSUBSCRIBED
         if status < 0:
             return SubscriberState.ACTIVE
-        said = row[status] if status < len(row) else ""
+        said = row[status].strip() if status < len(row) else ""
+        if not said and understood.unsaid is not None:
+            return understood.unsaid
         found = states.get(plain(said))
         if found is None:
             raise Invalid(f"its status “{said[:40]}” is not known here")

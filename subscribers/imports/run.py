@@ -15,7 +15,7 @@ from subscribers.errors import Invalid
 from subscribers.imports.dialects import understand
 from subscribers.imports.plan import Outcome, Planned, plan
 from subscribers.imports.reading import Sheet, read
-from subscribers.imports.rows import Person, reader
+from subscribers.imports.rows import Person, cell_of, reader
 from subscribers.imports.write import Batch, Known, Writer
 from subscribers.model import ConsentKind
 from subscribers.states import Standing
@@ -30,7 +30,8 @@ STEP: Final = 1_000
 
 @dataclass(frozen=True, kw_only=True)
 class ImportedRow:
-    """What happened to one row, and why. ``line`` is the line of the file on which it ends."""
+    """What happened to one row, and why. ``line`` is the line of the file on which it ends; ``address`` is
+    as the file writes it where the row was left out, and empty where it has none."""
 
     line: int
     outcome: Outcome
@@ -127,6 +128,7 @@ def run_in_steps(
     first = next(sheet.rows(), (0, []))[1]
     understood = understand(sheet.header, first, source)
     parse = reader(understood)
+    address_in = cell_of(understood, "address")
     batch = Batch(now=now, source=source[:200], kind=kind, dialect=understood.dialect.name)
     if not dry_run:
         with work() as people:
@@ -137,7 +139,7 @@ def run_in_steps(
     hidden = done = 0
     for rows in _steps(sheet):
         with work() as people:
-            happened = _step(rows, parse, Writer(people, batch), seen, dry_run)
+            happened = _step(rows, parse, address_in, Writer(people, batch), seen, dry_run)
         for row in happened:
             counts[row.outcome] += 1
             if each is not None:
@@ -172,20 +174,28 @@ def _steps(sheet: Sheet) -> Iterator[Rows]:
 
 
 def _step(
-    rows: Rows, parse: Callable[[Sequence[str]], Person], writer: Writer, seen: set[str], dry_run: bool
+    rows: Rows,
+    parse: Callable[[Sequence[str]], Person],
+    address_in: Callable[[Sequence[str]], str],
+    writer: Writer,
+    seen: set[str],
+    dry_run: bool,
 ) -> list[ImportedRow]:
-    found: list[tuple[int, Person | None, str]] = []
+    found: list[tuple[int, Person | ImportedRow]] = []
     for line, cells in rows:
         try:
-            found.append((line, parse(cells), ""))
+            found.append((line, parse(cells)))
         except Invalid as error:
-            found.append((line, None, error.message))
-    known = writer.known([person.address.key for _, person, _ in found if person])
+            left_out = ImportedRow(
+                line=line, outcome=Outcome.INVALID, reason=error.message, address=address_in(cells)
+            )
+            found.append((line, left_out))
+    known = writer.known([person.address.key for _, person in found if isinstance(person, Person)])
     planned: list[tuple[Person, Known | None, Planned]] = []
     told: list[ImportedRow] = []
-    for line, person, problem in found:
-        if person is None:
-            told.append(ImportedRow(line=line, outcome=Outcome.INVALID, reason=problem))
+    for line, person in found:
+        if isinstance(person, ImportedRow):
+            told.append(person)
             continue
         key = person.address.key
         if key in seen:

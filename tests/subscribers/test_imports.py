@@ -216,6 +216,23 @@ def test_every_row_is_told_with_its_line_and_why(people: Subscribers) -> None:
     assert "office" in told[11][1]
 
 
+def test_an_empty_status_is_read_as_if_there_were_none(people: Subscribers) -> None:
+    text = b"email,status\nann@example.com,\nbob@example.com,unsubscribed\ncid@example.com,  \n"
+    report = imports.run(people, text, source="list.csv", now=NOW)
+    assert report.counts == {Did.ADDED: 2, Did.KEPT_OUT: 1}
+
+
+def test_an_empty_status_in_a_file_of_those_who_left_keeps_them_out(people: Subscribers) -> None:
+    report = imports.run(people, b"email,status\nann@example.com,\n", source="unsubscribed.csv", now=NOW)
+    assert report.counts == {Did.KEPT_OUT: 1}
+
+
+def test_a_row_that_is_left_out_is_told_with_its_address(people: Subscribers) -> None:
+    text = b"email,status\nnobody,active\nodd@example.com,wobbly\n,active\n"
+    report = imports.run(people, text, source="list.csv", now=NOW)
+    assert [row.address for row in report.told] == ["nobody", "odd@example.com", ""]
+
+
 def test_importing_twice_adds_nobody_twice(people: Subscribers) -> None:
     text = "email,name\nann@example.com,Ann\n"
     _run(people, text)

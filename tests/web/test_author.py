@@ -46,7 +46,7 @@ def test_a_press_approves_what_was_seen(studio: Studio) -> None:
     link = link_of(studio, issue)
     with studio.visitor(signed_in=False) as visitor:
         answer = visitor.post(link, data={"choice": "approve", "seen": seen(visitor, link)})
-        assert answer.headers["location"] == f"{link}?done=approved"
+        assert answer.headers["location"] == f"{link}?done=approved-now"
         assert "Stop it" in visitor.get(link).text
         visitor.post(link, data={"choice": "unapprove"})
     assert studio.house.desk.issue(issue).issue.state is IssueState.DRAFT

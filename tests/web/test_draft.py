@@ -86,7 +86,7 @@ def test_approving_what_was_seen_approves_it(studio: Studio) -> None:
     issue = studio.draft()
     with studio.visitor() as visitor:
         answer = visitor.post(f"/studio/issues/{issue}/approve", data=form_of(visitor, issue))
-        assert answer.headers["location"] == f"/studio/issues/{issue}?done=approved"
+        assert answer.headers["location"] == f"/studio/issues/{issue}?done=approved-now"
         assert "Back to draft" in visitor.get(f"/studio/issues/{issue}").text
     assert studio.house.desk.issue(issue).issue.state is IssueState.APPROVED
 
@@ -319,3 +319,26 @@ def test_a_subject_template_names_the_drafts_whose_subject_nobody_wrote(studio: 
         studio.house.desk.edit_issue(issue, subject="Mine")
         visitor.post("/studio/settings/look", data=look | {"SUBJECT": "Other: {{ post.title }}"})
     assert studio.house.desk.issue(issue).issue.subject == "Mine"
+
+
+def test_after_an_approval_the_page_says_what_is_so(studio: Studio) -> None:
+    issue = studio.draft()
+    with studio.visitor() as visitor:
+        form = form_of(visitor, issue)
+        now = visitor.post(f"/studio/issues/{issue}/approve", data=form).headers["location"]
+        assert "Approved. It is being sent." in visitor.get(now).text
+        studio.house.desk.unapprove_issue(issue)
+        form = {**form_of(visitor, issue), "go": "later", "at": "2999-05-04T08:00"}
+        later = visitor.post(f"/studio/issues/{issue}/approve", data=form).headers["location"]
+        assert "Sending starts by itself when its time comes" in visitor.get(later).text
+
+
+def test_stopping_what_is_being_sent_says_that_it_is_paused(studio: Studio) -> None:
+    studio.house.desk.add_subscriber("ann@example.org")
+    issue = studio.draft()
+    studio.house.desk.approve_issue(issue)
+    studio.house.turn([Step.START])
+    with studio.visitor() as visitor:
+        answer = visitor.post(f"/studio/issues/{issue}/stop")
+    assert studio.house.desk.issue(issue).issue.state is IssueState.PAUSED
+    assert answer.headers["location"].endswith("?done=paused")

@@ -357,3 +357,15 @@ def test_a_login_link_that_was_used_leads_in_another_way_and_shows_no_menu(studi
     assert "This link was used already or is too old." in again.text
     assert "newsletter login" in again.text  # the one way in while no password is set
     assert 'aria-label="Studio"' not in again.text
+
+
+def test_a_suppression_of_the_authors_own_is_lifted_on_the_persons_page(studio: Studio) -> None:
+    ann = studio.house.desk.add_subscriber("ann@example.org").subscriber
+    assert ann is not None
+    page = f"/studio/subscribers/{ann.id}"
+    with studio.visitor() as visitor:
+        assert "/unsuppress" not in visitor.get(page).text
+        visitor.post(f"{page}/suppress")
+        assert f'action="{page}/unsuppress"' in visitor.get(page).text
+        assert visitor.post(f"{page}/unsuppress").headers["location"] == f"{page}?done=lifted"
+    assert studio.house.desk.subscriber(ann.id).subscriber.state is SubscriberState.ACTIVE

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from newsletter.desk import Desk, IssueShown
 from newsletter.errors import Conflict, Invalid, NewsletterError, NotReady
 from newsletter.model.issue import IssueState
+from newsletter.web import words
 from newsletter.web.doors import DeskHere, PagesHere, RowId, signed_in
 from newsletter.web.pages import Pages, then
 from newsletter.web.preview import View, answer
@@ -124,14 +125,14 @@ def approve(
     if shown.issue.content_hash != seen:
         return then(f"/studio/issues/{issue_id}", "look-again")
     try:
-        desk.approve_issue(issue_id, at=moment(desk, at) if go == "later" else None, seen=seen)
+        shown = desk.approve_issue(issue_id, at=moment(desk, at) if go == "later" else None, seen=seen)
     except (NotReady, Invalid) as problem:
         return page(request, desk, pages, desk.issue(issue_id), problem=problem)
     except Conflict:
         if desk.issue(issue_id).issue.content_hash == seen:
             raise
         return then(f"/studio/issues/{issue_id}", "look-again")
-    return then(f"/studio/issues/{issue_id}", "approved")
+    return then(f"/studio/issues/{issue_id}", words.approved(shown.issue, pages.now()))
 
 
 def change(
@@ -192,8 +193,8 @@ def check_links(issue_id: RowId, desk: DeskHere) -> Response:
 
 @router.post("/{issue_id}/stop")
 def stop(issue_id: RowId, desk: DeskHere) -> Response:
-    desk.stop_issue(issue_id)
-    return then(f"/studio/issues/{issue_id}", "stopped")
+    shown = desk.stop_issue(issue_id)
+    return then(f"/studio/issues/{issue_id}", words.stopped(shown.issue))
 
 
 @router.post("/{issue_id}/unapprove")

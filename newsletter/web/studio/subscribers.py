@@ -166,3 +166,9 @@ def unsubscribe(subscriber_id: RowId, desk: DeskHere) -> Response:
 def suppress(subscriber_id: RowId, desk: DeskHere) -> Response:
     desk.suppress(desk.subscriber(subscriber_id).subscriber.address)
     return then(f"/studio/subscribers/{subscriber_id}", "suppressed")
+
+
+@router.post("/{subscriber_id}/unsuppress")
+def unsuppress(subscriber_id: RowId, desk: DeskHere) -> Response:
+    desk.unsuppress(desk.subscriber(subscriber_id).subscriber.address)
+    return then(f"/studio/subscribers/{subscriber_id}", "lifted")

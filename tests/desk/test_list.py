@@ -1,0 +1,85 @@
+"""The author's verbs for subscribers, on a real database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from newsletter import wiring
+from newsletter.desk import Desk
+from newsletter.errors import Conflict
+from subscribers.errors import Invalid
+from subscribers.model import SubscriberState, SuppressionCause
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    fixed = {
+        "secret_key": "a secret key of the tests that is long enough",
+        "database_url": f"sqlite:///{tmp_path}/newsletter.db",
+        "data_dir": str(tmp_path),
+    }
+    wiring.prepare(fixed)
+    with wiring.build(fixed) as house:
+        yield house.desk
+
+
+def test_others_write_between_the_steps_of_an_import(desk: Desk) -> None:
+    """One transaction for the whole file would keep whoever wants to leave waiting, here for good."""
+    leaving = desk.add_subscriber("leaving@example.org").subscriber
+    assert leaving is not None
+    content = "email\n" + "".join(f"reader{n}@example.org\n" for n in range(2_500))
+    steps: list[int] = []
+
+    def meanwhile(done: int, total: int) -> None:
+        steps.append(done)
+        if done == 1_000:
+            assert desk.unsubscribe("leaving@example.org")
+            assert desk.subscriber_counts()[SubscriberState.ACTIVE] == 1_000
+
+    report = desk.import_subscribers(content.encode(), source="l.csv", dry_run=False, progress=meanwhile)
+    assert steps == [1_000, 2_000, 2_500]
+    assert (report.rows, desk.subscriber_counts()[SubscriberState.ACTIVE]) == (2_500, 2_500)
+
+
+def test_a_dry_run_changes_nothing(desk: Desk) -> None:
+    report = desk.import_subscribers(b"email\nann@example.org\n", source="l.csv", dry_run=True)
+    assert (report.rows, desk.subscribers()) == (1, [])
+
+
+@pytest.mark.parametrize("cause", [SuppressionCause.MANUAL, SuppressionCause.COMPLAINED])
+def test_the_author_lifts_a_complaint_and_their_own_suppression(desk: Desk, cause: SuppressionCause) -> None:
+    desk.add_subscriber("ann@example.org")
+    with desk.tools.begin() as unit:
+        unit.subscribers.suppress("ann@example.org", cause, desk.tools.clock())
+    desk.unsuppress("ann@example.org")
+    ann = desk.subscriber("ann@example.org")
+    assert (ann.subscriber.state, list(ann.suppressions)) == (SubscriberState.ACTIVE, [])
+
+
+@pytest.mark.parametrize(
+    ("cause", "why"),
+    [
+        (SuppressionCause.UNSUBSCRIBED, "They unsubscribed themselves: only they can come back"),
+        (SuppressionCause.BOUNCED, "Mail to this address bounced: signing up and confirming lifts that"),
+    ],
+)
+def test_the_author_lifts_nothing_that_only_the_address_can(
+    desk: Desk, cause: SuppressionCause, why: str
+) -> None:
+    desk.add_subscriber("ann@example.org")
+    with desk.tools.begin() as unit:
+        unit.subscribers.suppress("ann@example.org", cause, desk.tools.clock())
+    with pytest.raises(Conflict, match=why):
+        desk.unsuppress("ann@example.org")
+    assert [one.cause for one in desk.subscriber("ann@example.org").suppressions] == [cause]
+
+
+def test_lifting_what_is_not_there_says_so(desk: Desk) -> None:
+    desk.add_subscriber("ann@example.org")
+    with pytest.raises(Conflict, match="Nothing forbids mail to this address"):
+        desk.unsuppress("ann@example.org")
+    with pytest.raises(Invalid):
+        desk.unsuppress("nobody")
