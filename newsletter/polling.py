@@ -6,9 +6,11 @@ Looking happens outside any transaction; comparing and storing happen inside one
 from __future__ import annotations
 
 import secrets
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -27,7 +29,8 @@ from newsletter.poll.ports import Http, Parse
 
 __all__ = ["Polled", "poll_due", "poll_feed"]
 
-LEASE = timedelta(minutes=10)
+LEASE = timedelta(seconds=30)  #: kept while a look lasts; what a dead process held is free after it
+RENEW_S = 10.0
 AT_ONCE = 8  #: feeds looked at together
 CLAIMED = 32  #: feeds claimed together
 GATHER_S = 0.05  #: how long results wait for each other, to be stored together
@@ -46,7 +49,7 @@ def poll_due(
     until = time.monotonic() + budget_s
     token = secrets.token_hex(8)
     polled: list[Polled] = []
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="poll") as pool:
+    with _kept(work, token, clock), ThreadPoolExecutor(AT_ONCE, thread_name_prefix="poll") as pool:
         looking: dict[Future[Look], Feed] = {}
         completing: list[Future[None]] = []
         while True:
@@ -76,12 +79,32 @@ def poll_feed(
         feed = unit.feeds.claim(feed_id, clock(), lease=LEASE, token=token)
     if feed is None:
         raise Conflict(f"Feed {feed_id} is being polled right now.", hint="Try again in a minute.")
-    seen = _visit(work, feed, http, parser, clock())
-    stored = _store(work, [(feed, seen)], token, policy, clock())
+    with _kept(work, token, clock):
+        seen = _visit(work, feed, http, parser, clock())
+        stored = _store(work, [(feed, seen)], token, policy, clock())
     _complete(work, feed, http, clock)
     if not stored:
         raise Conflict(f"Feed {feed_id} was polled by another process meanwhile.", hint="See what it found.")
     return stored[0]
+
+
+@contextmanager
+def _kept(work: Work, token: str, clock: Clock) -> Iterator[None]:
+    """Renews the leases under ``token`` for as long as the block lasts."""
+    done = threading.Event()
+
+    def renew() -> None:
+        while not done.wait(RENEW_S):
+            with suppress(StoreProblem), work() as unit:  # the next renewal may come through
+                unit.feeds.renew(token, clock() + LEASE)
+
+    thread = threading.Thread(target=renew, name="poll leases", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def _start(

@@ -122,6 +122,14 @@ class Feeds:
         rows = {row.id: _feed(row) for row in self._conn.execute(select(feeds).where(feeds.c.id.in_(ids)))}
         return [rows[feed_id] for feed_id in ids]
 
+    def renew(self, token: str, until: datetime) -> None:
+        """Keeps what is leased under ``token`` until then; what was taken over meanwhile stays lost."""
+        self._conn.execute(
+            update(feeds)
+            .where(feeds.c.lease_token == token, feeds.c.lease_until.is_not(None))
+            .values(lease_until=to_ms(until))
+        )
+
     def holds(self, feed_id: int, token: str) -> bool:
         """Whether the lease is still this one; locks the feed's row until the transaction ends."""
         return (

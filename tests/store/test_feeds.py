@@ -168,3 +168,14 @@ def test_a_hub_is_due_before_its_lease_ends_and_never_for_a_feed_that_is_not_wat
     assert {feed.id for feed in feeds.hubs_due(NOW + timedelta(days=1), limit=9)} == {fresh, nearly}
     assert len(feeds.hubs_due(NOW + timedelta(days=1), limit=1)) == 1
     assert plain not in {feed.id for feed in feeds.hubs_due(NOW + timedelta(days=30), limit=9)}
+
+
+def test_a_lease_is_renewed_only_by_whoever_holds_it(feeds: Feeds) -> None:
+    feed = feeds.add("https://kept.example/feed", now=NOW)
+    assert feeds.claim(feed.id, NOW, lease=timedelta(seconds=30), token="mine")
+    feeds.renew("another", NOW + timedelta(hours=1))
+    feeds.renew("mine", NOW + timedelta(seconds=60))
+    assert feeds.claim(feed.id, NOW + timedelta(seconds=45), lease=timedelta(seconds=30), token="x") is None
+    assert feeds.claim(feed.id, NOW + timedelta(seconds=61), lease=timedelta(seconds=30), token="x")
+    feeds.renew("mine", NOW + timedelta(hours=1))
+    assert not feeds.holds(feed.id, "mine"), "what was taken over stays lost"
