@@ -160,5 +160,9 @@ def _done(step: Step, **counts: int) -> Done:
     return Done(name=step, summary=_clause(**counts))
 
 
+_ONE: Final = {"new_drafts": "new draft", "notices": "notice", "approved_by_themselves": "approved by itself"}
+
+
 def _clause(**counts: int) -> str:
-    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
+    said = ((count, _ONE.get(name, name) if count == 1 else name) for name, count in counts.items() if count)
+    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for count, name in said)

@@ -67,7 +67,7 @@ def test_a_turn_does_every_step_in_order_and_says_what_it_did(house: House) -> N
     assert tuple(done.name for done in turned.steps) == ALL
     said = {done.name: done.summary for done in turned.steps}
     assert said[Step.POLL] == "1 looked at, 1 new"
-    assert said[Step.COMPOSE] == "1 new drafts"
+    assert said[Step.COMPOSE] == "1 new draft"
     assert turned.problems == ()
 
 

@@ -57,7 +57,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empt
         return
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column in columns:
-        table.add_column(column, justify="right" if column in {"id", "posts"} else "left")
+        table.add_column(column, justify="right" if column in {"id", "posts"} else "left", overflow="fold")
     for row in listed:
         table.add_row(*(Text(cell(value)) for value in row))
     out.print(table)

@@ -72,5 +72,5 @@ def answer(desk: Desk, issue_id: int, view: View) -> Response:
 
 
 def _text(text: str, view: View) -> Response:
-    page = _TEXT_PAGE.format(text=text, scheme="dark" if view.dark else "light")
+    page = _TEXT_PAGE.format(text=text, scheme="dark" if view.dark else "light dark")
     return HTMLResponse(page, headers=HEADERS)

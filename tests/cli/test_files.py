@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.cli.output import of_the_system
+from newsletter.cli.output import of_the_system, show_table
 
 NOWHERE = "/proc/nowhere"  # no user may make anything there, not even root
 
@@ -71,3 +71,11 @@ def test_a_refusal_names_its_file() -> None:
     with pytest.raises(OSError) as refused:
         Path(NOWHERE, "x").open()
     assert str(of_the_system(refused.value)).startswith(f"{NOWHERE}/x cannot be used: No such file")
+
+
+def test_a_table_in_a_narrow_terminal_cuts_no_value(capsys: pytest.CaptureFixture[str]) -> None:
+    long = "https://blog.example.org/" + "a" * 200
+    show_table(["id", "address"], [(1, long)], empty="")
+    printed = capsys.readouterr().out
+    assert "…" not in printed
+    assert "".join(printed.split()).endswith(long)

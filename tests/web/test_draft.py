@@ -342,3 +342,12 @@ def test_stopping_what_is_being_sent_says_that_it_is_paused(studio: Studio) -> N
         answer = visitor.post(f"/studio/issues/{issue}/stop")
     assert studio.house.desk.issue(issue).issue.state is IssueState.PAUSED
     assert answer.headers["location"].endswith("?done=paused")
+
+
+def test_a_test_address_that_is_none_is_told_beside_its_field(studio: Studio) -> None:
+    issue = studio.draft()
+    with studio.visitor() as visitor:
+        answer = visitor.post(f"/studio/issues/{issue}/test", data={"to": "nobody"})
+    assert answer.status_code == 400
+    field = answer.text.split('id="to"')[1].split("</form>")[0]
+    assert 'value="nobody"' in field and 'class="wrong-says" id="to-wrong"' in field

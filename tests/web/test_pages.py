@@ -48,7 +48,7 @@ def test_a_held_post_is_released_or_skipped_on_today(studio: Studio) -> None:
     with studio.visitor() as visitor:
         old = [post for post in studio.house.desk.posts() if post.state is PostState.BASELINE]
         answer = visitor.post(f"/studio/posts/{old[0].id}/release")
-        assert answer.headers["location"] == "/studio/?done=released"
+        assert answer.headers["location"] == "/studio/?done=released-now"
         visitor.post(f"/studio/posts/{old[0].id}/skip")
     assert studio.house.desk.post(old[0].id).state is PostState.SKIPPED
 
@@ -369,3 +369,21 @@ def test_a_suppression_of_the_authors_own_is_lifted_on_the_persons_page(studio: 
         assert f'action="{page}/unsuppress"' in visitor.get(page).text
         assert visitor.post(f"{page}/unsuppress").headers["location"] == f"{page}?done=lifted"
     assert studio.house.desk.subscriber(ann.id).subscriber.state is SubscriberState.ACTIVE
+
+
+def test_after_releasing_a_post_today_says_that_its_draft_is_being_made(studio: Studio) -> None:
+    studio.house.desk.cancel_issue(studio.draft())
+    old = next(post for post in studio.house.desk.posts() if post.state is PostState.BASELINE)
+    with studio.visitor() as visitor:
+        text = visitor.get(visitor.post(f"/studio/posts/{old.id}/release").headers["location"]).text
+    assert "Its draft is being made" in text
+    assert "Nothing needs you" not in text
+
+
+def test_an_address_that_cannot_be_added_is_told_beside_its_field(studio: Studio) -> None:
+    with studio.visitor() as visitor:
+        answer = visitor.post("/studio/subscribers/add", data={"address": "nobody"})
+    assert answer.status_code == 400
+    assert (
+        'class="wrong-says" id="address-wrong"' in answer.text.split('name="address"')[1].split("</form>")[0]
+    )

@@ -63,3 +63,33 @@ def test_language_and_time_zone_are_chosen_from_lists(studio: Studio) -> None:
     assert '<option value="de">German</option>' in text
     assert '<option value="pt-BR" selected>pt-BR</option>' in text  # one that is set is never lost
     assert 'list="f-TIMEZONE-list"' in text and '<option value="Europe/Madrid">' in text
+
+
+def test_an_empty_setting_shows_what_is_used_instead(studio: Studio) -> None:
+    studio.draft()
+    studio.house.desk.set_setting("TITLE", "")
+    newsletter = studio.house.desk.newsletter()
+    with studio.visitor() as visitor:
+        text = visitor.get("/studio/settings/newsletter").text
+    assert f'name="TITLE" value="" placeholder="{newsletter.title}"' in text
+    assert newsletter.title != "Newsletter" and newsletter.disclaimer
+    assert f'placeholder="{newsletter.disclaimer}"' in text
+
+
+@pytest.mark.parametrize("empty", ["FROM_address", "POSTAL_ADDRESS"])
+def test_emptying_what_every_mail_needs_says_that_nothing_can_be_sent(studio: Studio, empty: str) -> None:
+    whole = {"FROM_name": "", "FROM_address": "marian@notebook.example", "POSTAL_ADDRESS": "PO Box 7"}
+    with studio.visitor() as visitor:
+        saved = visitor.post("/studio/settings/newsletter", data=whole).headers["location"]
+        assert saved.endswith("?done=settings")
+        lacking = visitor.post("/studio/settings/newsletter", data={**whole, empty: ""}).headers["location"]
+        assert (
+            "Nothing can be sent until From and the postal address are both set." in visitor.get(lacking).text
+        )
+
+
+def test_each_theme_says_in_a_sentence_how_it_looks(studio: Studio) -> None:
+    with studio.visitor() as visitor:
+        text = visitor.get("/studio/settings/look").text
+    assert "A serif and one column, as a letter from one person" in text
+    assert text.count('name="THEME"') == 3

@@ -16,6 +16,8 @@ from newsletter.web import words
 from newsletter.web.doors import DeskHere, PagesHere, RowId, signed_in
 from newsletter.web.pages import Pages, then
 from newsletter.web.preview import View, answer
+from subscribers.errors import Invalid as InvalidAddress
+from subscribers.errors import SubscribersError
 from subscribers.model import SubscriberState
 
 SUBJECT_MOST: Final = 200
@@ -37,8 +39,11 @@ def page(
     shown: IssueShown,
     *,
     problem: NewsletterError | None = None,
+    to: str = "",
+    wrong_to: NewsletterError | SubscribersError | None = None,
 ) -> Response:
-    """The draft page; with ``problem``, what kept the last button from doing its work."""
+    """The draft page; with ``problem``, what kept the last button from doing its work, and with
+    ``wrong_to``, why no test can go to the address ``to``."""
     query = request.query_params
     reader = query.get("as", "")
     view = View.parse(
@@ -50,7 +55,7 @@ def page(
     return pages.page(
         request,
         "studio/draft.html",
-        status=409 if problem else 200,
+        status=409 if problem else 400 if wrong_to else 200,
         shown=shown,
         issue=shown.issue,
         posts=[(post, places[post.id].included) for post in shown.posts if post.id in places],
@@ -62,6 +67,8 @@ def page(
         setting=setting(desk, "TRANSPORT"),
         excerpts=desk.shows_excerpts(shown.issue.id),
         problem=problem,
+        to=to,
+        wrong_to=wrong_to,
         limits={"subject": SUBJECT_MOST, "preheader": PREHEADER_MOST},
         good={"subject": SUBJECT_GOOD, "preheader": PREHEADER_GOOD},
     )
@@ -180,8 +187,11 @@ def moment(desk: Desk, text: str) -> datetime:
 
 
 @router.post("/{issue_id}/test")
-def send_test(issue_id: RowId, desk: DeskHere, to: Text = "") -> Response:
-    desk.test_issue(issue_id, to.strip())
+def send_test(request: Request, issue_id: RowId, desk: DeskHere, pages: PagesHere, to: Text = "") -> Response:
+    try:
+        desk.test_issue(issue_id, to.strip())
+    except (Invalid, InvalidAddress) as wrong:
+        return page(request, desk, pages, desk.issue(issue_id), to=to, wrong_to=wrong)
     return then(f"/studio/issues/{issue_id}", "test")
 
 

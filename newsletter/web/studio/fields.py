@@ -213,9 +213,19 @@ SETUP_SENDING: Final = Section(
 SETUP_RHYTHM: Final = Section(key="rhythm", title="Rhythm", fields=(CADENCE, APPROVAL))
 
 
+_THEMES: Final = {
+    "letter": "A serif and one column, as a letter from one person",
+    "bulletin": "Cards on a quiet ground, for several posts at a glance",
+    "studio": "A modern sans with a strong title and much air",
+}
+
+
 def look(themes: Sequence[str]) -> Section:
     """How the email looks, among the themes that are there."""
-    options = tuple(Option(value=theme, label=theme.replace("_", " ").capitalize()) for theme in themes)
+    options = tuple(
+        Option(value=theme, label=theme.replace("_", " ").capitalize(), hint=_THEMES.get(theme, ""))
+        for theme in themes
+    )
     return Section(
         key="look",
         title="Look",

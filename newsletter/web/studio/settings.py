@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response
 
+from newsletter.desk import Desk
 from newsletter.errors import Invalid, NotFound
 from newsletter.model.checklist import CheckLine
 from newsletter.model.feed import FeedState
@@ -165,7 +166,9 @@ def change(request: Request, key: str, desk: DeskHere, pages: PagesHere, typed: 
     problems = save(desk, section, typed)
     if problems:
         return section_page(request, desk, pages, section, typed, problems)
-    return then(f"/studio/settings/{key}", "settings")
+    newsletter = desk.newsletter()
+    lacks = section is NEWSLETTER and not (newsletter.sender and newsletter.postal_address.strip())
+    return then(f"/studio/settings/{key}", "settings-lacking" if lacks else "settings")
 
 
 def section_page(
@@ -192,8 +195,15 @@ def section_page(
         preset=PRESETS.get(preset),
         newest=next(iter(desk.issues(limit=1)), None) if section is SENDING else None,
         author=author_address(desk),
+        used=used_where_empty(desk),
         tab=section.key,
     )
+
+
+def used_where_empty(desk: Desk) -> dict[str, str]:
+    """What counts while a setting is empty, by its name: mostly what the blog says of itself."""
+    newsletter = desk.newsletter()
+    return {"TITLE": newsletter.title, "DISCLAIMER": newsletter.disclaimer}
 
 
 def with_preset(key: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from newsletter.model.feed import FeedState
 from newsletter.web.doors import DeskHere, PagesHere, RowId, signed_in
 from newsletter.web.pages import then
+from subscribers.model import Cadence
 
 router = APIRouter(prefix="/studio", dependencies=[Depends(signed_in)])
 
@@ -28,9 +29,13 @@ def today(request: Request, desk: DeskHere, pages: PagesHere) -> Response:
 
 
 @router.post("/posts/{post_id}/release")
-def release(post_id: RowId, desk: DeskHere) -> Response:
+def release(request: Request, post_id: RowId, desk: DeskHere) -> Response:
+    """Its draft is made at once where each post is an issue, else with the others of its period."""
     desk.release_post(post_id)
-    return then("/studio/", "released")
+    if desk.newsletter().cadence is not Cadence.EACH:
+        return then("/studio/", "released")
+    request.app.state.wake("compose")
+    return then("/studio/", "released-now")
 
 
 @router.post("/posts/{post_id}/skip")
