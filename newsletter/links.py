@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from newsletter.archive import public_values
-from newsletter.send.identity import message_id
+from newsletter.model.identity import message_id
 from subscribers.model import Recipient
 from subscribers.tokens import Purpose, Tokens
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from newsletter.errors import Conflict
-
 
 class NoticeKind(StrEnum):
     CONFIRM = "confirm"
@@ -40,11 +38,9 @@ _MOVES: dict[NoticeState, frozenset[NoticeState]] = {
 }
 
 
-def move_notice(state: NoticeState, to: NoticeState) -> NoticeState:
-    """The one place where a notice changes state. Raises Conflict for a move that does not exist."""
-    if to not in _MOVES[state]:
-        raise Conflict(f"A notice that is {state} cannot become {to}.")
-    return to
+def notice_states_before(to: NoticeState) -> tuple[NoticeState, ...]:
+    """The states from which a notice may become ``to``: the one place that says so, for guarded updates."""
+    return tuple(state for state, targets in _MOVES.items() if to in targets)
 
 
 @dataclass(frozen=True, kw_only=True)

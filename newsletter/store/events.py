@@ -69,16 +69,6 @@ class Events:
             or 0
         )
 
-    def of_issue(self, issue_id: int, *, limit: int = 500) -> Sequence[Event]:
-        """The timeline of an issue, oldest first."""
-        rows = self._conn.execute(
-            select(events)
-            .where(events.c.issue_id == issue_id)
-            .order_by(events.c.at, events.c.id)
-            .limit(limit)
-        )
-        return [_event(row) for row in rows]
-
     def of_subscriber(self, subscriber_id: int, *, limit: int = 100) -> Sequence[Event]:
         rows = self._conn.execute(
             select(events)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, or_, select, update
+from sqlalchemy import Connection, Row, delete, or_, select, update
 
 from newsletter.errors import Conflict, NotFound
 from newsletter.model.artefact import Artefact
@@ -63,14 +63,6 @@ class Issues:
         ).one()
         self._place(row.id, cadence, posts, first_block=0)
         return self.get(row.id)
-
-    def add_posts(self, issue_id: int, posts: Sequence[tuple[int, int]], now: datetime) -> Issue:
-        """Puts further posts behind those of a draft, as far as they fit."""
-        issue = self.get(issue_id)
-        first = 1 + max((place.block for place in issue.posts), default=-1)
-        self._place(issue_id, issue.cadence, posts[: MAX_BLOCKS - first], first_block=first)
-        self._touch(issue_id, now)
-        return self.get(issue_id)
 
     def _place(
         self, issue_id: int, cadence: Cadence, posts: Sequence[tuple[int, int]], *, first_block: int
@@ -138,14 +130,6 @@ class Issues:
                 .where(issues.c.state == IssueState.SENDING.value)
                 .order_by(issues.c.started_at, issues.c.id)
             ).all()
-        )
-
-    def next_send_at(self) -> datetime | None:
-        """When the next approved issue is due."""
-        return maybe_from_ms(
-            self._conn.scalar(
-                select(func.min(issues.c.send_at)).where(issues.c.state == IssueState.APPROVED.value)
-            )
         )
 
     def rhythm(self, cadence: Cadence) -> tuple[datetime, datetime] | None:
@@ -452,12 +436,6 @@ class Issues:
         self._move(issue_id, IssueState.CANCELLED)
         self._set(issue_id, changed_at=to_ms(now), send_at=None)
         return self.get(issue_id)
-
-    def discard(self, issue_id: int) -> None:
-        """Removes a draft that never was anything (its posts are free again)."""
-        for table in (artefacts, issue_posts):
-            self._conn.execute(delete(table).where(table.c.issue_id == issue_id))
-        self._conn.execute(delete(issues).where(issues.c.id == issue_id))
 
     def _move(self, issue_id: int, to: IssueState) -> Issue:
         # Locks the row on PostgreSQL; on SQLite the transaction already is the only writer.

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, or_, select, update
 
 from newsletter.errors import NotFound
-from newsletter.model.notice import NewNotice, Notice, NoticeKind, NoticeState
+from newsletter.model.notice import NewNotice, Notice, NoticeKind, NoticeState, notice_states_before
 from newsletter.model.times import from_ms, maybe_from_ms, to_ms
 from newsletter.store.sql import insert
 from newsletter.store.tables import notices
@@ -104,7 +104,6 @@ class Notices:
         self._settle(
             notice_id,
             NoticeState.ACCEPTED,
-            (NoticeState.SUBMITTING, NoticeState.UNKNOWN),
             sent_at=to_ms(now),
             code=code,
             reason="",
@@ -114,20 +113,18 @@ class Notices:
         self._settle(
             notice_id,
             NoticeState.FAILED,
-            (NoticeState.PENDING, NoticeState.SUBMITTING, NoticeState.UNKNOWN, NoticeState.ACCEPTED),
             code=code,
             reason=reason,
         )
 
     def unknown(self, notice_id: int, now: datetime, reason: str) -> None:
-        self._settle(notice_id, NoticeState.UNKNOWN, (NoticeState.SUBMITTING,), reason=reason)
+        self._settle(notice_id, NoticeState.UNKNOWN, reason=reason)
 
     def again(self, notice_id: int, due_at: datetime, *, code: str, reason: str, tried: bool) -> None:
         """Back to pending: a definite refusal that may pass, or nothing was handed over."""
         self._settle(
             notice_id,
             NoticeState.PENDING,
-            (NoticeState.SUBMITTING,),
             due_at=to_ms(due_at),
             code=code,
             reason=reason,
@@ -152,10 +149,11 @@ class Notices:
         )
         return changed.rowcount
 
-    def _settle(self, notice_id: int, to: NoticeState, before: Sequence[NoticeState], **values: Any) -> None:
+    def _settle(self, notice_id: int, to: NoticeState, **values: Any) -> None:
+        before = [state.value for state in notice_states_before(to)]
         self._conn.execute(
             update(notices)
-            .where(notices.c.id == notice_id, notices.c.state.in_([state.value for state in before]))
+            .where(notices.c.id == notice_id, notices.c.state.in_(before))
             .values(state=to.value, lease_until=None, **values)
         )
 

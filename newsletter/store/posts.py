@@ -154,13 +154,6 @@ class Posts:
             )
         )
 
-    def changed_since(self, moment: datetime) -> Sequence[Post]:
-        """Posts edited or moved to another state at or after ``moment``."""
-        query = (
-            select(posts).where(posts.c.changed_at >= to_ms(moment)).order_by(posts.c.changed_at, posts.c.id)
-        )
-        return [post_of(row) for row in self._conn.execute(query)]
-
     def publication_times(self, feed_id: int, *, limit: int = 20) -> Sequence[datetime]:
         """When the feed's latest posts were published (else first seen), newest first."""
         when = func.coalesce(posts.c.published_at, posts.c.first_seen_at)

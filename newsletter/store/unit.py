@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from newsletter.store.audit import Audit
 from newsletter.store.database import Database
@@ -97,11 +97,6 @@ class Store:
         """A transaction that only reads, and never waits for a writer."""
         with self.database.read() as conn:
             yield Unit(conn, subscriber_keys=self._subscriber_keys)
-
-    def ping(self) -> None:
-        """Raises StoreProblem where the database does not answer."""
-        with self.database.read() as conn:
-            conn.execute(text("SELECT 1"))
 
     def close(self) -> None:
         self.database.close()

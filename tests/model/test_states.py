@@ -9,7 +9,7 @@ import pytest
 from newsletter.errors import Conflict
 from newsletter.model.delivery import DeliveryState, move_delivery, states_before
 from newsletter.model.issue import IssueState, move_issue
-from newsletter.model.notice import NoticeState, move_notice
+from newsletter.model.notice import NoticeState, notice_states_before
 from newsletter.model.post import PostState, move_post
 
 D, E, N, P = DeliveryState, IssueState, NoticeState, PostState
@@ -63,8 +63,9 @@ def test_the_bulk_guard_agrees_with_the_transition(state: DeliveryState, to: Del
             move_delivery(state, to)
 
 
-def test_a_notice_that_failed_stays_failed() -> None:
-    assert move_notice(N.PENDING, N.SUBMITTING) is N.SUBMITTING
+def test_a_notice_that_failed_stays_failed_and_one_that_may_have_arrived_is_never_sent_again() -> None:
     for to in NoticeState:
-        with pytest.raises(Conflict):
-            move_notice(N.FAILED, to)
+        assert N.FAILED not in notice_states_before(to)
+    assert notice_states_before(N.SUBMITTING) == (N.PENDING,)
+    assert notice_states_before(N.PENDING) == (N.SUBMITTING,)
+    assert set(notice_states_before(N.ACCEPTED)) == {N.SUBMITTING, N.UNKNOWN}

@@ -6,10 +6,10 @@ import pytest
 
 from newsletter.errors import TemplateProblem, TransportProblem
 from newsletter.model.delivery import Envelope, Outcome, Verdict
+from newsletter.model.identity import message_id
 from newsletter.model.notice import NewNotice, Notice, NoticeKind, NoticeState
 from newsletter.model.rate import UNLIMITED, Rate
 from newsletter.send import Rendered, recover, send_notices
-from newsletter.send.identity import message_id
 from tests.send.world import KEY, FakeTransport, World, accepted, letter
 
 VALUES = {"name": "", "unsubscribe_url": "https://news.example/u/1"}

@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 
 from newsletter.model.artefact import Segment, carried
 from newsletter.model.delivery import Envelope, Letter, Outcome, Verdict
+from newsletter.model.identity import message_id
 from newsletter.model.publication import Sender
 from newsletter.model.rate import UNLIMITED, Rate
 from newsletter.model.receipt import Receipt
 from newsletter.model.times import to_ms
 from newsletter.send import Delivered, deliver_issue, expand_audience, start_due
 from newsletter.send.highwater import HighWater
-from newsletter.send.identity import message_id
 from newsletter.send.ports import Transport
 from newsletter.store.database import Database
 from newsletter.store.tables import feeds, posts
