@@ -205,3 +205,5 @@ def set_setting(name: str, value: str) -> None:
     with wiring.build() as house:
         shown = house.desk.set_setting(name, value)
     say(f"{shown.name} is {shown.value or 'empty'}.")
+    if shown.name in {"FROM", "POSTAL_ADDRESS"} and not shown.value:
+        say("Nothing can be sent until it is set.")

@@ -79,3 +79,12 @@ def test_a_table_in_a_narrow_terminal_cuts_no_value(capsys: pytest.CaptureFixtur
     printed = capsys.readouterr().out
     assert "…" not in printed
     assert "".join(printed.split()).endswith(long)
+
+
+def test_emptying_the_sender_says_that_nothing_can_be_sent(tmp_path: Path) -> None:
+    assert command(tmp_path, "init").returncode == 0
+    done = command(tmp_path, "settings", "set", "FROM", "")
+    assert done.stdout == "FROM is empty.\nNothing can be sent until it is set.\n"
+    wrong = command(tmp_path, "issues", "list", "--state", "sent")
+    assert wrong.returncode == 2
+    assert "'finished'" in wrong.stderr and "'draft'" in wrong.stderr
