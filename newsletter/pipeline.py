@@ -24,9 +24,9 @@ from typing import Final
 
 import structlog
 
-from newsletter import cleaning, dispatch, drafting, intake, learning
 from newsletter.errors import NewsletterError
-from newsletter.tools import Tools
+from newsletter.steps import cleaning, dispatch, drafting, intake, learning
+from newsletter.steps.tools import Tools
 
 log = structlog.get_logger(__name__)
 

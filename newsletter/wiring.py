@@ -13,16 +13,15 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from newsletter import config, intake, learning, pipeline
+from newsletter import config, pipeline
 from newsletter.compose import Compiler, Themes
 from newsletter.config import Settings
 from newsletter.desk import Desk
-from newsletter.doors import Doors
+from newsletter.desk.doors import Doors
 from newsletter.errors import ConfigError, RequestFailed
 from newsletter.guard.http import HttpClient
 from newsletter.keys import Keys
 from newsletter.learn.mailbox import return_address
-from newsletter.links import Links
 from newsletter.logs import start_logging
 from newsletter.model.identity import return_path
 from newsletter.model.publication import Newsletter
@@ -34,10 +33,12 @@ from newsletter.send.ports import Transport
 from newsletter.send.transports.outbox import Outbox
 from newsletter.send.transports.smtp import Smtp
 from newsletter.send.transports.smtp_url import relay_of
+from newsletter.steps import intake, learning
+from newsletter.steps.links import Links
+from newsletter.steps.tools import Tools
 from newsletter.store.database import Database
 from newsletter.store.migrate import require_current, upgrade
 from newsletter.store.unit import Store
-from newsletter.tools import Tools
 from subscribers.tokens import Purpose, Tokens
 
 _SENDING = {
@@ -99,15 +100,15 @@ class House:
         return pipeline.turn(self.tools, steps, budget)
 
     def take_sendgrid(self, raw: bytes, *, signature: str, timestamp: str) -> int:
-        """See :func:`newsletter.learning.take_sendgrid`."""
+        """See :func:`newsletter.steps.learning.take_sendgrid`."""
         return learning.take_sendgrid(self.tools, raw, signature=signature, timestamp=timestamp)
 
     def confirm_hub(self, feed_id: int, query: Mapping[str, str]) -> str | None:
-        """See :func:`newsletter.intake.confirm_hub`."""
+        """See :func:`newsletter.steps.intake.confirm_hub`."""
         return intake.confirm_hub(self.tools, feed_id, query)
 
     def take_push(self, feed_id: int, body: bytes, signature: str) -> bool:
-        """See :func:`newsletter.intake.take_push`."""
+        """See :func:`newsletter.steps.intake.take_push`."""
         return intake.take_push(self.tools, feed_id, body, signature)
 
     def author_issue(self, token: str) -> int:

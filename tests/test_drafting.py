@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from newsletter import drafting, pipeline, wiring
+from newsletter import pipeline, wiring
 from newsletter.compose import Compiler
 from newsletter.demo.blog_server import SampleBlog
 from newsletter.errors import Conflict, Invalid
 from newsletter.model.issue import IssueState
 from newsletter.model.post import PostState
 from newsletter.pipeline import Step
+from newsletter.steps import drafting
 from newsletter.wiring import House
 from subscribers.model import Cadence
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from newsletter import config, health, wiring
+from newsletter import config, wiring
+from newsletter.desk import health
 from newsletter.errors import RequestFailed
 from newsletter.model.checklist import CheckLine, Level
 

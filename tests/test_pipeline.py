@@ -20,8 +20,8 @@ from newsletter.model.issue import IssueState
 from newsletter.model.notice import NoticeKind
 from newsletter.pipeline import ALL, Step
 from newsletter.send.ports import TransportBusy
-from newsletter.telling import confirmation
-from newsletter.tools import Tools
+from newsletter.steps.telling import confirmation
+from newsletter.steps.tools import Tools
 from newsletter.wiring import House
 from subscribers.requests import Form
 from subscribers.signups import SignUps

@@ -7,13 +7,13 @@ read-only. What happens by itself stands in :mod:`newsletter.pipeline`.
 from __future__ import annotations
 
 from newsletter.compose import Mode
+from newsletter.desk.doors import Doors
 from newsletter.desk.feeds import FeedVerbs
 from newsletter.desk.issues import IssueVerbs
 from newsletter.desk.list import ListVerbs
 from newsletter.desk.setup import SetupVerbs
 from newsletter.desk.shown import FeedShown, IssueShown, Person, ReceiptShown, Today
-from newsletter.doors import Doors
-from newsletter.tools import Tools
+from newsletter.steps.tools import Tools
 
 __all__ = ["Desk", "FeedShown", "IssueShown", "Mode", "Person", "ReceiptShown", "Today"]
 

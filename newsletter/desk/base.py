@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from newsletter.tools import Tools
+from newsletter.steps.tools import Tools
 
 if TYPE_CHECKING:
     from newsletter.store.unit import Unit

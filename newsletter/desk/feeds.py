@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from newsletter import intake
 from newsletter.desk.base import Verbs
 from newsletter.desk.shown import FeedShown
 from newsletter.errors import FeedProblem
-from newsletter.intake import Polled
 from newsletter.model.feed import Feed
 from newsletter.model.post import Post, PostState
 from newsletter.poll import Checked, FoundFeed, check, find_feeds, read_opml, write_opml
 from newsletter.poll.fulltext import require_fulltext
+from newsletter.steps import intake
+from newsletter.steps.intake import Polled
 
 POLLS_SHOWN = 30
 POSTS_SHOWN = 50

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from newsletter import dispatch, drafting, rendering
 from newsletter.archive import SHOWN, atom_feed, issue_page, json_feed
 from newsletter.compose import Mode, shows_excerpts
 from newsletter.desk.base import Verbs
@@ -17,6 +16,7 @@ from newsletter.model.checklist import CheckLine
 from newsletter.model.delivery import DeliveryState
 from newsletter.model.issue import Issue, IssueState
 from newsletter.model.receipt import Receipt
+from newsletter.steps import dispatch, drafting, rendering
 from subscribers.addresses import normalise
 
 if TYPE_CHECKING:

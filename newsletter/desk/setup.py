@@ -8,11 +8,11 @@ from newsletter import config
 from newsletter.config import SettingShown
 from newsletter.desk.base import Verbs
 from newsletter.desk.choices import refuse_unknown
+from newsletter.desk.doors import Doors
+from newsletter.desk.health import examine
 from newsletter.desk.issues import show
 from newsletter.desk.shown import Today
-from newsletter.doors import Doors
 from newsletter.errors import Conflict, Invalid
-from newsletter.health import examine
 from newsletter.model.checklist import CheckLine
 from newsletter.model.issue import IssueState
 from newsletter.model.post import PostState

@@ -36,7 +36,7 @@ from newsletter.poll.fetch import Fetched
 from newsletter.poll.look import look, read_document
 from newsletter.poll.parser import Parser
 from newsletter.poll.split import split
-from newsletter.polling import poll_due, poll_feed
+from newsletter.steps.polling import poll_due, poll_feed
 from newsletter.store.database import Database
 from newsletter.store.feeds import Feeds
 from newsletter.store.issues import Issues

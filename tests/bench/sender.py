@@ -15,7 +15,6 @@ from pathlib import Path
 
 import structlog
 
-from newsletter.links import Links
 from newsletter.model.artefact import Segment
 from newsletter.model.delivery import Letter
 from newsletter.model.publication import Sender
@@ -23,6 +22,7 @@ from newsletter.model.rate import UNLIMITED
 from newsletter.send import deliver_issue
 from newsletter.send.transports.smtp import Smtp
 from newsletter.send.transports.smtp_url import relay_of
+from newsletter.steps.links import Links
 from newsletter.store.database import Database
 from newsletter.store.migrate import upgrade
 from subscribers.tokens import Tokens

@@ -18,7 +18,7 @@ from newsletter.guard.http import HttpClient
 from newsletter.model.entry import FeedDocument
 from newsletter.model.feed import Feed, FeedState, PollResult, Validators
 from newsletter.model.post import PostState
-from newsletter.polling import poll_due, poll_feed
+from newsletter.steps.polling import poll_due, poll_feed
 from tests.intake.blog import article, articles, atom
 from tests.intake.world import URL, Page, World
 

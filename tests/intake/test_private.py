@@ -18,7 +18,7 @@ from newsletter.poll import find_feeds
 from newsletter.poll.fulltext import full_text
 from newsletter.poll.parser import Parser
 from newsletter.poll.websub import ask_hub
-from newsletter.polling import poll_feed
+from newsletter.steps.polling import poll_feed
 from tests.guard.listener import Listener, reply
 from tests.intake.blog import articles, atom
 from tests.intake.world import World

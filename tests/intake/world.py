@@ -15,7 +15,7 @@ from newsletter.guard.http import Hop, Response
 from newsletter.model.policy import PollPolicy
 from newsletter.model.post import Post, PostState
 from newsletter.poll.parser import Parser
-from newsletter.polling import Polled, poll_due, poll_feed
+from newsletter.steps.polling import Polled, poll_due, poll_feed
 from newsletter.store.database import Database
 from newsletter.store.feeds import Feeds
 from newsletter.store.issues import Issues

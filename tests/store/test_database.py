@@ -8,18 +8,22 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic.autogenerate import compare_metadata
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import MetaData, text
 
 from newsletter.errors import ConfigError, StoreProblem
 from newsletter.store import migrate
 from newsletter.store.database import Database
 from newsletter.store.migrate import require_current, upgrade
+from newsletter.store.tables import metadata as tables
+from subscribers.tables import metadata as list_tables
 
 WRITER = """
 import sys
-from sqlalchemy import text
+from sqlalchemy import MetaData, text
 from newsletter.store.database import Database
 database = Database(sys.argv[1])
 for _ in range(100):
@@ -99,3 +103,12 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     with pytest.raises(StoreProblem, match="damaged"), database.read() as conn:
         conn.execute(text("SELECT 1 FROM settings"))
     database.close()
+
+
+def test_the_migrations_make_what_the_tables_say(migrated: Database) -> None:
+    """A column that was added without a migration fails here."""
+    both = MetaData()
+    for table in (*tables.sorted_tables, *list_tables.sorted_tables):
+        table.to_metadata(both)
+    with migrated.read() as conn:
+        assert compare_metadata(MigrationContext.configure(conn), both) == []

@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from newsletter.model.publication import Newsletter
-from newsletter.telling import confirmation, welcome
+from newsletter.steps.telling import confirmation, welcome
 from newsletter.web.public.front import Front
 from newsletter.web.public.limits import FormLimits, truncated
 from newsletter.web.public.pages import PublicPages, saying

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, Literal
 from newsletter.compose import Mode, compose_notice, letter_of, preview_html, text_page
 from newsletter.config import Settings
 from newsletter.errors import ConfigError, Conflict, NotFound
-from newsletter.links import Links
 from newsletter.model.artefact import ALL_BLOCKS, Artefact
 from newsletter.model.delivery import Envelope, MessageKey
 from newsletter.model.issue import Issue
@@ -19,7 +18,8 @@ from newsletter.model.times import rfc3339
 from newsletter.send import Rendered
 from newsletter.send.masks import mask_for
 from newsletter.send.message import mime
-from newsletter.tools import Tools
+from newsletter.steps.links import Links
+from newsletter.steps.tools import Tools
 from subscribers.model import Recipient, Subscriber
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ import structlog
 
 from newsletter.detect import names_of
 from newsletter.errors import Conflict, StoreProblem
-from newsletter.filing import Polled, Work, file_look
 from newsletter.model.entry import FeedDocument
 from newsletter.model.feed import Feed, PollResult
 from newsletter.model.policy import PollPolicy
@@ -26,6 +25,7 @@ from newsletter.poll import paging
 from newsletter.poll.fulltext import full_text, has_fulltext
 from newsletter.poll.look import Look, look, read_page
 from newsletter.poll.ports import Http, Parse
+from newsletter.steps.filing import Polled, Work, file_look
 
 __all__ = ["Polled", "poll_due", "poll_feed"]
 

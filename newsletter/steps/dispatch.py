@@ -13,7 +13,6 @@ from typing import Final
 
 import structlog
 
-from newsletter import rendering
 from newsletter.compose import letter_of
 from newsletter.errors import ConfigError, Conflict, NewsletterError, NotFound, StoreProblem, TransportProblem
 from newsletter.model.artefact import Artefact
@@ -38,8 +37,9 @@ from newsletter.send import start_due as start_due_issues
 from newsletter.send.ports import KnowsSuppressions, TransportBusy
 from newsletter.send.rate import parse
 from newsletter.send.suppressions import take_suppressions
-from newsletter.telling import tell_author, tell_if_paused
-from newsletter.tools import Tools
+from newsletter.steps import rendering
+from newsletter.steps.telling import tell_author, tell_if_paused
+from newsletter.steps.tools import Tools
 
 log = structlog.get_logger(__name__)
 

@@ -12,11 +12,11 @@ from newsletter.compose import Compiler, Themes
 from newsletter.config import Settings
 from newsletter.guard.http import HttpClient
 from newsletter.keys import Keys
-from newsletter.links import Links
 from newsletter.model.publication import Newsletter
 from newsletter.poll.parser import Parser
 from newsletter.send.highwater import HighWater
 from newsletter.send.ports import Transport
+from newsletter.steps.links import Links
 
 if TYPE_CHECKING:  # the glue names the store's unit of work as a type only
     from newsletter.store.unit import Unit

@@ -13,8 +13,8 @@ from subscribers.model import Subscriber
 from subscribers.signups import Ask
 
 if TYPE_CHECKING:
+    from newsletter.steps.tools import Tools
     from newsletter.store.unit import Unit
-    from newsletter.tools import Tools
 
 
 def tell_author(

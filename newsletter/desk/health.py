@@ -15,7 +15,7 @@ from newsletter.config import Settings
 from newsletter.errors import NewsletterError
 from newsletter.guard.http import is_private_host
 from newsletter.model.checklist import CheckLine, Level
-from newsletter.tools import Tools
+from newsletter.steps.tools import Tools
 
 FREE_BYTES: Final = 200 * 1024 * 1024
 CLOCK_SLACK: Final = timedelta(minutes=5)

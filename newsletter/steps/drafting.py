@@ -25,8 +25,8 @@ from newsletter.model.issue import Issue, IssueState
 from newsletter.model.notice import NoticeKind
 from newsletter.model.post import Post
 from newsletter.model.window import next_in_window
-from newsletter.telling import tell_author
-from newsletter.tools import Tools
+from newsletter.steps.telling import tell_author
+from newsletter.steps.tools import Tools
 from subscribers.model import Cadence
 
 if TYPE_CHECKING:

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from newsletter import polling
 from newsletter.config import Settings
 from newsletter.detect import settle_due as settle_due_posts
 from newsletter.model.feed import FeedState
 from newsletter.model.notice import NoticeKind
 from newsletter.model.policy import FirstPoll, PollPolicy
 from newsletter.poll import websub
-from newsletter.polling import Polled
-from newsletter.telling import tell_author
-from newsletter.tools import Tools
+from newsletter.steps import polling
+from newsletter.steps.polling import Polled
+from newsletter.steps.telling import tell_author
+from newsletter.steps.tools import Tools
 
 __all__ = [
     "Polled", "confirm_hub", "poll_due", "poll_feed", "settle_due", "subscribe_to_hubs", "take_push",

@@ -10,8 +10,8 @@ from newsletter.config import Settings
 from newsletter.errors import ConfigError, Invalid
 from newsletter.learn import apply_events as apply_taken_in
 from newsletter.learn import dsn, mailbox, sendgrid, take_in
-from newsletter.telling import tell_if_paused
-from newsletter.tools import Tools
+from newsletter.steps.telling import tell_if_paused
+from newsletter.steps.tools import Tools
 
 MAILBOX_EVERY: Final = timedelta(minutes=1)
 

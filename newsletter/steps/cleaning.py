@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from newsletter.telling import confirmation
-from newsletter.tools import Tools
+from newsletter.steps.telling import confirmation
+from newsletter.steps.tools import Tools
 from subscribers.signups import SignUps
 
 POLL_LOG_KEPT: Final = timedelta(days=90)
