@@ -56,6 +56,18 @@ def mailable(now: datetime) -> ColumnElement[bool]:
     )
 
 
+def size(conn: Connection, cadence: Cadence, default_cadence: Cadence, now: datetime) -> int:
+    """How many would be drawn now; topics and earlier issues may still leave some of them out."""
+    query = select(func.count()).select_from(subscribers)
+    return conn.scalar(query.where(_wants(cadence, default_cadence), mailable(now))) or 0
+
+
+def _wants(cadence: Cadence, default_cadence: Cadence) -> ColumnElement[bool]:
+    if cadence is default_cadence:
+        return or_(_c.cadence.is_(None), _c.cadence == cadence.value)
+    return _c.cadence == cadence.value
+
+
 def candidates(
     conn: Connection,
     cadence: Cadence,
@@ -71,9 +83,7 @@ def candidates(
 
     ``among`` narrows them to a segment. Asking again with the last id goes on where this one ended.
     """
-    rhythm: ColumnElement[bool] = _c.cadence == cadence.value
-    if cadence is default_cadence:
-        rhythm = or_(_c.cadence.is_(None), rhythm)
+    rhythm = _wants(cadence, default_cadence)
     query = select(_c.id, _c.topics_off).where(_c.id > after, _c.id <= bound, rhythm, mailable(now))
     if among is not None:
         query = query.where(among)

@@ -96,6 +96,10 @@ class Lookup:
         """See :func:`subscribers.audience.candidates`."""
         return audience.candidates(self.conn, cadence, default_cadence, after, bound, limit, now, among=among)
 
+    def audience_size(self, cadence: Cadence, default_cadence: Cadence, now: datetime) -> int:
+        """See :func:`subscribers.audience.size`."""
+        return audience.size(self.conn, cadence, default_cadence, now)
+
     def claimable(self, ids: Sequence[int], now: datetime) -> Claimable:
         """See :func:`subscribers.audience.claimable`."""
         return audience.claimable(self.conn, self.suppressions, ids, now)

@@ -120,6 +120,13 @@ class IssueVerbs(Verbs):
             return bool(issue.excerpts)  # a draft can be looked at while its theme is being mended
         return shows_excerpts(issue, theme)
 
+    def audience_size(self, issue_id: int) -> int:
+        """How many would get it if it went now."""
+        default = self.tools.settings().cadence
+        with self.tools.read() as unit:
+            cadence = unit.issues.get(issue_id).cadence
+            return unit.subscribers.audience_size(cadence, default, self._now())
+
     def recompose_drafts(self) -> None:
         """Composes every draft again at once, after a setting changed what is in every email."""
         with self.tools.read() as unit:

@@ -21,6 +21,10 @@ def pause_issue(unit: SendUnit, issue_id: int, now: datetime, *, problem: str = 
 
 
 def resume_issue(unit: SendUnit, issue_id: int, now: datetime) -> None:
+    """Sends a paused issue on. Raises Conflict for any other."""
+    state = unit.issues.get(issue_id).state
+    if state is not IssueState.PAUSED:
+        raise Conflict(f"Issue {issue_id} is {state}, not paused.")
     unit.issues.resume(issue_id, now)
 
 

@@ -12,6 +12,7 @@ import pytest
 from newsletter import pipeline, wiring
 from newsletter.demo.blog_server import SampleBlog
 from newsletter.desk import Desk
+from newsletter.errors import Conflict
 from newsletter.model.issue import IssueState
 from newsletter.wiring import House
 from subscribers.model import Cadence
@@ -95,3 +96,18 @@ def test_an_empty_digest_is_never_made(house: House) -> None:
         send_all(house, now + timedelta(weeks=weeks, days=1))
     digests = [shown for shown in house.desk.issues() if shown.issue.cadence is Cadence.WEEKLY]
     assert len(digests) == 1
+
+
+def test_a_draft_says_how_many_will_get_it(house: House) -> None:
+    send_all(house, house.tools.clock())
+    assert house.desk.audience_size(1) == 2
+    chooses(house, BEN, Cadence.WEEKLY)
+    assert house.desk.audience_size(1) == 1
+    house.desk.unsubscribe(ANN)
+    assert house.desk.audience_size(1) == 0
+
+
+def test_only_a_paused_issue_is_resumed(house: House) -> None:
+    send_all(house, house.tools.clock())
+    with pytest.raises(Conflict, match="finished, not paused"):
+        house.desk.resume_issue(1)

@@ -18,7 +18,6 @@ from newsletter.web.pages import Pages, then
 from newsletter.web.preview import View, answer
 from subscribers.errors import Invalid as InvalidAddress
 from subscribers.errors import SubscribersError
-from subscribers.model import SubscriberState
 
 SUBJECT_MOST: Final = 200
 PREHEADER_MOST: Final = 300
@@ -62,7 +61,7 @@ def page(
         view=view,
         reader=desk.subscriber(view.reader).subscriber if view.reader else None,
         sender=desk.newsletter().sender,
-        audience=desk.subscriber_counts().get(SubscriberState.ACTIVE, 0),
+        audience=desk.audience_size(shown.issue.id),
         author=author_address(desk),
         setting=setting(desk, "TRANSPORT"),
         excerpts=desk.shows_excerpts(shown.issue.id),
