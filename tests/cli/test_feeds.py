@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from newsletter import wiring
 from newsletter.cli import app
+from newsletter.cli.output import out
 from newsletter.poll import fulltext
 from tests.intake.blog import article, articles, atom
 from tests.support.live_blog import LiveBlog
@@ -33,10 +34,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         "NEWSLETTER_SETTLE": "0",
         "NEWSLETTER_MAX_AGE": "36500 days",
         "NEWSLETTER_ALLOW_PRIVATE_ADDRESSES": "true",
-        "COLUMNS": "400",
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(out, "width", 400)  # no sentence is folded
     wiring.prepare()
     return lambda *words: CliRunner().invoke(app, words)
 
