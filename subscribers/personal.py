@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import delete, select, update
 
+from subscribers import former
 from subscribers.addresses import normalise
 from subscribers.errors import Unknown
 from subscribers.model import SubscriberState, SuppressionCause
@@ -88,6 +89,7 @@ def erase(people: Subscribers, id: int, now: datetime) -> str:
     people.suppressions.forget_reasons(address.key)
     for table in (consents, requests, batch_changes):
         people.conn.execute(delete(table).where(table.c.subscriber_id == id))
+    former.forget(people.conn, id)
     day = person.joined_at.replace(hour=0, minute=0, second=0, microsecond=0)
     people.conn.execute(
         update(subscribers)

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, or_, select, update
 
+from subscribers import former
 from subscribers.addresses import Address, normalise
 from subscribers.errors import Invalid, Refused, Unknown
 from subscribers.lookup import Lookup
@@ -169,7 +170,10 @@ class Subscribers(Lookup):
         known, standing = self.standing(written)
         if (known is not None and known.id != id) or standing.causes:
             raise Refused("This address cannot be used here.", hint="Choose another one.")
-        self._set(id, now, address=written.text, address_key=written.key, domain=written.domain)
+        before = self.get(id)
+        if before.address and (old := normalise(before.address).key) != written.key:
+            former.remember(self.conn, id, self.suppressions.hash_of(old), now)
+        self._set(id, now, address=written.text, address_key=written.key, domain=written.domain, strikes=0)
 
     def tag(
         self, ids: Sequence[int], now: datetime, *, add: Iterable[str] = (), remove: Iterable[str] = ()
@@ -213,9 +217,22 @@ class Subscribers(Lookup):
             key = normalise(found.address).key
             self.suppressions.explain(key, SuppressionCause.UNSUBSCRIBED, reason[:300])
 
-    def mark_bounced(self, id: int, now: datetime, *, hard: bool = True, reason: str = "") -> bool:
-        """The address is bad, or (``hard=False``) took one strike of five. Returns whether they are now
-        suppressed who were not before."""
+    # ``mailed_at`` is when the message left that an event is about. Where their mail has gone to another
+    # address since, the event is about the former one and leaves them as they are.
+
+    def mark_bounced(
+        self,
+        id: int,
+        now: datetime,
+        *,
+        hard: bool = True,
+        reason: str = "",
+        mailed_at: datetime | None = None,
+    ) -> bool:
+        """The address is bad, or (``hard=False``) took one strike of five. Returns whether an address is
+        now suppressed that was not before."""
+        if (then := self._former(id, mailed_at)) is not None:
+            return hard and self.suppressions.add_hash(then, SuppressionCause.BOUNCED, now, reason=reason)
         if not hard:
             counted = update(subscribers).where(_c.id == id).values(strikes=_c.strikes + 1)
             strikes = self.conn.execute(counted.returning(_c.strikes)).scalar_one_or_none()
@@ -223,12 +240,17 @@ class Subscribers(Lookup):
                 return False
         return self.act(id, Act.BOUNCE, now, reason=reason)
 
-    def mark_delivered(self, ids: Sequence[int]) -> None:
+    def mark_delivered(self, id: int, *, mailed_at: datetime | None = None) -> None:
         """Something arrived: their strikes are forgotten."""
-        self.conn.execute(update(subscribers).where(_c.id.in_(ids), _c.strikes > 0).values(strikes=0))
+        if self._former(id, mailed_at) is None:
+            self.conn.execute(update(subscribers).where(_c.id == id, _c.strikes > 0).values(strikes=0))
 
-    def mark_complained(self, id: int, now: datetime, *, reason: str = "") -> bool:
+    def mark_complained(
+        self, id: int, now: datetime, *, reason: str = "", mailed_at: datetime | None = None
+    ) -> bool:
         """They called our mail spam. Returns whether that was new. Only the author can lift it."""
+        if (then := self._former(id, mailed_at)) is not None:
+            return self.suppressions.add_hash(then, SuppressionCause.COMPLAINED, now, reason=reason)
         return self.act(id, Act.COMPLAIN, now, reason=reason)
 
     def suppress(self, address: str, cause: SuppressionCause, now: datetime, reason: str = "") -> bool:
@@ -253,6 +275,9 @@ class Subscribers(Lookup):
             return False
         address = Address(text=key.address, key=key.address_key, domain=key.domain)
         return self._acted(address, act, now, reason)
+
+    def _former(self, id: int, mailed_at: datetime | None) -> str | None:
+        return None if mailed_at is None else former.address_at(self.conn, id, mailed_at)
 
     # --- how ------------------------------------------------------------------------------------
 

@@ -88,6 +88,18 @@ class Suppressions:
             self._conn.execute(insert(self._conn, suppressions).on_conflict_do_nothing(), rows)
         return len(rows)
 
+    def add_hash(
+        self, address_hash: str, cause: SuppressionCause, now: datetime, *, reason: str = ""
+    ) -> bool:
+        """The same for an address of which only the hash is known. Returns whether that was new."""
+        row = {"address_hash": address_hash, "cause": cause.value, "at": to_ms(now), "reason": reason}
+        added = insert(self._conn, suppressions).values(row).on_conflict_do_nothing()
+        return self._conn.execute(added).rowcount == 1
+
+    def hash_of(self, address_key: str) -> str:
+        """The hash under which this address would be kept."""
+        return _hash(self._keys[0], address_key)
+
     def explain(self, address_key: str, cause: SuppressionCause, reason: str) -> None:
         """Puts a reason beside a cause that is already recorded."""
         self._conn.execute(

@@ -80,6 +80,14 @@ suppressions = Table(
     Column("batch_id", Id),  # the import that brought it
 )
 
+former_addresses = Table(
+    "former_addresses",  # so that what comes back late meets the address it was sent to
+    metadata,
+    Column("subscriber_id", Id, primary_key=True),
+    Column("until", Ms, primary_key=True),  # when their mail began to go elsewhere
+    Column("address_hash", Text, nullable=False),  # as in suppressions
+)
+
 requests = Table(
     "requests",  # what an address was asked to confirm; a row is a link that works once
     metadata,

@@ -8,10 +8,12 @@ from typing import Final
 
 import structlog
 
+from newsletter.errors import NotFound
 from newsletter.learn.merge import ABOUT_US, Consequence, alarm, consequence, merge
 from newsletter.learn.ports import Clock, LearnUnit, Work
 from newsletter.model.event import Event, EventKind
 from newsletter.model.issue import IssueState
+from subscribers.model import SuppressionCause
 
 PAGE: Final = 200
 _ONCE: Final = timedelta(days=3650)  #: a lease that nobody gives back marks what is done once per issue
@@ -83,32 +85,64 @@ def _apply(unit: LearnUnit, event: Event, now: datetime) -> dict[int, str]:
             unit.notices.failed(event.notice_id, now, event.code, event.reason)
         else:
             unit.notices.accepted(event.notice_id, now, event.code)
+        _tell_of_notice(unit, event, now)
     subscriber_id = event.subscriber_id
+    mailed_at = None
     if event.issue_id and subscriber_id:
         before = unit.deliveries.find(event.issue_id, subscriber_id)
         if before is None:
             return {}  # nobody we ever mailed: a stranger's event moves nothing
+        mailed_at = unit.deliveries.attempted_at(event.attempt_id or before.attempt_id)
         state, flags = merge(before.state, before.flags, event)
         unit.deliveries.learned(before, now, state=state, flags=flags, code=event.code, reason=event.reason)
     if subscriber_id:
-        _tell(unit, consequence(event), subscriber_id, event, now)
+        _tell(unit, consequence(event), subscriber_id, event, now, mailed_at)
     if event.kind is EventKind.DROPPED and event.code in ABOUT_US and event.issue_id:
         why = "the sending quota is used up" if event.code == "quota" else "it takes this issue for spam"
         return _pause(unit, event.issue_id, f"The mail provider drops messages: {why}.", now)
     return {}
 
 
-def _tell(unit: LearnUnit, what: Consequence, subscriber_id: int, event: Event, now: datetime) -> None:
+def _tell(
+    unit: LearnUnit,
+    what: Consequence,
+    subscriber_id: int,
+    event: Event,
+    now: datetime,
+    mailed_at: datetime | None,
+) -> None:
+    """``mailed_at`` is when the message left: what came back is about the address they had then."""
+    people = unit.subscribers
     if what is Consequence.DELIVERED:
-        unit.subscribers.mark_delivered([subscriber_id])
+        people.mark_delivered(subscriber_id, mailed_at=mailed_at)
     elif what is Consequence.STRIKE:
-        unit.subscribers.mark_bounced(subscriber_id, now, hard=False, reason=event.code)
+        people.mark_bounced(subscriber_id, now, hard=False, reason=event.code, mailed_at=mailed_at)
     elif what is Consequence.BOUNCED:
-        unit.subscribers.mark_bounced(subscriber_id, now, reason=event.code)
+        people.mark_bounced(subscriber_id, now, reason=event.code, mailed_at=mailed_at)
     elif what is Consequence.COMPLAINED:
-        unit.subscribers.mark_complained(subscriber_id, now, reason=event.provider)
+        people.mark_complained(subscriber_id, now, reason=event.provider, mailed_at=mailed_at)
     elif what is Consequence.UNSUBSCRIBED:
-        unit.subscribers.unsubscribe(subscriber_id, now, event.provider)
+        people.unsubscribe(subscriber_id, now, event.provider)  # the wish of a person, whatever their address
+
+
+_FOR_AN_ADDRESS: Final = {
+    Consequence.BOUNCED: SuppressionCause.BOUNCED,
+    Consequence.COMPLAINED: SuppressionCause.COMPLAINED,
+    Consequence.UNSUBSCRIBED: SuppressionCause.UNSUBSCRIBED,
+}
+
+
+def _tell_of_notice(unit: LearnUnit, event: Event, now: datetime) -> None:
+    """A notice keeps the address it went to. What goes to the author suppresses nobody."""
+    cause = _FOR_AN_ADDRESS.get(consequence(event))
+    if cause is None:
+        return
+    try:
+        notice = unit.notices.get(event.notice_id)
+    except NotFound:
+        return  # forgotten with its reader, or forged
+    if notice.subscriber_id is not None:
+        unit.subscribers.suppress(notice.to, cause, now, reason=event.code or event.provider)
 
 
 def _pause(unit: LearnUnit, issue_id: int, problem: str, now: datetime) -> dict[int, str]:

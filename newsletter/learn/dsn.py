@@ -9,7 +9,7 @@ from __future__ import annotations
 import email
 import email.policy
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
@@ -30,7 +30,7 @@ _STATUS: Final = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
 _PATHS: Final = ("To", "Delivered-To", "X-Original-To", "Envelope-To")
 
 
-def parse(raw: bytes, *, key: bytes, now: datetime) -> list[tuple[Event, str]]:
+def parse(raw: bytes, *, keys: Sequence[bytes], now: datetime) -> list[tuple[Event, str]]:
     """The events that one message in the bounce mailbox tells, each with its raw form without addresses.
 
     Empty for a message that is about none of our deliveries: a stranger's, a forged one, an answer from
@@ -38,7 +38,7 @@ def parse(raw: bytes, *, key: bytes, now: datetime) -> list[tuple[Event, str]]:
     """
     try:
         message = email.message_from_bytes(raw[:MOST_BYTES], policy=email.policy.compat32)
-        ours = _delivery(message, key)
+        ours = _delivery(message, keys)
         if ours is None:
             return []
         return [_told(message, ours, raw, now, *found) for found in _findings(message)]
@@ -96,11 +96,12 @@ def _blocks(part: Message) -> list[Message]:
     return [email.message_from_string(str(payload))]
 
 
-def _delivery(message: Message, key: bytes) -> MessageKey | None:
-    """Which delivery a message is about: by the address it came to, else by the Message-ID it quotes."""
+def _delivery(message: Message, keys: Sequence[bytes]) -> tuple[MessageKey, int] | None:
+    """Which delivery a message is about, and which attempt at it (0: not known): by the address it came to,
+    else by the Message-ID it quotes."""
     for name in _PATHS:
         for value in message.get_all(name, []):
-            if found := delivery_of_path(str(value), key):
+            if found := delivery_of_path(str(value), keys):
                 return found
     for part in message.walk():
         quoted: list[str] = []
@@ -111,24 +112,31 @@ def _delivery(message: Message, key: bytes) -> MessageKey | None:
             if isinstance(payload, bytes):
                 quoted.append(str(email.message_from_bytes(payload).get("Message-ID", "")))
         for text in quoted:
-            if found := delivery_of(text, key):
-                return found
+            if named := delivery_of(text, keys):
+                return named, 0
     return None
 
 
 def _told(
-    message: Message, ours: MessageKey, raw: bytes, now: datetime, kind: EventKind, status: str, words: str
+    message: Message,
+    ours: tuple[MessageKey, int],
+    raw: bytes,
+    now: datetime,
+    kind: EventKind,
+    status: str,
+    words: str,
 ) -> tuple[Event, str]:
-    number = 0 if ours.is_notice else ours.number
+    key, attempt_id = ours
     digest = sha256(raw + f"{kind}{status}".encode()).hexdigest()
     event = Event(
         provider="mail",
         key=digest,
         kind=kind,
         at=_moment(message, now),
-        issue_id=ours.issue_id,
-        subscriber_id=number,
-        notice_id=ours.number if ours.is_notice else 0,
+        issue_id=key.issue_id,
+        subscriber_id=0 if key.is_notice else key.number,
+        notice_id=key.number if key.is_notice else 0,
+        attempt_id=attempt_id,
         code=status,
         reason=without_addresses(words),
     )

@@ -10,6 +10,8 @@ from typing import Protocol
 from newsletter.model.delivery import Delivery, DeliveryFlag, DeliveryState
 from newsletter.model.event import Event, EventKind
 from newsletter.model.issue import Issue
+from newsletter.model.notice import Notice
+from subscribers.model import SuppressionCause
 
 Clock = Callable[[], datetime]
 
@@ -34,6 +36,7 @@ class DeliveryStore(Protocol):
         reason: str = "",
     ) -> None: ...
 
+    def attempted_at(self, attempt_id: int) -> datetime | None: ...
     def begun(self, issue_id: int) -> tuple[int, int]: ...
 
 
@@ -43,6 +46,7 @@ class LeaseStore(Protocol):
 
 
 class NoticeStore(Protocol):
+    def get(self, notice_id: int) -> Notice: ...
     def accepted(self, notice_id: int, now: datetime, code: str) -> None: ...
     def failed(self, notice_id: int, now: datetime, code: str, reason: str) -> None: ...
 
@@ -53,10 +57,21 @@ class IssueStore(Protocol):
 
 
 class SubscriberStore(Protocol):
-    def mark_bounced(self, id: int, now: datetime, *, hard: bool = True, reason: str = "") -> bool: ...
-    def mark_delivered(self, ids: Sequence[int]) -> None: ...
-    def mark_complained(self, id: int, now: datetime, *, reason: str = "") -> bool: ...
+    def mark_bounced(
+        self,
+        id: int,
+        now: datetime,
+        *,
+        hard: bool = True,
+        reason: str = "",
+        mailed_at: datetime | None = None,
+    ) -> bool: ...
+    def mark_delivered(self, id: int, *, mailed_at: datetime | None = None) -> None: ...
+    def mark_complained(
+        self, id: int, now: datetime, *, reason: str = "", mailed_at: datetime | None = None
+    ) -> bool: ...
     def unsubscribe(self, id: int, now: datetime, reason: str = "") -> bool: ...
+    def suppress(self, address: str, cause: SuppressionCause, now: datetime, reason: str = "") -> bool: ...
 
 
 class LearnUnit(Protocol):

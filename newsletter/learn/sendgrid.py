@@ -26,6 +26,7 @@ from newsletter.model.privacy import without_addresses
 SIGNATURE_HEADER: Final = "X-Twilio-Email-Event-Webhook-Signature"
 TIMESTAMP_HEADER: Final = "X-Twilio-Email-Event-Webhook-Timestamp"
 KEY_ARG: Final = "newsletter_key"  #: the custom argument that carries "issue.number"
+ATTEMPT_ARG: Final = "newsletter_attempt"
 MOST_BYTES: Final = 2 * 1024 * 1024  # they post at most 768 KB
 
 _KINDS: Final = {
@@ -99,6 +100,7 @@ def _event(item: dict[str, Any], now: datetime) -> tuple[Event, str] | None:
     if kind is EventKind.DROPPED:
         code = next((name for pattern, name in _DROPPED if pattern.search(words)), "")
     issue_id, number = int(ours[1]), int(ours[2])
+    attempt = re.fullmatch(r"\d{1,18}", _text(item, ATTEMPT_ARG))
     event = Event(
         provider="sendgrid",
         key=_text(item, "sg_event_id")[:200] or sha256(json.dumps(item, sort_keys=True).encode()).hexdigest(),
@@ -107,6 +109,7 @@ def _event(item: dict[str, Any], now: datetime) -> tuple[Event, str] | None:
         issue_id=issue_id,
         subscriber_id=number if issue_id else 0,
         notice_id=0 if issue_id else number,
+        attempt_id=int(attempt[0]) if attempt else 0,
         code=code[:40],
         reason=words,
     )

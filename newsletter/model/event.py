@@ -24,7 +24,8 @@ class Event:
     """``key`` is the provider's own event id (or a hash of the raw event): stored once.
 
     ``issue_id`` and ``subscriber_id`` are 0 where the provider did not return our ids.
-    ``reason`` is the provider's text with every address removed.
+    ``attempt_id`` is the hand-over that it is about, 0 where that is not known. ``reason`` is the provider's
+    text with every address removed.
     """
 
     provider: str
@@ -34,5 +35,6 @@ class Event:
     issue_id: int = 0
     subscriber_id: int = 0
     notice_id: int = 0
+    attempt_id: int = 0
     code: str = ""
     reason: str = ""

@@ -172,7 +172,8 @@ class Attempt:
         unit.deliveries.settle(self._issue_id, self.id, settled, now)
         for one in settled:
             if one.bad_address:
-                unit.subscribers.mark_bounced(one.subscriber_id, now, reason=one.code)
+                mailed_at = unit.deliveries.attempted_at(self.id)
+                unit.subscribers.mark_bounced(one.subscriber_id, now, reason=one.code, mailed_at=mailed_at)
         unit.rates.give_back(self._rate, sum(one.state is DeliveryState.PENDING for one in settled))
         self._watch(unit, settled, now)
         return settled

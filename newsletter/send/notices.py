@@ -16,6 +16,7 @@ from newsletter.model.delivery import Envelope, Letter, MessageKey, Outcome, Ver
 from newsletter.model.notice import Notice
 from newsletter.model.rate import Rate
 from newsletter.send.ports import Clock, Transport, Work
+from subscribers.model import SuppressionCause
 
 _LEASE: Final = timedelta(minutes=15)  # longer than any transport waits for its provider
 _AGAIN: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240, 720))
@@ -113,4 +114,6 @@ def _record(outcome: Outcome, notice: Notice, work: Work, rate: Rate, clock: Clo
             unit.notices.again(notice.id, due_at, code=outcome.code, reason=outcome.reason, tried=True)
         else:
             unit.notices.failed(notice.id, now, outcome.code, outcome.reason)
+            if outcome.bad_address and notice.subscriber_id is not None:
+                unit.subscribers.suppress(notice.to, SuppressionCause.BOUNCED, now, outcome.code)
     log.info("notice", notice=notice.id, kind=notice.kind.value, outcome=outcome.verdict.value)

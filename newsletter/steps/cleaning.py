@@ -7,6 +7,7 @@ from typing import Final
 
 from newsletter.steps.telling import confirmation
 from newsletter.steps.tools import Tools
+from subscribers import former
 from subscribers.signups import SignUps
 
 POLL_LOG_KEPT: Final = timedelta(days=90)
@@ -23,3 +24,4 @@ def clean(tools: Tools) -> None:
         for ask in signups.reminders(now):
             unit.notices.queue(confirmation(ask), now)
         signups.vanish(now)
+        former.clean(unit.conn, now)

@@ -52,11 +52,11 @@ def _fetch_bounces(tools: Tools, settings: Settings) -> None:
     with tools.begin() as unit:
         if not unit.leases.take("bounces", secrets.token_hex(8), now=tools.clock(), length=MAILBOX_EVERY):
             return
-    key = tools.message_key
+    keys = tools.keys.derive("message ids")
 
     def take(raw: bytes) -> None:
         now = tools.clock()
-        events = dsn.parse(raw, key=key, now=now)
+        events = dsn.parse(raw, keys=keys, now=now)
         if events:
             with tools.begin() as unit:
                 take_in(unit, events, now)

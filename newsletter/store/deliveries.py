@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, exists, func, select, update
 
 from newsletter.model.delivery import Claimed, DeliveryState, Settled, move_delivery
 from newsletter.model.issue import IssueState
-from newsletter.model.times import to_ms
+from newsletter.model.times import maybe_from_ms, to_ms
 from newsletter.store.decisions import Decisions
 from newsletter.store.sql import chunks, run_spelled
 from newsletter.store.tables import attempts, deliveries, issues, remarks
@@ -86,6 +86,12 @@ class Deliveries(Decisions):
     def newest_attempt(self) -> int:
         """The highest attempt id ever given out here; 0 where nothing was ever sent."""
         return self._conn.scalar(select(func.max(attempts.c.id))) or 0
+
+    def attempted_at(self, attempt_id: int) -> datetime | None:
+        """When it claimed its deliveries, and with them the addresses they went to."""
+        return maybe_from_ms(
+            self._conn.scalar(select(attempts.c.opened_at).where(attempts.c.id == attempt_id))
+        )
 
     def renew(self, attempt_id: int, lease_until: datetime) -> bool:
         """Prolongs a lease; False where the attempt was taken over or closed."""

@@ -35,6 +35,7 @@ class Events:
                     "issue_id": event.issue_id,
                     "subscriber_id": event.subscriber_id,
                     "notice_id": event.notice_id,
+                    "attempt_id": event.attempt_id,
                     "code": event.code,
                     "reason": event.reason,
                     "raw": raw,
@@ -88,6 +89,7 @@ def _event(row: Row[Any]) -> Event:
         issue_id=row.issue_id,
         subscriber_id=row.subscriber_id,
         notice_id=row.notice_id,
+        attempt_id=row.attempt_id,
         code=row.code,
         reason=row.reason,
     )

@@ -310,6 +310,7 @@ events = Table(
     Column("issue_id", Id, nullable=False, server_default="0"),
     Column("subscriber_id", Id, nullable=False, server_default="0"),
     Column("notice_id", Id, nullable=False, server_default="0"),
+    Column("attempt_id", Id, nullable=False, server_default="0"),
     _text("code"),
     _text("reason"),
     _text("raw"),  # the provider's own words, without addresses

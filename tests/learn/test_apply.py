@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,9 @@ from newsletter.learn import apply_events, take_in
 from newsletter.model.delivery import DeliveryState, Envelope, Outcome, Verdict
 from newsletter.model.event import Event, EventKind
 from newsletter.model.issue import IssueState
-from subscribers.model import SubscriberState
+from newsletter.model.notice import NewNotice, NoticeKind
+from newsletter.send import settle_unknown
+from subscribers.model import SubscriberState, SuppressionCause
 from tests.send.world import FakeTransport, World
 
 
@@ -174,3 +177,117 @@ def test_the_same_bounce_told_again_and_again_counts_once(world: World) -> None:
     learn(world, *(event(world, EventKind.BOUNCED, issue_id, who[0], key=f"k{n}") for n in range(20)))
     with world.store.read() as unit:
         assert unit.issues.get(issue_id).state is IssueState.SENDING
+
+
+def moved(world: World, subscriber_id: int, address: str) -> str:
+    """They change their address an hour after what was sent, and a day passes; the former one."""
+    world.clock.pass_by(hours=1)
+    with world.store.begin() as unit:
+        former = unit.subscribers.get(subscriber_id).address
+        unit.subscribers.readdress(subscriber_id, address, world.clock())
+    world.clock.pass_by(days=1)
+    return former
+
+
+def causes(world: World, address: str) -> list[SuppressionCause]:
+    with world.store.read() as unit:
+        return [one.cause for one in unit.subscribers.suppressions_of(address)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause"),
+    [
+        (EventKind.BOUNCED, [SuppressionCause.BOUNCED]),
+        (EventKind.COMPLAINED, [SuppressionCause.COMPLAINED]),
+        (EventKind.SOFT_BOUNCED, []),
+    ],
+)
+def test_what_comes_back_late_is_about_the_address_that_was_mailed(
+    world: World, kind: EventKind, cause: list[SuppressionCause]
+) -> None:
+    issue_id, who = sent(world)
+    former = moved(world, who, "moved@readers.example")
+    learn(world, *(event(world, kind, issue_id, who, key=f"late{n}") for n in range(9)))
+    assert causes(world, former) == cause
+    assert causes(world, "moved@readers.example") == []
+    assert subscriber_state(world, who) is SubscriberState.ACTIVE
+
+    second = world.approved()
+    world.start(second)
+    transport = FakeTransport()
+    world.deliver(second, transport)
+    assert transport.addresses == ["moved@readers.example"]
+    learn(world, event(world, EventKind.BOUNCED, second, who))
+    assert causes(world, "moved@readers.example") == [SuppressionCause.BOUNCED]
+    assert subscriber_state(world, who) is SubscriberState.BOUNCED
+
+
+def test_a_bounce_names_the_hand_over_it_is_about_although_there_was_a_later_one(world: World) -> None:
+    issue_id, who = sent(world, Verdict.UNKNOWN)
+    with world.store.read() as unit:
+        first = unit.deliveries.get(issue_id, who).attempt_id
+    former = moved(world, who, "moved@readers.example")
+    with world.store.begin() as unit:
+        settle_unknown(unit, issue_id, world.clock(), resend=True)
+    transport = FakeTransport()
+    world.deliver(issue_id, transport)
+    assert transport.addresses == ["moved@readers.example"]
+    learn(world, replace(event(world, EventKind.BOUNCED, issue_id, who), attempt_id=first))
+    assert causes(world, former) == [SuppressionCause.BOUNCED]
+    assert subscriber_state(world, who) is SubscriberState.ACTIVE
+
+
+def test_a_refusal_during_the_hand_over_is_about_the_address_that_was_claimed(world: World) -> None:
+    issue_id = world.sending(1)
+    former = ""
+
+    def script(envelope: Envelope) -> Outcome:
+        nonlocal former
+        former = moved(world, envelope.key.number, "moved@readers.example")
+        return Outcome(key=envelope.key, verdict=Verdict.FAILED, code="550 5.1.1", bad_address=True)
+
+    world.deliver(issue_id, FakeTransport(script))
+    assert causes(world, former) == [SuppressionCause.BOUNCED]
+    assert causes(world, "moved@readers.example") == []
+
+
+def test_who_leaves_by_an_old_message_leaves_whatever_their_address_is_now(world: World) -> None:
+    issue_id, who = sent(world)
+    moved(world, who, "moved@readers.example")
+    learn(world, event(world, EventKind.UNSUBSCRIBED, issue_id, who))
+    assert subscriber_state(world, who) is SubscriberState.UNSUBSCRIBED
+
+
+def test_a_new_address_begins_without_strikes(world: World) -> None:
+    issue_id, who = sent(world)
+    learn(world, *(event(world, EventKind.SOFT_BOUNCED, issue_id, who, key=f"a{n}") for n in range(4)))
+    moved(world, who, "moved@readers.example")
+    second = world.approved()
+    world.start(second)
+    world.deliver(second, FakeTransport())
+    learn(world, event(world, EventKind.SOFT_BOUNCED, second, who))
+    assert subscriber_state(world, who) is SubscriberState.ACTIVE
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause"),
+    [(EventKind.BOUNCED, SuppressionCause.BOUNCED), (EventKind.COMPLAINED, SuppressionCause.COMPLAINED)],
+)
+def test_what_comes_back_of_a_notice_counts_for_its_address(
+    world: World, kind: EventKind, cause: SuppressionCause
+) -> None:
+    with world.store.begin() as unit:
+        for number, subscriber_id in enumerate((7, None)):
+            unit.notices.queue(
+                NewNotice(
+                    key=str(number),
+                    kind=NoticeKind.CONFIRM,
+                    to=f"{number}@readers.example",
+                    subscriber_id=subscriber_id,
+                ),
+                world.clock(),
+            )
+    for number in (1, 2, 3):
+        learn(world, Event(provider="test", key=f"n{number}", kind=kind, at=world.clock(), notice_id=number))
+    assert causes(world, "0@readers.example") == [cause]
+    assert causes(world, "1@readers.example") == [], "that was the author's"

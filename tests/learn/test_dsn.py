@@ -10,14 +10,19 @@ from hypothesis import strategies as st
 from newsletter.errors import ConfigError, RequestFailed
 from newsletter.learn.dsn import kind_of, parse
 from newsletter.learn.mailbox import fetch, return_address
-from newsletter.model.delivery import MessageKey
+from newsletter.model.delivery import Envelope, MessageKey
 from newsletter.model.event import Event, EventKind
 from newsletter.model.identity import delivery_of, delivery_of_path, message_id, return_path
-from tests.send.world import KEY, NOW
+from tests.send.world import KEY, NOW, letter
+
+
+def handed(key: MessageKey, *, attempt_id: int) -> Envelope:
+    return Envelope(key=key, to="", letter=letter(), message_id="", attempt_id=attempt_id)
+
 
 OURS = MessageKey(7, 12)
 MESSAGE_ID = message_id(7, 12, KEY, "news.example")
-PATH = return_path(OURS, KEY, "bounces@news.example")
+PATH = return_path(handed(OURS, attempt_id=3), KEY, "bounces@news.example")
 
 
 def report(
@@ -98,7 +103,7 @@ Good morning.
 
 
 def events(raw: bytes) -> list[Event]:
-    return [event for event, _ in parse(raw, key=KEY, now=NOW)]
+    return [event for event, _ in parse(raw, keys=[KEY], now=NOW)]
 
 
 @pytest.mark.parametrize("where", ["path", "quoted"])
@@ -106,6 +111,7 @@ def test_a_report_names_its_delivery(where: str) -> None:
     raw = report(to=PATH, quoted="<x@y>") if where == "path" else report()
     (event,) = events(raw)
     assert (event.kind, event.issue_id, event.subscriber_id) == (EventKind.BOUNCED, 7, 12)
+    assert event.attempt_id == (3 if where == "path" else 0)
     assert event.code == "5.1.1"
     assert "@" not in event.reason
     assert event.at.hour == 7
@@ -173,14 +179,15 @@ def test_nothing_in_the_mailbox_breaks_the_parser(junk: bytes, place: int) -> No
     events(junk)
 
 
-@given(issue_id=st.integers(0, 10**9), number=st.integers(1, 10**12))
-def test_names_lead_back_to_their_delivery(issue_id: int, number: int) -> None:
+@given(issue_id=st.integers(0, 10**9), number=st.integers(1, 10**12), attempt_id=st.integers(0, 10**9))
+def test_names_lead_back_to_their_delivery(issue_id: int, number: int, attempt_id: int) -> None:
     key = MessageKey(issue_id, number)
-    assert delivery_of(message_id(issue_id, number, KEY, "news.example"), KEY) == key
-    path = return_path(key, KEY, "bounces@news.example")
-    assert delivery_of_path(f"<{path}>", KEY) == key
+    assert delivery_of(message_id(issue_id, number, KEY, "news.example"), [KEY]) == key
+    path = return_path(handed(key, attempt_id=attempt_id), KEY, "bounces@news.example")
+    assert delivery_of_path(f"<{path}>", [b"a newer key", KEY]) == (key, attempt_id)
     assert len(path.rpartition("@")[0]) <= 64  # RFC 5321 section 4.5.3.1.1
-    assert delivery_of_path(path, b"another key") is None
+    assert delivery_of_path(path, [b"another key"]) is None
+    assert delivery_of_path(path.replace("+", "+1", 1), [KEY]) is None
 
 
 def test_a_maildir_is_emptied_as_it_is_read(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_five_soft_bounces_in_a_row_are_a_hard_one(people: Subscribers) -> None:
     ann = joined(people)
     for _ in range(STRIKES - 1):
         assert not people.mark_bounced(ann.id, NOW, hard=False)
-    people.mark_delivered([ann.id])
+    people.mark_delivered(ann.id)
     for _ in range(STRIKES - 1):
         assert not people.mark_bounced(ann.id, NOW, hard=False)
 

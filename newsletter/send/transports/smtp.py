@@ -13,7 +13,7 @@ from typing import Final
 
 from newsletter.errors import Invalid, TransportProblem
 from newsletter.guard.headers import vet_address
-from newsletter.model.delivery import Envelope, MessageKey, Outcome, Verdict
+from newsletter.model.delivery import Envelope, Outcome, Verdict
 from newsletter.model.privacy import without_addresses
 from newsletter.send.dkim import Signer
 from newsletter.send.message import Press
@@ -47,7 +47,7 @@ class Smtp:
         relay: Relay,
         *,
         connections: int = 2,
-        return_path: Callable[[MessageKey], str] | None = None,
+        return_path: Callable[[Envelope], str] | None = None,
         context: ssl.SSLContext | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         signer: Signer | None = None,
@@ -137,7 +137,7 @@ class Smtp:
     def _job(self, envelope: Envelope) -> Job | Outcome:
         """The message, or the outcome of one that cannot be made."""
         try:
-            sender = self._return_path(envelope.key) if self._return_path else envelope.letter.sender.address
+            sender = self._return_path(envelope) if self._return_path else envelope.letter.sender.address
             recipient = vet_address(envelope.to)
             message = self._press.pieces(envelope, date=self._clock())
             size = sum(map(len, message))

@@ -47,6 +47,12 @@ def upgrade() -> None:
             server_default="0",
             nullable=False,
         ),
+        sa.Column(
+            "attempt_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            server_default="0",
+            nullable=False,
+        ),
         sa.Column("code", sa.Text(), server_default="", nullable=False),
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
         sa.Column("raw", sa.Text(), server_default="", nullable=False),
@@ -458,6 +464,13 @@ def upgrade() -> None:
     op.create_index("ix_subscribers_domain", "subscribers", ["domain", "id"], unique=False)
     op.create_index("ix_subscribers_joined", "subscribers", ["joined_at"], unique=False)
     op.create_index("ix_subscribers_state_id", "subscribers", ["state", "id"], unique=False)
+    op.create_table(
+        "former_addresses",
+        sa.Column("subscriber_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.Column("address_hash", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("subscriber_id", "until", name=op.f("pk_former_addresses")),
+    )
     op.create_table(
         "suppressions",
         sa.Column("address_hash", sa.Text(), nullable=False),
