@@ -115,6 +115,10 @@ class House:
         """The issue of an author's signed link. Raises BadToken."""
         return self.tokens.verify(Purpose.AUTHOR_ISSUE, token, now())[0]
 
+    def author_feed(self, token: str) -> int:
+        """The feed of an author's signed link. Raises BadToken."""
+        return self.tokens.verify(Purpose.AUTHOR_FEED, token, now())[0]
+
     def close(self) -> None:
         for client in self._http.values():
             client.close()

@@ -6,7 +6,7 @@ is sent).
 """
 
 from newsletter.compose.compiler import Compiler
-from newsletter.compose.headline import preheader_for, subject_for
+from newsletter.compose.headline import Told, preheader_for, subject_for, told_of
 from newsletter.compose.issue import compose, shows_excerpts
 from newsletter.compose.letter import letter_of, page, text_page
 from newsletter.compose.notice import compose_notice
@@ -20,6 +20,7 @@ __all__ = [
     "PlannedDraft",
     "Theme",
     "Themes",
+    "Told",
     "compose",
     "compose_notice",
     "letter_of",
@@ -33,4 +34,5 @@ __all__ = [
     "subject_for",
     "taken_up",
     "text_page",
+    "told_of",
 ]

@@ -34,6 +34,11 @@ def told_by(views: Sequence[PostView]) -> list[Told]:
     return [Told(title=view.title, author=view.author, begins=view.begins) for view in views]
 
 
+def told_of(post: Post, newsletter: Newsletter) -> Told:
+    """What a line may tell of one post that is not cleaned yet."""
+    return _told([post], newsletter)[0]
+
+
 def subject_for(cadence: Cadence, posts: Sequence[Post], newsletter: Newsletter, now: datetime) -> str:
     """The subject of posts that are not cleaned yet; see :func:`subject_line`."""
     return subject_line(cadence, _told(posts, newsletter), newsletter, now)

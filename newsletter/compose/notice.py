@@ -28,9 +28,9 @@ def compose_notice(
     """The letter of a notice, without slots.
 
     ``data`` by kind: ``action_url`` for all; ``subject``, ``excerpt`` and, where it goes by itself,
-    ``send_at`` (RFC 3339) for a waiting draft; ``title`` and ``reason`` for a held post; ``text`` and
-    ``hint`` for a problem. A confirmation, and what else goes to an address that is not proven, shows
-    nothing of ``data`` but the link: a stranger may have typed it.
+    ``send_at`` (RFC 3339) for a waiting draft; ``title``, ``url``, ``excerpt`` and ``reason`` for a held
+    post; ``text`` and ``hint`` for a problem. A confirmation, and what else goes to an address that is not
+    proven, shows nothing of ``data`` but the link: a stranger may have typed it.
 
     Raises ConfigError without a From, ValueError for TEST, which is an issue's own letter.
     """
@@ -92,7 +92,8 @@ def _said(
     elif kind is NoticeKind.POST_HELD:
         paragraphs = [words("post_held_text"), *filter(None, [one_line(data.get("reason", ""))])]
         quoted_title = one_line(data.get("title", ""))
-        quoted = [one_line(data.get("url", ""))] if quoted_title else []
+        begins = shortened(one_line(data.get("excerpt", "")), 400)
+        quoted = list(filter(None, [begins, one_line(data.get("url", ""))])) if quoted_title else []
     elif kind is NoticeKind.PROBLEM:
         paragraphs = list(filter(None, [one_line(data.get("text", "")), one_line(data.get("hint", ""))]))
     else:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from newsletter.compose import told_of
 from newsletter.desk.base import Verbs
-from newsletter.desk.shown import FeedShown
+from newsletter.desk.shown import FeedShown, FeedWaiting, HeldPost
 from newsletter.errors import FeedProblem
 from newsletter.model.feed import Feed
 from newsletter.model.post import Post, PostState
@@ -101,6 +102,15 @@ class FeedVerbs(Verbs):
                 carriers=unit.posts.carriers(post.id for post in posts),
                 elsewhere=unit.posts.of_other_feeds(feed_id, limit=POSTS_SHOWN),
             )
+
+    def feed_waiting(self, feed_id: int) -> FeedWaiting:
+        """What of a feed waits for the author: its held posts, oldest first, and its problem."""
+        newsletter = self.tools.newsletter(self.tools.settings())
+        with self.tools.read() as unit:
+            feed = unit.feeds.get(feed_id)
+            held = unit.posts.list(state=PostState.HELD, feed_id=feed_id, limit=POSTS_SHOWN)
+        posts = tuple(HeldPost(post=post, told=told_of(post, newsletter)) for post in reversed(held))
+        return FeedWaiting(feed=_without_secret(feed), held=posts)
 
     def remove_feed(self, feed_id: int) -> None:
         with self.tools.begin() as unit:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from newsletter.compose import Told
 from newsletter.model.checklist import Checklist
 from newsletter.model.delivery import Delivery
 from newsletter.model.feed import Feed, Poll
@@ -36,6 +37,20 @@ class FeedShown:
     posts: Sequence[Post]
     carriers: Mapping[int, Sequence[Carrier]] = field(default_factory=dict)
     elsewhere: Sequence[Post] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldPost:
+    """A post on hold, and how its title and first words read."""
+
+    post: Post
+    told: Told
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedWaiting:
+    feed: Feed
+    held: tuple[HeldPost, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

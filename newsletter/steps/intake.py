@@ -162,7 +162,7 @@ def _tell_held(tools: Tools, unit: Unit, settings: Settings, polled: Polled) -> 
         settings,
         key=f"held:{polled.feed_id}:{hashlib.sha256(names.encode()).hexdigest()[:24]}",
         kind=NoticeKind.POST_HELD,
-        data={"title": first.title, "url": first.url, "reason": first.reason + more},
+        data={"feed": str(polled.feed_id), "post": str(first.id), "reason": first.reason + more},
         now=tools.clock(),
     )
 
@@ -177,6 +177,7 @@ def _tell_problem(tools: Tools, unit: Unit, settings: Settings, polled: Polled) 
         key=f"feed:{feed.id}:{feed.full_fetch_at.timestamp() if feed.full_fetch_at else 0:.0f}",
         kind=NoticeKind.PROBLEM,
         data={
+            "feed": str(feed.id),
             "text": f"{feed.title or feed.url}: {feed.problem}",
             "hint": "It is still looked at."
             if feed.state is FeedState.ACTIVE

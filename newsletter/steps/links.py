@@ -35,9 +35,13 @@ class Links:
         return f"{self.base_url}/i/{issue_id}"
 
     def author_issue(self, issue_id: int, expires_at: datetime) -> str:
-        """The author's signed link to a draft: a page to look at, whose buttons approve or cancel."""
+        """The author's signed link to an issue: a page to look at, whose buttons approve, go on or cancel."""
         token = self._tokens.sign(Purpose.AUTHOR_ISSUE, issue_id, expires_at=expires_at)
         return f"{self.base_url}/a/{token}"
+
+    def author_feed(self, feed_id: int, expires_at: datetime) -> str:
+        """The author's signed link to a feed's held posts and problems: a page to look at and decide on."""
+        return f"{self.base_url}/f/{self._tokens.sign(Purpose.AUTHOR_FEED, feed_id, expires_at=expires_at)}"
 
     def confirm(self, request_id: int) -> str:
         return f"{self.base_url}/c/{self._tokens.sign(Purpose.CONFIRM, request_id)}"

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
-from newsletter.compose import Mode, compose_notice, letter_of, preview_html, text_page
+from newsletter.compose import Mode, compose_notice, letter_of, preview_html, text_page, told_of
 from newsletter.config import Settings
 from newsletter.errors import ConfigError, Conflict, NotFound
 from newsletter.model.artefact import ALL_BLOCKS, Artefact
@@ -60,6 +60,8 @@ def render_notice(tools: Tools, settings: Settings, notice: Notice) -> Rendered:
     data = {**notice.data, "action_url": _action(links, notice, tools.clock())}
     if notice.kind is NoticeKind.DRAFT_WAITING:
         data |= _draft(tools, notice)
+    if notice.kind is NoticeKind.POST_HELD:
+        data |= _held(tools, newsletter, notice)
     letter = compose_notice(newsletter, notice.kind, data, compiler=tools.compiler, themes=tools.themes)
     return Rendered(letter=letter, message_id=message_id)
 
@@ -137,8 +139,10 @@ def _mime(
 
 def _action(links: Links, notice: Notice, now: datetime) -> str:
     kind = notice.kind
-    if kind is NoticeKind.DRAFT_WAITING and notice.issue_id is not None:
+    if kind in {NoticeKind.DRAFT_WAITING, NoticeKind.PROBLEM} and notice.issue_id is not None:
         return links.author_issue(notice.issue_id, now + AUTHOR_LINK_LASTS)
+    if kind in {NoticeKind.POST_HELD, NoticeKind.PROBLEM} and "feed" in notice.data:
+        return links.author_feed(int(notice.data["feed"]), now + AUTHOR_LINK_LASTS)
     if kind in {NoticeKind.CONFIRM, NoticeKind.ADDRESS_CHANGE}:
         return links.confirm(int(notice.data["request"]))
     if kind is NoticeKind.SUBSCRIBER_LINK and notice.subscriber_id is not None:
@@ -146,6 +150,14 @@ def _action(links: Links, notice: Notice, now: datetime) -> str:
     if kind is NoticeKind.WELCOME and notice.subscriber_id is not None:
         return links.preferences(notice.subscriber_id)
     return links.studio()
+
+
+def _held(tools: Tools, newsletter: Newsletter, notice: Notice) -> dict[str, str]:
+    """What the notice of a held post shows of it, as the post reads by now."""
+    with tools.read() as unit:
+        post = unit.posts.get(int(notice.data["post"]))
+    told = told_of(post, newsletter)
+    return {"title": told.title, "url": post.url, "excerpt": told.begins}
 
 
 def _draft(tools: Tools, notice: Notice) -> dict[str, str]:

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from newsletter.errors import Conflict, NewsletterError, NotFound, StoreProblem
-from newsletter.web import archive, author
+from newsletter.web import archive, author, author_feed
 from newsletter.web.assets import Assets
 from newsletter.web.doors import SignInNeeded, Throttle, cookie_of
 from newsletter.web.front import front_of
@@ -76,6 +76,7 @@ ROUTERS: Final = (
     feeds.router,
     settings.router,
     author.router,
+    author_feed.router,
     archive.router,
     sendgrid.router,
     websub.router,
@@ -93,7 +94,7 @@ def _next_turn(step: str) -> None:
 def create_app(
     house: House, *, clock: Callable[[], datetime] = _now, wake: Callable[[str], None] = _next_turn
 ) -> FastAPI:
-    """The studio, the author's signed link, the public pages and what they need, for one house.
+    """The studio, the author's signed links, the public pages and what they need, for one house.
 
     The server must not believe X-Forwarded headers by itself (uvicorn: ``proxy_headers=False``); here they
     count from the addresses in TRUSTED_PROXIES only. ``wake`` runs a step of the pipeline at once.

@@ -1,6 +1,6 @@
-"""The author's signed link to one draft, from the mail that tells of it. Needs no signing in.
+"""The author's signed link to one issue, from the mail that tells of it. Needs no signing in.
 
-Programs that follow every link in a mail change nothing: GET shows, POST approves or cancels.
+Programs that follow every link in a mail change nothing: GET shows, POST approves, goes on or cancels.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ def show(request: Request, token: str, desk: DeskHere, pages: PagesHere, view: s
         view=View.parse(view),
         open=state is IssueState.DRAFT,
         approved=state is IssueState.APPROVED,
+        paused=state is IssueState.PAUSED,
+        receipt=desk.receipt(shown.issue.id).receipt if state is IssueState.PAUSED else None,
         goes_by_itself=state is IssueState.DRAFT and shown.issue.send_at is not None,
     )
 
@@ -55,7 +57,7 @@ def decide(
     token: str,
     desk: DeskHere,
     pages: PagesHere,
-    choice: Annotated[Literal["approve", "stop", "unapprove", "cancel"], Form()],
+    choice: Annotated[Literal["approve", "stop", "unapprove", "resume", "cancel"], Form()],
     seen: Annotated[str, Form()] = "",
 ) -> Response:
     """``seen`` is the content hash that the page showed: only that is approved."""
@@ -73,5 +75,9 @@ def decide(
     if choice == "unapprove":
         desk.unapprove_issue(issue_id)
         return then(f"/a/{token}", "unapproved")
+    if choice == "resume":
+        desk.resume_issue(issue_id)
+        return then(f"/a/{token}", "resumed")
+    begun = desk.issue(issue_id).issue.started_at is not None
     desk.cancel_issue(issue_id)
-    return then(f"/a/{token}", "cancelled-draft")
+    return then(f"/a/{token}", "cancelled" if begun else "cancelled-draft")
