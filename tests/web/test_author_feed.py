@@ -37,7 +37,9 @@ class Held:
             notice = next(one for one in unit.notices.list() if one.kind is kind)
         letter = render_notice(house.tools, house.settings(), notice).letter
         text = "".join(segment.text for segment in letter.text)
-        return re.findall(r"https?://[^/\s]+(/[af]/\S+)", text)[0]
+        found = re.search(r"https?://[^/\s]+(/[af]/\S+)", text)
+        assert found is not None
+        return found[1]
 
     def states(self) -> dict[int, PostState]:
         return {post.id: post.state for post in self.studio.house.desk.posts() if post.id > 2}
