@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -53,13 +54,15 @@ class PublicPages:
         """One page of ``templates/web/public``. ``indexed`` lets search engines keep it."""
         newsletter = self._front.newsletter()
         language = words.known(newsletter.language)
+        locale = _locale(newsletter.language, language)
         content = self._env.get_template(f"public/{name}.html").render(
             {
                 "newsletter": newsletter,
                 "language": language,
+                "direction": locale.text_direction,
                 "say": saying(newsletter),
                 "css": f"/public/{self.css_digest}.css",
-                "day": lambda moment: format_date(moment, "long", locale=language),
+                "day": lambda moment: format_date(moment, "long", locale=locale),
                 **values,
             }
         )
@@ -101,10 +104,28 @@ def saying(newsletter: Newsletter) -> Callable[..., str]:
 
     Raises KeyError for a name that has no words.
     """
-    said = words.words(words.known(newsletter.language))
+    language = words.known(newsletter.language)
+    said = words.words(language)
+    turns = Locale.parse(language, sep="-").text_direction == "rtl"
 
     def say(name: str, **values: object) -> str:
         section, _, word = name.partition(".")
-        return said[section][word].format(newsletter=newsletter.title, **values)
+        filled = {"newsletter": newsletter.title, **values}
+        if turns:  # an address or a title of the other direction takes no sign of ours with it
+            filled = {key: f"{_FIRST_STRONG_ISOLATE}{value}{_POP}" for key, value in filled.items()}
+        return said[section][word].format(**filled)
 
     return say
+
+
+_FIRST_STRONG_ISOLATE: Final = "\u2068"
+_POP: Final = "\u2069"  # both: Unicode Standard Annex 9, explicit directional isolates
+
+
+def _locale(wanted: str, spoken: str) -> Locale:
+    """How dates are written: as in the newsletter's own country where its language is spoken here."""
+    try:
+        locale = Locale.parse(wanted.replace("_", "-"), sep="-")
+    except (UnknownLocaleError, ValueError):
+        return Locale.parse(spoken, sep="-")
+    return locale if locale.language == spoken.partition("-")[0] else Locale.parse(spoken, sep="-")

@@ -37,7 +37,7 @@ def test_the_form_says_who_sends_what_and_how_to_leave(house: House, web: Web) -
     for said in (
         "Low Notes &amp; Co",
         "Ada",
-        "<span>1 Mill Lane</span> <span>York</span>",
+        "<span><bdi>1 Mill Lane</bdi></span> <span><bdi>York</bdi></span>",
         "ada@blog.example",
         "/privacy",
         "leave",

@@ -191,7 +191,7 @@ def test_a_language_without_words_is_said_in_english(house: House, web: Web) -> 
     ann = house.join()
     for language, html in (("tlh", "en"), ("../../x", "en"), ("en-GB", "en")):
         house.newsletter = replace(house.newsletter, language=language)
-        assert f'<html lang="{html}">' in web.get(_link(house, ann.id)).text
+        assert f'<html lang="{html}" dir="ltr">' in web.get(_link(house, ann.id)).text
 
 
 def test_a_blogs_address_that_would_run_script_is_no_link(house: House, web: Web) -> None:

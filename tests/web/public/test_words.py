@@ -50,10 +50,32 @@ def test_pages_speak_the_newsletters_language(house: House, web: Web, language: 
 
     page = web.get(f"/u/{house.tokens.sign(Purpose.UNSUBSCRIBE, house.join().id, 0)}").text
 
-    assert f'<html lang="{language}">' in page
+    assert f'<html lang="{language}" dir="{"rtl" if language == "ar" else "ltr"}">' in page
     assert words.words(language)["leave"]["button"] in page
 
 
 def test_a_language_lacking_a_sentence_says_it_in_english() -> None:
     assert words.known("tlh") == words.known("../en") == words.known("") == "en"
     assert words.words("de")["leave"].keys() == words.words("en")["leave"].keys()
+
+
+def test_the_languages_of_the_emails_are_those_of_the_pages() -> None:
+    emails = {path.stem for path in (templates_folder() / "email" / "words").glob("*.toml")}
+
+    assert set(LANGUAGES) == emails >= {"ar", "de", "en", "es", "fr"}
+
+
+def test_an_arabic_page_keeps_a_latin_title_and_its_signs_together(house: House, web: Web) -> None:
+    house.newsletter = replace(house.newsletter, language="ar", title="Mercy (new)")
+
+    page = web.get(f"/u/{house.tokens.sign(Purpose.UNSUBSCRIBE, house.join().id, 0)}").text
+
+    assert "\u2068Mercy (new)\u2069" in page
+
+
+def test_a_date_is_written_as_in_the_newsletters_country(house: House, web: Web) -> None:
+    link = f"/p/{house.tokens.sign(Purpose.PREFERENCES, house.join().id)}"
+    web.post(link, data={"often": "weekly", "pause": "2026-04-01"})
+    for language, day in (("en-GB", "1 April 2026"), ("en", "April 1, 2026"), ("fr", "1 avril 2026")):
+        house.newsletter = replace(house.newsletter, language=language)
+        assert day in web.get(f"{link}?saved=1").text
