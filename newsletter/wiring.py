@@ -57,6 +57,7 @@ class House:
         self._keys = Keys.parse(boot.secret_key.get_secret_value())
         self.store = Store(Database(boot.database_url), subscriber_keys=self._keys.derive("suppressions"))
         self.tokens = Tokens(self._keys.derive("links"))
+        self.challenge_keys = self._keys.derive("sign-up challenges")
         self._message_key = self._keys.derive("message ids")[0]
         self._http: dict[bool, HttpClient] = {}
         self._lock = threading.Lock()

@@ -117,6 +117,22 @@ def masked(address: str) -> str:
     return f"{local[:1]}•••@{domain}"
 
 
+_WITHOUT_DOTS: Final = {"gmail.com": "gmail.com", "googlemail.com": "gmail.com"}
+
+
+def mailbox(address: Address) -> str:
+    """What all spellings that end in one mailbox share: the key without ``+…``, and at Gmail without dots.
+
+    For limits only: whoever is bombed with ``ann+1``, ``ann+2``… is one person, but a subscriber's address
+    is the one that they wrote.
+    """
+    local, _, domain = address.key.rpartition("@")
+    local = local.partition("+")[0] or local
+    if domain in _WITHOUT_DOTS:
+        local, domain = local.replace(".", "") or local, _WITHOUT_DOTS[domain]
+    return f"{local}@{domain}"
+
+
 def is_role(address: Address) -> bool:
     """Whether it is an office rather than a person: such addresses complain most."""
     return address.key.rpartition("@")[0].partition("+")[0] in _ROLES

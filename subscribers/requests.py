@@ -20,6 +20,7 @@ LASTS: Final = timedelta(days=30)
 REMIND_AFTER: Final = timedelta(hours=48)
 ONE_IN: Final = timedelta(hours=24)
 THREE_IN: Final = timedelta(days=30)
+TO_ONE_MAILBOX: Final = 3  #: in 24 hours, however its address is spelt
 
 
 class RequestKind(StrEnum):
@@ -55,9 +56,16 @@ class Requests:
         self._conn = conn
 
     def add(
-        self, subscriber_id: int, kind: RequestKind, form: Form, now: datetime, *, address: str = ""
+        self,
+        subscriber_id: int,
+        kind: RequestKind,
+        form: Form,
+        now: datetime,
+        *,
+        address: str = "",
+        mailbox: str = "",
     ) -> int:
-        """The new request's id."""
+        """The new request's id. ``mailbox`` is where the message goes (subscribers.addresses.mailbox)."""
         added = requests.insert().values(
             subscriber_id=subscriber_id,
             kind=kind.value,
@@ -67,6 +75,7 @@ class Requests:
             origin=form.origin,
             wording=form.wording,
             address=address,
+            mailbox=mailbox,
         )
         return int(self._conn.execute(added.returning(requests.c.id)).scalar_one())
 
@@ -88,14 +97,18 @@ class Requests:
         )
         self._conn.execute(still.values(used_at=to_ms(now)))
 
-    def may_ask(self, subscriber_id: int, now: datetime) -> bool:
-        """One message in 24 hours and three in 30 days, whoever asks for them and how often."""
+    def may_ask(self, subscriber_id: int, now: datetime, *, mailbox: str) -> bool:
+        """One message in 24 hours and three in 30 days, whoever asks for them and how often; and to all
+        spellings of one mailbox together, three in 24 hours."""
         query = select(
             func.count(),
             func.coalesce(func.max(requests.c.at), 0),
         ).where(requests.c.subscriber_id == subscriber_id, requests.c.at > to_ms(now - THREE_IN))
         count, newest = self._conn.execute(query).one()
-        return int(count) < 3 and int(newest) <= to_ms(now - ONE_IN)
+        if int(count) >= 3 or int(newest) > to_ms(now - ONE_IN):
+            return False
+        same = select(func.count()).where(requests.c.mailbox == mailbox, requests.c.at > to_ms(now - ONE_IN))
+        return (self._conn.scalar(same) or 0) < TO_ONE_MAILBOX
 
     def to_remind(self, now: datetime, limit: int) -> list[Request]:
         """Sign-ups that nobody confirmed in 48 hours, once each: they are marked as reminded."""

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, select
 
-from subscribers.addresses import normalise
+from subscribers.addresses import mailbox, normalise
 from subscribers.errors import Expired, Refused
 from subscribers.model import Consent, ConsentKind, Subscriber, SubscriberState
 from subscribers.requests import Form, Request, RequestKind
@@ -70,9 +70,10 @@ class SignUps:
         if not double and not standing.causes and move.state is SubscriberState.UNCONFIRMED:
             self._agreed(known, form, now)
             return SignedUp(welcome=self._people.get(known.id))
-        if not self._requests.may_ask(known.id, now):
+        box = mailbox(written)
+        if not self._requests.may_ask(known.id, now, mailbox=box):
             return SignedUp()
-        request_id = self._requests.add(known.id, RequestKind.SIGN_UP, form, now)
+        request_id = self._requests.add(known.id, RequestKind.SIGN_UP, form, now, mailbox=box)
         return SignedUp(ask=Ask(request_id=request_id, subscriber_id=known.id, address=known.address))
 
     def look(self, request_id: int, now: datetime) -> tuple[Request, Subscriber]:
@@ -110,9 +111,10 @@ class SignUps:
         written = normalise(address)
         person = self._people.get(id)
         known, standing = self._people.standing(written)
-        if known is not None or standing.causes or not self._requests.may_ask(id, now):
+        box = mailbox(written)
+        if known is not None or standing.causes or not self._requests.may_ask(id, now, mailbox=box):
             return None
-        request_id = self._requests.add(id, RequestKind.ADDRESS, form, now, address=written.text)
+        request_id = self._requests.add(id, RequestKind.ADDRESS, form, now, address=written.text, mailbox=box)
         return Ask(request_id=request_id, subscriber_id=person.id, address=written.text)
 
     def reminders(self, now: datetime, limit: int = 100) -> list[Ask]:
@@ -161,8 +163,9 @@ class SignUps:
             if not self._people.suppressions.causes(normalise(self._people.get(id).address).key)
         ]
 
-    def vanish(self, now: datetime) -> int:
-        """Forgets requests that ended, and with them those who never answered; returns how many people."""
+    def vanish(self, now: datetime) -> list[int]:
+        """Forgets requests that ended, and with them those who never answered; returns who they were, for
+        whoever else holds something of them."""
         conn, ms = self._people.conn, to_ms(now)
         over = select(requests.c.subscriber_id).where(requests.c.expires_at <= ms)
         open_still = select(requests.c.subscriber_id).where(requests.c.expires_at > ms)
@@ -178,7 +181,7 @@ class SignUps:
         conn.execute(delete(requests).where(requests.c.expires_at <= ms))
         conn.execute(delete(consents).where(consents.c.subscriber_id.in_(silent)))
         conn.execute(delete(subscribers).where(subscribers.c.id.in_(silent)))
-        return len(silent)
+        return silent
 
     def _agreed(self, person: Subscriber, form: Form, now: datetime) -> None:
         written = normalise(person.address)

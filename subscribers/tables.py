@@ -100,10 +100,12 @@ requests = Table(
     Column("origin", Text, nullable=False, server_default=""),
     Column("wording", Text, nullable=False, server_default=""),
     Column("address", Text, nullable=False, server_default=""),  # the new one, of an address change
+    Column("mailbox", Text, nullable=False, server_default=""),  # where all spellings of the address end
     Column("reminded_at", Ms),
     Column("used_at", Ms),
     Index("ix_requests_subscriber", "subscriber_id", "at"),
     Index("ix_requests_at", "at"),
+    Index("ix_requests_mailbox", "mailbox", "at"),
     sqlite_autoincrement=True,
 )
 

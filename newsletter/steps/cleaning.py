@@ -23,5 +23,6 @@ def clean(tools: Tools) -> None:
         signups = SignUps(unit.subscribers)
         for ask in signups.reminders(now):
             unit.notices.queue(confirmation(ask), now)
-        signups.vanish(now)
+        unit.notices.forget_all(signups.vanish(now))
+        unit.leases.clean(now)
         former.clean(unit.conn, now)

@@ -34,3 +34,7 @@ class Leases:
 
     def drop(self, name: str, token: str) -> None:
         self._conn.execute(delete(leases).where(leases.c.name == name, leases.c.token == token))
+
+    def clean(self, now: datetime) -> None:
+        """Forgets leases that ran out: nobody holds them, whether they are remembered or not."""
+        self._conn.execute(delete(leases).where(leases.c.until <= to_ms(now)))

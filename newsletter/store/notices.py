@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, delete, func, or_, select, update
 from newsletter.errors import NotFound
 from newsletter.model.notice import NewNotice, Notice, NoticeKind, NoticeState, notice_states_before
 from newsletter.model.times import from_ms, maybe_from_ms, to_ms
-from newsletter.store.sql import insert
+from newsletter.store.sql import chunks, insert
 from newsletter.store.tables import notices
 
 _ON_RECOVERY = "The program stopped while this message was being handed over."
@@ -136,6 +136,11 @@ class Notices:
         self._conn.execute(
             delete(notices).where(or_(notices.c.subscriber_id == subscriber_id, notices.c.to == address))
         )
+
+    def forget_all(self, subscriber_ids: Sequence[int]) -> None:
+        """Removes every notice to people who never confirmed and are forgotten."""
+        for part in chunks(subscriber_ids):
+            self._conn.execute(delete(notices).where(notices.c.subscriber_id.in_(part)))
 
     def recover(self, now: datetime) -> int:
         """What a dead process was handing over may or may not have arrived: it is unknown."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from newsletter.config import Settings
+from newsletter.errors import NewsletterError
 from newsletter.model.times import maybe_rfc3339
-from newsletter.web.public.front import Front, PublicUnit
+from newsletter.web.public.front import Front, Practice, PublicUnit
+from newsletter.web.public.look import Look
 from newsletter.wiring import House
 
 _PROVIDERS = {"sendgrid": "SendGrid"}
@@ -23,10 +26,36 @@ def front_of(house: House) -> Front:
         tokens=house.tokens,
         clock=house.tools.clock,
         topics=topics,
-        double_opt_in=lambda: house.settings().double_opt_in,
-        provider=lambda: _PROVIDERS.get(house.settings().transport, ""),
+        practice=lambda: _practice(house.settings()),
+        look=lambda: _look(house),
+        challenge_keys=house.challenge_keys,
         held=_held,
         forget=_forget,
+    )
+
+
+def _practice(settings: Settings) -> Practice:
+    return Practice(
+        double_opt_in=settings.double_opt_in,
+        provider=_PROVIDERS.get(settings.transport, ""),
+        in_europe=settings.transport == "sendgrid" and settings.sendgrid_region == "eu",
+    )
+
+
+def _look(house: House) -> Look:
+    """The theme's; a broken folder of the author's own leaves the pages as they are."""
+    settings = house.settings()
+    try:
+        theme = house.tools.themes.get(settings.theme, settings.theme_folder)
+    except NewsletterError:
+        return Look()
+    words = {name: str(value) for name, value in theme.type.items()}
+    return Look(
+        light={name: str(value) for name, value in theme.light.items()},
+        dark={name: str(value) for name, value in theme.dark.items()},
+        heading=words["heading"],
+        heading_weight=words["title_weight"],
+        body=words["interface"],
     )
 
 

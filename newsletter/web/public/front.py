@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from newsletter.model.delivery import Delivery, DeliveryFlag
 from newsletter.model.notice import NewNotice
 from newsletter.model.publication import Newsletter
+from newsletter.web.public.look import Look
 from subscribers.store import Subscribers
 from subscribers.tokens import Tokens
 
@@ -35,6 +36,12 @@ class Ledger(Protocol):
         ...
 
 
+class Spent(Protocol):
+    def take(self, name: str, token: str, *, now: datetime, length: timedelta) -> bool:
+        """False where somebody took the name within its length."""
+        ...
+
+
 class PublicUnit(Protocol):
     """One transaction, as the public pages see it."""
 
@@ -44,16 +51,28 @@ class PublicUnit(Protocol):
     def notices(self) -> NoticeQueue: ...
     @property
     def deliveries(self) -> Ledger: ...
+    @property
+    def leases(self) -> Spent: ...
 
 
 Work = Callable[[], AbstractContextManager[PublicUnit]]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Practice:
+    """What the privacy notice tells of the settings. ``provider`` names who hands mail over ("SendGrid"),
+    empty for an own server; ``in_europe`` says that it does so there."""
+
+    double_opt_in: bool = True
+    provider: str = ""
+    in_europe: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Front:
     """``begin`` opens a transaction that may write, ``read`` one that only reads. ``topics`` are what the
-    feeds' posts are about. ``provider`` names who hands mail over ("SendGrid"), empty for an own server.
-    ``held`` gives what the house holds about a subscriber beside the list, and ``forget`` removes it."""
+    feeds' posts are about. ``challenge_keys`` sign what a form's script solves. ``held`` gives what the
+    house holds about a subscriber beside the list, and ``forget`` removes it."""
 
     begin: Work
     read: Work
@@ -61,7 +80,8 @@ class Front:
     tokens: Tokens
     clock: Callable[[], datetime]
     topics: Callable[[], Sequence[str]]
-    double_opt_in: Callable[[], bool]
-    provider: Callable[[], str]
+    practice: Callable[[], Practice]
+    look: Callable[[], Look]
+    challenge_keys: Sequence[bytes]
     held: Callable[[PublicUnit, int], dict[str, object]]
     forget: Callable[[PublicUnit, int, str], None]

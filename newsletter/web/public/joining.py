@@ -1,4 +1,4 @@
-"""Sign up and confirm.
+"""Sign up: the page, the form on somebody's blog, and JSON.
 
 The answer to a form is the same whoever the address is: new, known, gone, suppressed. It comes after the
 same time too, so that nobody learns who is on the list by asking.
@@ -6,7 +6,7 @@ same time too, so that nobody learns who is on the list by asking.
 
 from __future__ import annotations
 
-import asyncio
+import secrets
 import time
 from typing import Annotated, Final
 
@@ -16,31 +16,33 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from newsletter.model.publication import Newsletter
 from newsletter.steps.telling import confirmation, welcome
+from newsletter.web.public.challenge import LASTS, MOST_CHARACTERS, Challenges
+from newsletter.web.public.evenly import Evenly
 from newsletter.web.public.front import Front
-from newsletter.web.public.limits import FormLimits, truncated
-from newsletter.web.public.pages import PublicPages, saying
+from newsletter.web.public.imprint import contact, sender, wording
+from newsletter.web.public.limits import FormLimits, Unproven, truncated
+from newsletter.web.public.pages import PublicPages
 from subscribers.addresses import masked, normalise, shown, suggestion
 from subscribers.errors import Invalid, SubscribersError
-from subscribers.model import Subscriber
 from subscribers.requests import Form as Agreement
-from subscribers.requests import RequestKind
 from subscribers.signups import SignUps
-from subscribers.tokens import Purpose
 
-ANSWER_AFTER_S: Final = 0.3
 SOURCES: Final = frozenset({"page", "embed"})
-TRAP: Final = "surname_2"
-"""A field that people never see. Programs fill it in; browsers' autofill does not know its name."""
+TRAP: Final = "website"
+"""A field that people never see. Programs fill it in; no browser's autofill knows what would belong there
+(https://html.spec.whatwg.org/#autofill has no such name, and its "url" needs to be asked for)."""
+
+CHALLENGE: Final = "/subscribe/challenge.json"
 
 
 class SignUp(BaseModel):
     address: str
+    altcha: str = ""
 
 
 def joining(
-    front: Front, pages: PublicPages, limits: FormLimits, *, answer_after_s: float = ANSWER_AFTER_S
+    front: Front, pages: PublicPages, limits: FormLimits, *, challenges: Challenges, evenly: Evenly
 ) -> APIRouter:
     router = APIRouter(route_class=pages.route_class())
 
@@ -50,10 +52,23 @@ def joining(
             "subscribe",
             status=status,
             indexed=status == 200,
+            scripted=True,
             trap=TRAP,
+            challenge=CHALLENGE,
+            sender=sender(newsletter),
             contact=contact(newsletter),
             **{"written": "", "problem": "", "meant": "", **values},
         )
+
+    def proven(solution: str) -> bool:
+        """Whether it solves a challenge of ours, for the first time."""
+        nonce = challenges.solved(solution)
+        if not nonce:
+            return False
+        with front.begin() as unit:
+            return unit.leases.take(
+                f"altcha:{nonce}", secrets.token_hex(8), now=front.clock(), length=2 * LASTS
+            )
 
     def signed_up(written: str, source: str, network_address: str) -> None:
         """Raises Invalid for what is no address, and for nothing that depends on whose it is."""
@@ -64,20 +79,20 @@ def joining(
         )
         with front.begin() as unit:
             result = SignUps(unit.subscribers).sign_up(
-                written, agreement, now, double=front.double_opt_in(), language=newsletter.language
+                written, agreement, now, double=front.practice().double_opt_in, language=newsletter.language
             )
             if result.ask:
                 unit.notices.queue(confirmation(result.ask), now)
             if result.welcome:
                 unit.notices.queue(welcome(result.welcome), now)
 
-    async def evenly(written: str, source: str, request: Request) -> None:
+    async def take(written: str, source: str, request: Request, solution: str) -> None:
         network_address = request.client.host if request.client else ""
-        limits.take(network_address)
         normalise(written)
+        limits.take(network_address, proven=await run_in_threadpool(proven, solution))
         started = time.monotonic()
         await run_in_threadpool(signed_up, written, source, network_address)
-        await asyncio.sleep(max(0.0, answer_after_s - (time.monotonic() - started)))
+        await evenly.wait(started)
 
     @router.get("/subscribe")
     def look() -> Response:
@@ -89,6 +104,7 @@ def joining(
         address: Annotated[str, Form(max_length=1000)] = "",
         source: Annotated[str, Form()] = "page",
         sure: Annotated[str, Form()] = "",
+        altcha: Annotated[str, Form(max_length=MOST_CHARACTERS)] = "",
         trap: Annotated[str, Form(alias=TRAP)] = "",
     ) -> Response:
         """``sure`` is the spelling that somebody kept although a big domain lies one slip away."""
@@ -100,55 +116,33 @@ def joining(
             return await run_in_threadpool(form, status=400, written=address, problem="join.bad")
         if meant and sure != address:
             return await run_in_threadpool(form, written=address, meant=shown(meant))
-        await evenly(address, source if source in SOURCES else "page", request)
-        single = not front.double_opt_in()
+        try:
+            await take(address, source if source in SOURCES else "page", request, altcha)
+        except Unproven:
+            # The page's script solves one now, so that pressing the button once more is enough.
+            return await run_in_threadpool(form, status=429, written=address, problem="join.prove")
+        single = not front.practice().double_opt_in
         return await run_in_threadpool(pages.page, "asked", address=_masked(address), single=single)
 
     @router.post("/subscribe.json")
     async def subscribe_json(request: Request, wanted: SignUp) -> Response:
         """For forms of one's own making. 202 whoever the address is; 400 for what is none."""
         try:
-            await evenly(wanted.address, "json", request)
+            await take(wanted.address, "json", request, wanted.altcha)
         except SubscribersError as error:
             status = 429 if error.code == "too_many" else 400
             problem = {"code": error.code, "message": error.message, "hint": error.hint}
             return JSONResponse({"error": problem}, status_code=status, headers=_ANY_ORIGIN)
         return JSONResponse({"state": "asked"}, status_code=202, headers=_ANY_ORIGIN)
 
+    @router.get(CHALLENGE)
+    def challenge() -> Response:
+        """What ALTCHA's widget calls its challenge URL."""
+        return JSONResponse(challenges.new(), headers=_ANY_ORIGIN)
+
     @router.options("/subscribe.json")
     def preflight() -> Response:
         return Response(status_code=204, headers=_ANY_ORIGIN)
-
-    @router.get("/c/{token}")
-    def ask(token: str) -> Response:
-        request_id = _request_of(front, token)
-        with front.read() as unit:
-            asked, person = SignUps(unit.subscribers).look(request_id, front.clock())
-        if asked.used_at is not None:
-            return _confirmed(pages, front, person, asked.kind)
-        address = asked.address or person.address
-        return pages.page(
-            "confirm",
-            address=masked(address),
-            token=token,
-            moving=asked.kind is RequestKind.ADDRESS,
-        )
-
-    @router.post("/c/{token}")
-    def confirm(request: Request, token: str) -> Response:
-        request_id = _request_of(front, token)
-        now = front.clock()
-        origin = truncated(request.client.host if request.client else "")
-        with front.begin() as unit:
-            done = SignUps(unit.subscribers).confirm(request_id, now, origin=origin)
-            if done.fresh and done.kind is RequestKind.SIGN_UP:
-                unit.notices.queue(welcome(done.subscriber, request_id), now)
-        return _confirmed(pages, front, done.subscriber, done.kind)
-
-    @router.get("/privacy")
-    def privacy() -> Response:
-        newsletter = front.newsletter()
-        return pages.page("privacy", indexed=True, contact=contact(newsletter), provider=front.provider())
 
     return router
 
@@ -159,33 +153,6 @@ _ANY_ORIGIN: Final = {
     "access-control-allow-headers": "content-type",
     "cache-control": "no-store",
 }
-
-
-def wording(newsletter: Newsletter) -> str:
-    """What somebody agrees to by sending the form; kept as proof."""
-    return saying(newsletter)("join.wording", sender=sender(newsletter))
-
-
-def sender(newsletter: Newsletter) -> str:
-    return (newsletter.sender.name or newsletter.sender.address) if newsletter.sender else newsletter.title
-
-
-def contact(newsletter: Newsletter) -> str:
-    return newsletter.reply_to or (newsletter.sender.address if newsletter.sender else "")
-
-
-def _request_of(front: Front, token: str) -> int:
-    numbers = front.tokens.verify(Purpose.CONFIRM, token, front.clock())
-    return numbers[0] if len(numbers) == 1 else 0
-
-
-def _confirmed(pages: PublicPages, front: Front, person: Subscriber, kind: RequestKind) -> Response:
-    return pages.page(
-        "confirmed",
-        address=masked(person.address),
-        moved=kind is RequestKind.ADDRESS,
-        choose=f"/p/{front.tokens.sign(Purpose.PREFERENCES, person.id)}",
-    )
 
 
 def _masked(written: str) -> str:

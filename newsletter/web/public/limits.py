@@ -16,20 +16,47 @@ from subscribers.errors import TooMany
 
 FROM_ONE = 5  #: an hour
 ALTOGETHER = 100  #: an hour
+UNPROVEN_FROM_ONE = 2  #: of these, without a solved challenge
+UNPROVEN_ALTOGETHER = 20
+
+
+class Unproven(TooMany):
+    """More came without a solved challenge than may: with one, this form is taken."""
 
 
 class FormLimits:
-    """Thread-safe. ``from_one`` and ``altogether`` are per hour."""
+    """Thread-safe. All of them are per hour; ``unproven`` are of forms without a solved challenge, as from
+    a browser without script or a form on somebody's blog."""
 
-    def __init__(self, *, from_one: int = FROM_ONE, altogether: int = ALTOGETHER) -> None:
+    def __init__(
+        self,
+        *,
+        from_one: int = FROM_ONE,
+        altogether: int = ALTOGETHER,
+        unproven_from_one: int = UNPROVEN_FROM_ONE,
+        unproven_altogether: int = UNPROVEN_ALTOGETHER,
+    ) -> None:
         self._one: RateLimitItem = RateLimitItemPerHour(from_one)
         self._all: RateLimitItem = RateLimitItemPerHour(altogether)
+        self._unproven_one: RateLimitItem = RateLimitItemPerHour(unproven_from_one)
+        self._unproven_all: RateLimitItem = RateLimitItemPerHour(unproven_altogether)
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
-    def take(self, network_address: str) -> None:
-        """Counts one sending. Raises TooMany where there were too many within the hour."""
-        if not self._limiter.hit(self._one, "one", neighbourhood(network_address)):
+    def take(self, network_address: str, *, proven: bool = False) -> None:
+        """Counts one sending. Raises TooMany where there were too many within the hour, and Unproven where
+        a solved challenge would have let it pass."""
+        where = neighbourhood(network_address)
+        if not self._limiter.hit(self._one, "one", where):
             raise TooMany("Too many sign-ups came from here.", hint="Try again in an hour.")
+        if not proven and not (
+            self._limiter.hit(self._unproven_one, "unproven", where)
+            and self._limiter.hit(self._unproven_all, "unproven")
+        ):
+            raise Unproven(
+                "Too many sign-ups came without a solved challenge.",
+                hint="Send the solution of one from /subscribe/challenge.json as “altcha”, or try again in "
+                "an hour.",
+            )
         if not self._limiter.hit(self._all, "all"):
             raise TooMany("Too many people are signing up at this moment.", hint="Try again in an hour.")
 

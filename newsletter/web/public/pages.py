@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, Final
 
 from babel import Locale, UnknownLocaleError
@@ -16,6 +17,7 @@ from starlette.responses import HTMLResponse, Response
 from newsletter.model.publication import Newsletter
 from newsletter.web.public import words
 from newsletter.web.public.front import Front
+from newsletter.web.public.look import style_sheet
 from newsletter.web.templates import environment, templates_folder
 from subscribers.errors import BadToken, Expired, Refused, SubscribersError, TooMany, Unknown
 
@@ -23,6 +25,7 @@ CSP: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
+SCRIPTED_CSP: Final = f"{CSP}; script-src 'self'; connect-src 'self'"
 # "same-origin" keeps links with tokens from other sites and still lets our own forms say where they come
 # from, which "no-referrer" does not ("Origin: null").
 HEADERS: Final = {
@@ -41,17 +44,49 @@ _STATUS: Final[dict[type[SubscribersError], tuple[int, str]]] = {
 }
 
 
+@dataclass(frozen=True)
+class _File:
+    """Served from memory under a name that changes with its content."""
+
+    name: str
+    content: bytes
+    kind: str
+
+    @classmethod
+    def of(cls, content: bytes, kind: str, ending: str) -> _File:
+        return cls(f"{hashlib.sha256(content).hexdigest()[:16]}.{ending}", content, kind)
+
+
 class PublicPages:
     """Thread-safe. Never shows an address but by its mask."""
 
     def __init__(self, front: Front) -> None:
         self._front = front
         self._env = environment()
-        self.css = (templates_folder() / "web" / "public" / "public.css").read_bytes()
-        self.css_digest = hashlib.sha256(self.css).hexdigest()[:16]
+        folder = templates_folder() / "web" / "public"
+        self._css = (folder / "public.css").read_bytes()
+        self._script = _File.of((folder / "join.js").read_bytes(), "text/javascript", "js")
 
-    def page(self, name: str, /, *, status: int = 200, indexed: bool = False, **values: Any) -> HTMLResponse:
-        """One page of ``templates/web/public``. ``indexed`` lets search engines keep it."""
+    def file(self, name: str) -> _File | None:
+        """What a page of now loads under ``/public/``, by its whole name; None for any other."""
+        return next((file for file in (self._script, self._style()) if file.name == name), None)
+
+    def _style(self) -> _File:
+        content = style_sheet(self._css, self._front.look())
+        return _File.of(content, "text/css", "css")
+
+    def page(
+        self,
+        name: str,
+        /,
+        *,
+        status: int = 200,
+        indexed: bool = False,
+        scripted: bool = False,
+        **values: Any,
+    ) -> HTMLResponse:
+        """One page of ``templates/web/public``. ``indexed`` lets search engines keep it; ``scripted`` lets
+        it run our own script."""
         newsletter = self._front.newsletter()
         language = words.known(newsletter.language)
         locale = _locale(newsletter.language, language)
@@ -61,12 +96,15 @@ class PublicPages:
                 "language": language,
                 "direction": locale.text_direction,
                 "say": saying(newsletter),
-                "css": f"/public/{self.css_digest}.css",
+                "css": f"/public/{self._style().name}",
+                "script": f"/public/{self._script.name}",
                 "day": lambda moment: format_date(moment, "long", locale=locale),
                 **values,
             }
         )
         headers = {k: v for k, v in HEADERS.items() if not (indexed and k == "x-robots-tag")}
+        if scripted:
+            headers["content-security-policy"] = SCRIPTED_CSP
         return HTMLResponse(content, status_code=status, headers=headers)
 
     def told(self, heading: str, text: str = "", *, status: int = 200, **values: Any) -> HTMLResponse:

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from newsletter.model.notice import NewNotice, NoticeKind
+from newsletter.web.public.evenly import Evenly
 from newsletter.web.public.front import Front
 from newsletter.web.public.limits import truncated
 from newsletter.web.public.pages import HEADERS, PublicPages
@@ -23,7 +24,7 @@ from subscribers.signups import SignUps
 from subscribers.tokens import Purpose
 
 
-def personal(front: Front, pages: PublicPages) -> APIRouter:
+def personal(front: Front, pages: PublicPages, *, evenly: Evenly) -> APIRouter:
     router = APIRouter(prefix="/m", route_class=pages.route_class())
 
     def opened(token: str) -> int:
@@ -66,7 +67,8 @@ def personal(front: Front, pages: PublicPages) -> APIRouter:
 
     @router.post("/{token}/address")
     def move(request: Request, token: str, address: Annotated[str, Form(max_length=1000)] = "") -> Response:
-        """The new address is asked; nothing moves before it agrees. The page tells nothing about it."""
+        """The new address is asked; nothing moves before it agrees. Neither the page nor its time tells
+        whether somebody has it."""
         person = person_of(token)
         now = front.clock()
         agreement = Agreement(
@@ -75,7 +77,7 @@ def personal(front: Front, pages: PublicPages) -> APIRouter:
             origin=truncated(request.client.host if request.client else ""),
         )
         try:
-            with front.begin() as unit:
+            with evenly(), front.begin() as unit:
                 ask = SignUps(unit.subscribers).change_address(person.id, address, agreement, now)
                 if ask is not None:
                     unit.notices.queue(

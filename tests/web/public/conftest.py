@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,10 @@ from newsletter.model.notice import NewNotice, NoticeKind
 from newsletter.model.publication import Newsletter, Sender
 from newsletter.store.database import Database
 from newsletter.web.public import Front, public_router
-from newsletter.web.public.front import PublicUnit
+from newsletter.web.public.challenge import Challenges
+from newsletter.web.public.front import Practice, PublicUnit
 from newsletter.web.public.limits import FormLimits
+from newsletter.web.public.look import Look
 from subscribers.model import Subscriber
 from subscribers.store import Subscribers
 from subscribers.tables import metadata
@@ -45,6 +47,19 @@ class Unit:
     subscribers: Subscribers
     notices: Queue
     deliveries: Ledger
+    leases: Spent
+
+
+class Spent:
+    """Names that were taken; none is ever free again."""
+
+    def __init__(self) -> None:
+        self.taken: set[str] = set()
+
+    def take(self, name: str, token: str, *, now: datetime, length: timedelta) -> bool:
+        fresh = name not in self.taken
+        self.taken.add(name)
+        return fresh
 
 
 class Queue:
@@ -81,7 +96,14 @@ class House:
     newsletter: Newsletter = NEWSLETTER
     topics: list[str] = field(default_factory=lambda: ["Diet", "News"])
     double: bool = True
-    limits: FormLimits = field(default_factory=lambda: FormLimits(from_one=1000, altogether=1000))
+    practice: Practice = field(default_factory=Practice)
+    look: Look = field(default_factory=Look)
+    limits: FormLimits = field(
+        default_factory=lambda: FormLimits(
+            from_one=1000, altogether=1000, unproven_from_one=1000, unproven_altogether=1000
+        )
+    )
+    leases: Spent = field(default_factory=Spent)
     notices: Queue = field(default_factory=Queue)
     ledger: Ledger = field(default_factory=Ledger)
     tokens: Tokens = field(default_factory=lambda: Tokens([KEY]))
@@ -97,7 +119,7 @@ class House:
             yield self._unit(conn)
 
     def _unit(self, conn: Connection) -> Unit:
-        return Unit(Subscribers(conn, keys=[KEY]), self.notices, self.ledger)
+        return Unit(Subscribers(conn, keys=[KEY]), self.notices, self.ledger, self.leases)
 
     def front(self) -> Front:
         return Front(
@@ -107,8 +129,9 @@ class House:
             tokens=self.tokens,
             clock=lambda: self.now,
             topics=lambda: self.topics,
-            double_opt_in=lambda: self.double,
-            provider=lambda: "",
+            practice=lambda: replace(self.practice, double_opt_in=self.double),
+            look=lambda: self.look,
+            challenge_keys=[KEY],
             held=lambda unit, id: {"deliveries": []},
             forget=lambda unit, id, address: unit.notices.forget(id, address),
         )
@@ -163,5 +186,8 @@ class Web:
 @pytest.fixture
 def web(house: House) -> Web:
     app = FastAPI()
-    app.include_router(public_router(house.front(), limits=house.limits, answer_after_s=0))
+    challenges = Challenges([KEY], cost=1)
+    app.include_router(
+        public_router(house.front(), limits=house.limits, challenges=challenges, answer_after_s=0)
+    )
     return Web(app)

@@ -30,3 +30,10 @@ def test_nothing_in_it_can_break_out(house: House) -> None:
 
     assert "<script" not in embed_form(odd)
     assert 'action="https://news.example/subscribe"' in embed_form(odd)
+
+
+def test_it_says_who_sends_from_where_and_how_to_leave() -> None:
+    form = embed_form(NEWSLETTER)
+
+    for said in ("Ada", "1 Mill Lane, York.", "ada@blog.example", "leave at any time", "every new post"):
+        assert said in form

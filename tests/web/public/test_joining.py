@@ -10,8 +10,10 @@ from fastapi import FastAPI
 
 from newsletter.model.notice import NoticeKind
 from newsletter.web.public import public_router
+from newsletter.web.public.front import Practice
 from newsletter.web.public.joining import TRAP
-from newsletter.web.public.limits import FormLimits, neighbourhood, truncated
+from newsletter.web.public.limits import FormLimits, Unproven, neighbourhood, truncated
+from subscribers.errors import TooMany
 from subscribers.model import Cadence, ConsentKind, SubscriberState, SuppressionCause
 from subscribers.tokens import Purpose
 from tests.web.public.conftest import House, Web
@@ -227,28 +229,54 @@ def test_a_slip_is_asked_about_and_can_be_kept(house: House, web: Web) -> None:
 
 def test_the_trap_is_told_and_never_silent(house: House, web: Web) -> None:
     page = web.get("/subscribe").text
-    hidden = rf'aria-hidden="true"><input type="text" name="{TRAP}" tabindex="-1" autocomplete="off"'
+    hidden = (
+        rf'aria-hidden="true"><label>[^<]+<input type="text" name="{TRAP}" tabindex="-1" autocomplete="off"'
+    )
     assert re.search(hidden, page)
 
     answer = web.post("/subscribe", data={"address": ADDRESS, TRAP: "x"})
 
     assert answer.status_code == 400 and "leave the field" in answer.text
+    # Whoever's browser filled it in sees it now, with its label, and can empty it.
+    assert f'<label class="field" for="{TRAP}">Leave this field empty</label>' in answer.text
+    assert "aria-hidden" not in answer.text
     assert _state(house) is None
 
 
-def test_one_place_may_send_five_forms_an_hour(house: House, web: Web) -> None:
-    house.limits._one = FormLimits()._one
-    statuses = [web.post("/subscribe", data={"address": f"p{n}@example.com"}).status_code for n in range(6)]
+def test_without_a_solution_one_place_may_send_two_forms_an_hour(house: House, web: Web) -> None:
+    house.limits._unproven_one = FormLimits()._unproven_one
+    answers = [web.post("/subscribe", data={"address": f"p{n}@example.com"}) for n in range(3)]
     web.address = "192.0.2.1"
     elsewhere = web.post("/subscribe", data={"address": ADDRESS}).status_code
 
-    assert (statuses, elsewhere) == ([200] * 5 + [429], 200)
+    assert ([answer.status_code for answer in answers], elsewhere) == ([200, 200, 429], 200)
+    assert 'value="p2@example.com"' in answers[2].text and "Press the button once more" in answers[2].text
+    assert _state(house, "p2@example.com") is None
+
+
+def test_with_solutions_one_place_may_send_five_forms_an_hour() -> None:
+    limits = FormLimits()
+    for _ in range(5):
+        limits.take("203.0.113.9", proven=True)
+    with pytest.raises(TooMany) as refused:
+        limits.take("203.0.113.9", proven=True)
+    assert not isinstance(refused.value, Unproven)
+
+
+def test_forms_without_a_solution_leave_room_for_those_with_one() -> None:
+    limits = FormLimits()
+    for n in range(20):
+        limits.take(f"10.0.{n}.1")
+    for n in range(20, 1000):
+        with pytest.raises(Unproven):
+            limits.take(f"10.{n >> 8}.{n & 255}.2")
+    limits.take("203.0.113.9", proven=True)
 
 
 def test_all_together_may_send_a_hundred_an_hour(house: House, web: Web) -> None:
     house.limits._all = FormLimits()._all
     for n in range(100):
-        house.limits.take(f"10.0.{n}.1")
+        house.limits.take(f"10.0.{n}.1", proven=True)
 
     answer = web.post("/subscribe.json", json={"address": ADDRESS})
 
@@ -290,7 +318,16 @@ def test_a_link_of_another_kind_confirms_nobody(house: House, web: Web) -> None:
 def test_the_privacy_notice_is_made_from_the_settings(house: House, web: Web) -> None:
     page = web.get("/privacy").text
 
-    assert "Ada" in page and "1 Mill Lane, York" in page and "own mail server" in page
+    assert "Ada" in page and "1 Mill Lane, York" in page and "ada@blog.example" in page
+    assert "own mail server" in page and "before anything else is sent" in page
+
+    house.double, house.practice = False, Practice(provider="SendGrid")
+    page = web.get("/privacy").text
+    assert "SendGrid" in page and "United States" in page and "subscribed at once" in page
+
+    house.practice = Practice(provider="SendGrid", in_europe=True)
+    page = web.get("/privacy").text
+    assert "SendGrid" in page and "European Union" in page and "United States" not in page
 
 
 def test_a_digest_is_not_promised_as_every_post(house: House, web: Web) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from newsletter.model.delivery import DeliveryFlag
+from newsletter.web.public.look import Look
 from subscribers.model import SubscriberState
 from subscribers.tokens import Purpose
 from tests.web.public.conftest import House, Web
@@ -185,6 +186,14 @@ def test_the_style_sheet_is_kept_for_as_long_as_it_is_the_same(house: House, web
     assert css.status_code == 200 and css.headers["content-type"].startswith("text/css")
     assert web.get(found[1], headers={"if-none-match": css.headers["etag"]}).status_code == 304
     assert web.get("/public/0000.css").status_code == 404
+    house.look = Look(light={"accent": "#123456", "page": "red;}"}, heading="x;y", body="Inter, 'Noto Sans'")
+    assert web.get(found[1]).status_code == 404
+    page = web.get(_link(house, house.join("b@example.com").id)).text
+    found = re.search(r'href="(/public/[^"]+\.css)"', page)
+    assert found
+    style = web.get(found[1]).text
+    assert "--accent: #123456; --body: Inter, 'Noto Sans'; }" in style
+    assert "red" not in style and "x;y" not in style
 
 
 def test_a_language_without_words_is_said_in_english(house: House, web: Web) -> None:

@@ -507,6 +507,7 @@ def upgrade() -> None:
         sa.Column("origin", sa.Text(), server_default="", nullable=False),
         sa.Column("wording", sa.Text(), server_default="", nullable=False),
         sa.Column("address", sa.Text(), server_default="", nullable=False),
+        sa.Column("mailbox", sa.Text(), server_default="", nullable=False),
         sa.Column("reminded_at", sa.BigInteger(), nullable=True),
         sa.Column("used_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
@@ -516,4 +517,5 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_requests_at", "requests", ["at"], unique=False)
+    op.create_index("ix_requests_mailbox", "requests", ["mailbox", "at"], unique=False)
     op.create_index("ix_requests_subscriber", "requests", ["subscriber_id", "at"], unique=False)
