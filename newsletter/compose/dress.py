@@ -9,7 +9,7 @@ import css_inline
 
 from newsletter.compose.clean.blocks import HEADINGS, blank
 from newsletter.compose.clean.images import SHOWN_WIDTH
-from newsletter.compose.clean.tree import Element, Node, inner, parse
+from newsletter.compose.clean.tree import Element, Node, inner
 from newsletter.compose.slots import Html
 
 _BLOCK: Final = "display:block;height:auto;border:0"
@@ -32,21 +32,20 @@ _INLINER: Final = css_inline.CSSInliner(
 )
 
 
-def dress(html: str, css: str, *, below: int = 1) -> Html:
-    """Cleaned HTML with the style sheet inlined. ``below`` is the level of the heading above it: 1 where
-    the post's title is the email's h1, 2 in a digest. Never touches the network."""
-    root = parse(html)
+def dress(root: Element, css: str, *, below: int = 1) -> Html:
+    """A cleaned tree, which is changed, as HTML with the style sheet inlined. ``below`` is the level of the
+    heading above it: 1 where the post's title is the email's h1, 2 in a digest. Never touches the network."""
     if below > 1:
         for element in root.elements():
             if element.tag in HEADINGS:
                 element.tag = f"h{min(int(element.tag[1]) + below - 1, 6)}"
-    wide: list[Element] = []
-    for element in root.elements():
-        _place_images(element)
-        if element.tag == "tr" and sum(isinstance(c, Element) for c in element.children) > _NARROW_COLUMNS:
-            wide.append(element)
-    for table in (e for e in root.elements() if e.tag == "table"):
-        if any(row in wide for row in table.elements()):
+    elements = list(root.elements())
+    used = {element.tag for element in elements}
+    if "img" in used:
+        for element in elements:
+            _place_images(element)
+    for table in (e for e in elements if e.tag == "table"):
+        if any(map(_is_wide, table.elements())):
             table.attrs["class"] = "wide"  # phones scroll it
     first = next((e for e in root.children if isinstance(e, Element)), None)
     last = next((e for e in reversed(root.children) if isinstance(e, Element)), None)
@@ -56,7 +55,7 @@ def dress(html: str, css: str, *, below: int = 1) -> Html:
         return Html("")
     if first is not None and first.tag in HEADINGS:
         first.attrs["style"] = "margin-top:0"
-    for element in root.elements():
+    for element in elements:
         for name, value in element.attrs.items():
             if "<" in value or ">" in value:
                 element.attrs[name] = value.translate(_AWAY)
@@ -64,9 +63,15 @@ def dress(html: str, css: str, *, below: int = 1) -> Html:
     return Html(inlined.replace(_LESS, "&lt;").replace(_GREATER, "&gt;"))
 
 
+def _is_wide(row: Element) -> bool:
+    return row.tag == "tr" and sum(isinstance(c, Element) for c in row.children) > _NARROW_COLUMNS
+
+
 def _place_images(parent: Element) -> None:
     """Sizes and styles of the images directly within an element (or within its links)."""
-    for image in (c for c in parent.children if isinstance(c, Element) and c.tag == "img"):
+    if not any(map(_holds_image, parent.children)):
+        return
+    for image in [c for c in parent.children if isinstance(c, Element) and c.tag == "img"]:
         image.attrs.setdefault("alt", "")  # without one, some programs read the file's name aloud
         after = parent.children[parent.children.index(image) + 1 :][:1]
         if after and isinstance(after[0], Element) and after[0].tag == "br":

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any, Final
 
 from markdown_it import MarkdownIt
 
 from newsletter.compose.clean import clean
+from newsletter.compose.clean.tree import Element
 from newsletter.compose.compiler import Compiler
 from newsletter.compose.dress import dress
 from newsletter.compose.headline import preheader_line, subject_line, told_by
@@ -74,8 +74,8 @@ def compose(
         "posts": views,
         "digest": digest,
         "date": words.date(issue.created_at, zone(newsletter.timezone)),
-        "note": dress(note, css) if note else "",
-        "note_text": plain_text(note, links=words("links"), image="{alt}") if note else "",
+        "note_text": plain_text(note, links=words("links"), image="{alt}"),
+        "note": dress(note, css),
         "slot": Slot,
     }
     context |= {
@@ -83,7 +83,6 @@ def compose(
         "why_text": "\n".join(wrap(words("why", newsletter=context["newsletter"].title))),
         "disclaimer_text": "\n".join(wrap(context["newsletter"].disclaimer)),
     }
-    seed = _seed(theme, newsletter, subject, preheader, issue.note, views, context["date"])
     return Artefact(
         subject=subject,
         preheader=preheader,
@@ -91,8 +90,8 @@ def compose(
         reply_to=newsletter.reply_to,
         language=words.tag,
         title=context["newsletter"].title,
-        html=renderer.html("layout.mjml.j2", context, seed),
-        text=renderer.text("text.txt.j2", context, seed),
+        html=renderer.html("layout.mjml.j2", context),
+        text=renderer.text("text.txt.j2", context),
         blocks=tuple(
             Block(number=place.block, post_id=place.post_id, title=view.title)
             for place, view in zip(places, views, strict=True)
@@ -122,13 +121,6 @@ def theme_context(theme: Theme, words: Language) -> dict[str, Any]:
     }
 
 
-def markdown(text: str, words: Language) -> str:
-    """The author's note as safe HTML. HTML within it is shown as text."""
-    return clean(_MARKDOWN.render(text), words=words).html if text.strip() else ""
-
-
-def _seed(theme: Theme, newsletter: Newsletter, *parts: object) -> str:
-    digest = hashlib.sha256(theme.version.encode())
-    for part in (newsletter, *parts):
-        digest.update(repr(part).encode("utf-8", "surrogatepass") + b"\0")
-    return digest.hexdigest()
+def markdown(text: str, words: Language) -> Element:
+    """The author's note as a tree of safe HTML. HTML within it is shown as text."""
+    return clean(_MARKDOWN.render(text), words=words).tree if text.strip() else Element("body")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Final
 
 _BOX = {
@@ -96,6 +97,7 @@ class Problem:
     hint: str = ""
 
 
+@lru_cache(maxsize=64)
 def first_problem(mjml: str) -> Problem | None:
     """The first thing that is wrong, or None."""
     open_tags: list[tuple[str, int]] = []

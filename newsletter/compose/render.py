@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from functools import lru_cache
 from html import escape
 from pathlib import Path
@@ -33,7 +34,8 @@ from markupsafe import Markup
 from newsletter.compose import mjml_lint
 from newsletter.compose.compiler import Compiler
 from newsletter.compose.slots import Mark, Raw, Slot, Tokens
-from newsletter.compose.themes import Theme
+from newsletter.compose.themes import Logo, Theme
+from newsletter.compose.view import NewsletterView, PostView
 from newsletter.errors import TemplateProblem
 from newsletter.model.artefact import Segment
 
@@ -48,13 +50,13 @@ _FILTERS: Final = (
 def _finalize(context: Context, value: object) -> object:
     """What ``{{ }}`` writes: a token for everything dynamic. Passing the context keeps Jinja from
     folding constants at compile time, when there are no tokens yet."""
-    tokens: Tokens | None = context.get("_tokens")
+    if type(value) is Raw:  # most values by far: a theme's colours and sizes
+        return Markup(value)
     if isinstance(value, Undefined | Markup):
         return value  # Markup: a macro's or an include's result, templates already
+    tokens: Tokens | None = context.get("_tokens")
     if tokens is None:
         raise TypeError("macros must be imported 'with context'")
-    if isinstance(value, Raw):
-        return Markup(value)
     if isinstance(value, str | Slot | Mark):
         return Markup(tokens.hold(value))
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -62,6 +64,24 @@ def _finalize(context: Context, value: object) -> object:
     if value is None:
         return ""
     raise TypeError(f"a template writes a {type(value).__name__}, which is no text")
+
+
+class _Sandbox(SandboxedEnvironment):
+    """The sandbox, without its long look at what is a plain value of ours: a field of a view or theme, or an
+    entry of a dictionary. Everything else it looks at as ever."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if attribute in _FIELDS.get(type(obj), ()):
+            return getattr(obj, attribute)
+        if type(obj) is dict and attribute in obj and attribute not in _OF_DICTIONARIES:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+
+_FIELDS: Final = {
+    kind: frozenset(field.name for field in fields(kind)) for kind in (Logo, NewsletterView, PostView, Theme)
+}
+_OF_DICTIONARIES: Final = frozenset(dir(dict))
 
 
 class _MarkingLoader(BaseLoader):
@@ -94,10 +114,10 @@ _MARK = re.compile("\x01(\\d+)\x02")
 
 
 @lru_cache(maxsize=8)
-def _environment(folders: tuple[Path, ...], version: str) -> tuple[SandboxedEnvironment, _MarkingLoader]:
+def _environment(folders: tuple[Path, ...], version: str) -> tuple[_Sandbox, _MarkingLoader]:
     """The templates of a theme, parsed once for as long as no file of it changes (``version``)."""
     loader = _MarkingLoader(folders)
-    env = SandboxedEnvironment(
+    env = _Sandbox(
         loader=loader,
         undefined=StrictUndefined,
         autoescape=True,
@@ -118,24 +138,29 @@ class Renderer:
     def __init__(self, theme: Theme, compiler: Compiler) -> None:
         self._compiler = compiler
         self._env, self._loader = _environment(theme.folders, theme.version)
+        self._version = theme.version
 
-    def html(self, name: str, context: Mapping[str, Any], seed: str) -> tuple[Segment, ...]:
-        """The segments of an MJML template. Raises TemplateProblem."""
-        tokens = Tokens("html" + seed)
+    def html(self, name: str, context: Mapping[str, Any]) -> tuple[Segment, ...]:
+        """The segments of an MJML template. Raises TemplateProblem.
+
+        What is compiled depends on which values there are, not on what they say: issues of the same shape
+        are the same MJML, which is looked at and compiled once.
+        """
+        tokens = Tokens(self._version)
         marked = _normal(self._jinja(name, context, tokens))
         if problem := mjml_lint.first_problem(marked):
             raise self._located(problem, marked, name)
         mjml = _MARK.sub("", marked)
         return tokens.segments(self._compiler.compile(mjml, file=name), escape=escape, file=name)
 
-    def text(self, name: str, context: Mapping[str, Any], seed: str) -> tuple[Segment, ...]:
+    def text(self, name: str, context: Mapping[str, Any]) -> tuple[Segment, ...]:
         """The segments of a plain-text template. Raises TemplateProblem."""
-        tokens = Tokens("text" + seed)
+        tokens = Tokens(self._version)
         return tokens.segments(self._jinja(name, context, tokens), escape=str, file=name)
 
     def css(self, name: str, context: Mapping[str, Any]) -> str:
         """A style sheet made of the theme's own tokens only. Raises TemplateProblem."""
-        return self._jinja(name, context, Tokens("css"))
+        return self._jinja(name, context, Tokens(self._version))
 
     def _jinja(self, name: str, context: Mapping[str, Any], tokens: Tokens) -> str:
         try:

@@ -49,8 +49,9 @@ class Mark:
 
 
 class Tokens:
-    """The tokens of one rendering. ``seed`` is its content: the same content gives the same tokens, and
-    no text can contain a token, since it would have to contain its own hash."""
+    """The tokens of one rendering. ``seed`` names the templates (a hash of their files): no template can
+    contain a token, since it would have to contain its own hash. What values say is never looked through
+    for tokens."""
 
     def __init__(self, seed: str) -> None:
         digest = hashlib.sha256(seed.encode()).hexdigest()[:12]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from newsletter.compose.clean import clean
+from newsletter.compose.clean.blocks import BLOCKS
 from newsletter.compose.clean.embeds import absolute
 from newsletter.compose.clean.tree import Element, inner, parse
 from newsletter.compose.dress import dress
@@ -64,25 +66,26 @@ def post_view(
 ) -> PostView:
     """One post, cleaned and dressed. ``excerpt`` asks for its beginning only."""
     cleaned = clean(post.html, base_url=post.base_url or post.url, title=post.title, words=words)
-    html = cleaned.html
+    shown = cleaned.tree
     if excerpt:
-        html = cleaned.opening or first_words(cleaned.html)
-    cut_short = html != cleaned.html
+        shown = parse(cleaned.opening) if cleaned.opening else first_words(cleaned.tree)
+    cut_short = inner(shown).strip() != cleaned.html if excerpt else False
     title = title_of(post, words)
-    shown = parse(html)
-    all_words = (parse(cleaned.html) if cut_short else shown).text()
+    byline = _byline(post, newsletter, words, cleaned.tree.text())
+    text = plain_text(shown, links=words("links"), image=words("image", alt="{alt}"))
+    begins = shortened(opening_line(cleaned.tree), _BEGINNING)
     return PostView(
         title=title,
         heading=_underlined(title),
         url=absolute(post.url, ""),
         author=name_only(post.author),
-        byline=_byline(post, newsletter, words, all_words),
-        html=_spoken(dress(html, css, below=2 if digest else 1), post, words),
-        text=plain_text(shown, links=words("links"), image=words("image", alt="{alt}")),
+        byline=byline,
+        html=_spoken(dress(shown, css, below=2 if digest else 1), post, words),
+        text=text,
         cut=post.truncated or cut_short,
         comments_url=absolute(post.comments_url, ""),
         image_url=absolute(post.image_url, ""),
-        begins=shortened(_first_line(cleaned.html), _BEGINNING),
+        begins=begins,
         begin=Mark(block),
         end=Mark(-1),
     )
@@ -124,9 +127,8 @@ def reading_minutes(text: str) -> int:
     return round(words / 230 + wide / 500)
 
 
-def first_words(html: str) -> str:
-    """The first blocks of cleaned HTML until they hold enough words."""
-    root = parse(html)
+def first_words(root: Element) -> Element:
+    """The first blocks of a cleaned tree until they hold enough words."""
     kept: list[Element | str] = []
     count = 0
     for child in root.children:
@@ -136,7 +138,7 @@ def first_words(html: str) -> str:
             break
     while kept and isinstance(kept[-1], Element) and kept[-1].tag in ("h2", "h3", "h4", "h5", "h6", "hr"):
         kept.pop()
-    return inner(Element("body", {}, *kept)).strip()
+    return Element("body", {}, *kept)
 
 
 def one_line(text: str) -> str:
@@ -155,13 +157,30 @@ def title_of(post: Post, words: Language) -> str:
 def begins_of(post: Post) -> str:
     """A post's first words, plain."""
     body = clean(post.html or post.summary, base_url=post.base_url or post.url, words=_silent)
-    return shortened(_first_line(body.html), _BEGINNING)
+    return shortened(opening_line(body.tree), _BEGINNING)
 
 
-def _first_line(html: str) -> str:
-    """The first words of cleaned HTML, enough for a preview line or a title."""
-    spaced = re.sub(r"(</(?:p|h\d|li|blockquote|pre|td|th|dt|dd|figcaption)>|<br>)", r"\1 ", html[:4_000])
-    return one_line(parse(spaced).text())
+def opening_line(root: Element) -> str:
+    """The first words of a cleaned tree on one line, enough for a preview line or a title."""
+    parts: list[str] = []
+    length = 0
+    for text in _texts(root):
+        parts.append(text)
+        length += len(text)
+        if length > 2_000:  # enough, however much of it is white space
+            break
+    return one_line("".join(parts))
+
+
+def _texts(element: Element) -> Iterator[str]:
+    """The texts within an element, a space after each block and line break."""
+    for child in element.children:
+        if isinstance(child, str):
+            yield child
+            continue
+        yield from _texts(child)
+        if child.tag in BLOCKS or child.tag == "br":
+            yield " "
 
 
 def _silent(name: str, **values: object) -> str:

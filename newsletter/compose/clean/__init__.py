@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from newsletter.compose.clean import blocks
 from newsletter.compose.clean.embeds import Words
@@ -21,10 +22,11 @@ __all__ = ["Cleaned", "Words", "clean"]
 
 @dataclass(frozen=True, kw_only=True)
 class Cleaned:
-    """A post's text, safe to show. ``opening`` is what precedes the author's own "more" break, empty
-    where there is none."""
+    """A post's text, safe to show. ``tree`` is what ``html`` parses to; ``opening`` is what precedes the
+    author's own "more" break, empty where there is none."""
 
     html: str
+    tree: Element
     opening: str = ""
 
 
@@ -45,14 +47,33 @@ def clean(html: str, *, base_url: str = "", title: str = "", words: Words) -> Cl
             whole.append(child)
     if opening is not None and len(opening) == len(whole):
         opening = None  # nothing follows the break
+    written = inner(root := Element("body", {}, *whole)).strip()
+    html = _sanitised(written, base_url)
     return Cleaned(
-        html=_sanitised(whole, base_url),
-        opening=_sanitised(opening, base_url) if opening else "",
+        html=html,
+        tree=_merged(root) if html == written else parse(html),
+        opening=_sanitised(inner(Element("body", {}, *opening)), base_url) if opening else "",
     )
 
 
-def _sanitised(nodes: list[Node], base_url: str) -> str:
-    return sanitise(inner(Element("body", {}, *nodes)), base_url=base_url).strip()
+def _sanitised(html: str, base_url: str) -> str:
+    return sanitise(html, base_url=base_url).strip()
+
+
+def _merged(root: Element) -> Element:
+    """The tree with neighbouring texts made one, as a parser would read them."""
+    for element in root.elements():
+        children = element.children
+        if not any(isinstance(a, str) and isinstance(b, str) for a, b in pairwise(children)):
+            continue
+        merged: list[Node] = []
+        for child in children:
+            if isinstance(child, str) and merged and isinstance(merged[-1], str):
+                merged[-1] += child
+            else:
+                merged.append(child)
+        element.children = merged
+    return root
 
 
 def _lifted(children: list[Node]) -> list[Node]:

@@ -73,7 +73,7 @@ class Rewriter:
         out: list[Node] = []
         for child in element.children:
             if isinstance(child, str):
-                out.append(_DOUBLE_SPACE.sub(" ", child))
+                out.append(_DOUBLE_SPACE.sub(" ", child) if "\xa0" in child else child)
             elif child.tag == "noscript" and self._repeats(child, out):
                 continue
             else:

@@ -7,7 +7,6 @@ Nothing here is safe to show: :func:`newsletter.guard.html.sanitise` always come
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 from typing import Final
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -31,12 +30,14 @@ class Element:
 
     @property
     def classes(self) -> frozenset[str]:
-        return frozenset(self.attrs.get("class", "").lower().split())
+        given = self.attrs.get("class")
+        return frozenset(given.lower().split()) if given else _NO_CLASSES
 
     @property
     def style(self) -> str:
         """The style attribute in lower case without spaces, for looking things up in it."""
-        return "".join(self.attrs.get("style", "").lower().split())
+        given = self.attrs.get("style")
+        return "".join(given.lower().split()) if given else ""
 
     def elements(self) -> Iterator[Element]:
         """Itself and every element below, in document order."""
@@ -54,6 +55,8 @@ class Element:
 
 
 Node = Element | str
+
+_NO_CLASSES: Final[frozenset[str]] = frozenset()
 
 
 def parse(html: str) -> Element:
@@ -126,18 +129,32 @@ def inner(element: Element) -> str:
     return "".join(parts)
 
 
+def _escaped(text: str, *, quote: bool = False) -> str:
+    """As the sanitiser writes it, so that it need not read its own writing a second time."""
+    if "&" in text:
+        text = text.replace("&", "&amp;")
+    if "<" in text or ">" in text:
+        text = text.replace("<", "&lt;").replace(">", "&gt;")
+    if "\xa0" in text:
+        text = text.replace("\xa0", "&nbsp;")
+    return text.replace('"', "&quot;") if quote and '"' in text else text
+
+
 def _write(node: Node, parts: list[str]) -> None:
     if isinstance(node, str):
-        parts.append(escape(node, quote=False))
+        parts.append(_escaped(node))
         return
-    parts.append(f"<{node.tag}")
-    for name, value in node.attrs.items():
-        parts.append(f' {name}="{escape(value)}"')
-    parts.append(">")
+    if node.attrs:
+        parts.append(f"<{node.tag}")
+        for name, value in node.attrs.items():
+            parts.append(f' {name}="{_escaped(value, quote=True)}"')
+        parts.append(">")
+    else:
+        parts.append(f"<{node.tag}>")
     if node.tag in VOID:
         return
-    if node.tag == "pre" and node.children and isinstance(node.children[0], str):
-        parts.append("\n")  # the parser drops the first line break after <pre>
+    if node.tag == "pre" and node.children and isinstance(first := node.children[0], str):
+        parts.append("\n" if first.startswith("\n") else "")  # the parser drops one right after <pre>
     for child in node.children:
         _write(child, parts)
     parts.append(f"</{node.tag}>")
