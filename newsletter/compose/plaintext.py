@@ -59,10 +59,11 @@ def wrap(text: str, width: int = WIDTH) -> list[str]:
     addresses can be opened; scripts without spaces break between characters."""
     lines: list[str] = []
     for paragraph in text.split("\n"):
-        if columns(paragraph) <= width and "  " not in paragraph:
+        even = paragraph.isascii() or _UNEVEN.search(paragraph) is None
+        if (len(paragraph) if even else columns(paragraph)) <= width and "  " not in paragraph:
             lines.append(paragraph.strip(" "))
             continue
-        if _UNEVEN.search(paragraph) is None:  # the common case: one column each, breaks at spaces only
+        if even:  # the common case: one column each, breaks at spaces only
             lines += _filled(paragraph, width)
             continue
         line, used = "", 0
@@ -80,17 +81,28 @@ def wrap(text: str, width: int = WIDTH) -> list[str]:
 
 
 def _filled(text: str, width: int) -> list[str]:
+    text = _single_spaced(text).strip(" ")
     lines: list[str] = []
-    line = ""
-    for word in filter(None, text.split(" ")):
-        if not line:
-            line = word
-        elif len(line) + 1 + len(word) <= width:
-            line += f" {word}"
-        else:
-            lines.append(line)
-            line = word
-    return [*lines, line]
+    start = 0
+    while len(text) - start > width:
+        cut = text.rfind(" ", start, start + width + 1)
+        if cut < 0:
+            cut = text.find(" ", start)
+            if cut < 0:
+                break
+        lines.append(text[start:cut])
+        start = cut + 1
+    return [*lines, text[start:]]
+
+
+def _single_spaced(text: str, white: str = "") -> str:
+    """Each run of spaces, and of what else is ``white``, as one space."""
+    for character in white:
+        if character in text:
+            text = text.replace(character, " ")
+    while "  " in text:
+        text = text.replace("  ", " ")
+    return text
 
 
 def _pieces(word: str) -> list[tuple[bool, str]]:
@@ -104,9 +116,6 @@ def _pieces(word: str) -> list[tuple[bool, str]]:
 
 
 _AROUND_BREAK = re.compile(r"[ \t]*\n[ \t]*")
-_SPACES = re.compile(r"[ \t]{2,}|\t")
-_WHITE = re.compile(r"[ \t\n\r\f\v]{2,}|[\t\n\r\f\v]")
-"""Where white space is anything but one space: matching each single space would only write it again."""
 
 
 class _Writer:
@@ -229,11 +238,11 @@ class _Writer:
     def inline(self, nodes: list[Node]) -> str:
         text = "".join(self._inline(node) for node in nodes)
         text = _AROUND_BREAK.sub("\n", text) if "\n" in text else text
-        return _SPACES.sub(" ", text).strip(" \n")
+        return _single_spaced(text, "\t").strip(" \n")
 
     def _inline(self, node: Node) -> str:
         if isinstance(node, str):
-            return _WHITE.sub(" ", node).replace("\u00ad", "").replace("\u200b", "")
+            return _single_spaced(node, "\n\t\r\f\v").replace("\u00ad", "").replace("\u200b", "")
         tag = node.tag
         if tag == "br":
             return "\n"

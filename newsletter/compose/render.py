@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import lru_cache
 from html import escape
-from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import (
@@ -33,7 +32,7 @@ from markupsafe import Markup
 
 from newsletter.compose import mjml_lint
 from newsletter.compose.compiler import Compiler
-from newsletter.compose.slots import Mark, Raw, Slot, Tokens
+from newsletter.compose.slots import CONTROL, Mark, Raw, Slot, Tokens
 from newsletter.compose.themes import Logo, Theme
 from newsletter.compose.view import NewsletterView, PostView
 from newsletter.errors import TemplateProblem
@@ -86,10 +85,14 @@ _OF_DICTIONARIES: Final = frozenset(dir(dict))
 
 class _MarkingLoader(BaseLoader):
     """Puts a mark before every MJML tag that says where it stands, so that a problem in what Jinja has
-    joined can be told with its file and line. The marks are control characters; nothing else writes them."""
+    joined can be told with its file and line. The marks are control characters; nothing else writes them.
 
-    def __init__(self, folders: Sequence[Path]) -> None:
-        self._files = ChoiceLoader([FileSystemLoader(str(folder)) for folder in folders])
+    The theme's colours and sizes are written in at once: they stay the same for as long as the theme does,
+    and are what templates ask for most."""
+
+    def __init__(self, theme: Theme) -> None:
+        self._theme = theme
+        self._files = ChoiceLoader([FileSystemLoader(str(folder)) for folder in theme.folders])
         self.places: list[tuple[str, int]] = []
         self._lock = threading.Lock()
 
@@ -97,6 +100,7 @@ class _MarkingLoader(BaseLoader):
         self, environment: Environment, template: str
     ) -> tuple[str, str | None, Callable[[], bool] | None]:
         source, file, current = self._files.get_source(environment, template)
+        source = _THEMES_OWN.sub(self._token, CONTROL.sub("", source))
         if not template.endswith(".mjml.j2"):
             return source, file, current
         lines = source.split("\n")
@@ -108,15 +112,22 @@ class _MarkingLoader(BaseLoader):
                 lines[number - 1] = _MJML_TAG.sub(rf"{mark}\g<0>", line)
         return "\n".join(lines), file, current
 
+    def _token(self, asked: re.Match[str]) -> str:
+        """A colour or size of the theme, validated when it was read; what it lacks is told when asked for."""
+        table: Mapping[str, Raw] = getattr(self._theme, asked[1])
+        return str(table.get(asked[2], asked[0]))
+
+
+_THEMES_OWN = re.compile(r"\{\{ theme\.(light|dark|type|layout)\.(\w+) \}\}")
 
 _MJML_TAG = re.compile(r"</?mj")
 _MARK = re.compile("\x01(\\d+)\x02")
 
 
 @lru_cache(maxsize=8)
-def _environment(folders: tuple[Path, ...], version: str) -> tuple[_Sandbox, _MarkingLoader]:
-    """The templates of a theme, parsed once for as long as no file of it changes (``version``)."""
-    loader = _MarkingLoader(folders)
+def _environment(theme: Theme) -> tuple[_Sandbox, _MarkingLoader]:
+    """The templates of a theme, parsed once for as long as no file of it changes."""
+    loader = _MarkingLoader(theme)
     env = _Sandbox(
         loader=loader,
         undefined=StrictUndefined,
@@ -137,7 +148,7 @@ class Renderer:
 
     def __init__(self, theme: Theme, compiler: Compiler) -> None:
         self._compiler = compiler
-        self._env, self._loader = _environment(theme.folders, theme.version)
+        self._env, self._loader = _environment(theme)
         self._version = theme.version
 
     def html(self, name: str, context: Mapping[str, Any]) -> tuple[Segment, ...]:

@@ -16,7 +16,7 @@ from typing import Final
 from newsletter.errors import TemplateProblem
 from newsletter.model.artefact import SLOTS, Segment
 
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
+CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
 _TOKEN: Final = re.compile(r"zq([0-9a-f]{12})x(\d+)z")
@@ -77,7 +77,7 @@ class Tokens:
         block, end = -1, 0
 
         def close() -> None:
-            text = _CONTROL.sub("", "".join(literal))
+            text = "".join(literal)
             if text:
                 segments.append(Segment(text, block=block))
             literal.clear()
@@ -99,7 +99,8 @@ class Tokens:
                     raise TemplateProblem("A post's block begins or ends twice.", file=file)
                 block = held.block
             else:
-                literal.append(held if isinstance(held, Html) else escape(held))
+                # Sanitised markup has none of the characters that may not be in mail; a plain text may.
+                literal.append(held if isinstance(held, Html) else escape(CONTROL.sub("", held)))
         literal.append(compiled[end:])
         close()
         if block >= 0:

@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -45,17 +45,18 @@ class Theme:
 
     name: str
     folders: tuple[Path, ...]
-    light: Mapping[str, Raw]
-    dark: Mapping[str, Raw]
-    type: Mapping[str, Raw]
-    layout: Mapping[str, Raw]
+    light: Mapping[str, Raw] = field(hash=False)
+    dark: Mapping[str, Raw] = field(hash=False)
+    type: Mapping[str, Raw] = field(hash=False)
+    layout: Mapping[str, Raw] = field(hash=False)
     logo: Logo | None
     digest: str = "full"  #: what a digest shows of each post: "full" or "excerpt"
     version: str = field(default="")  #: hash of every file
 
 
 class Themes:
-    """Finds themes. Looks at the files each time it is asked, so that an author sees a change at once."""
+    """Finds themes. Looks at the author's own files each time it is asked, so that a change is seen at once;
+    those that ship stay as they are while the product runs."""
 
     def names(self) -> tuple[str, ...]:
         """The themes that ship."""
@@ -73,6 +74,7 @@ class Themes:
                 f"There is no theme named {name!r}.", hint=f"Choose from: {', '.join(self.names())}."
             )
         folders = [base, shipped("shared")]
+        signature = _shipped_signature(base, folders[1])
         if folder:
             own = Path(folder).expanduser()
             if not own.is_dir():
@@ -80,20 +82,29 @@ class Themes:
                     f"The theme folder {folder} does not exist.", hint="Mend THEME_FOLDER or leave it empty."
                 )
             folders.insert(0, own)
-        return _loaded(name, tuple(folders), _signature(folders))
+            signature = (*_signature(own), *signature)
+        return _loaded(name, tuple(folders), signature)
 
 
-def _signature(folders: Sequence[Path]) -> tuple[tuple[str, int, int], ...]:
-    """What changes when a file does: names, times and sizes."""
+_Signature = tuple[tuple[str, int, int], ...]
+
+
+def _signature(folder: Path) -> _Signature:
+    """What changes when a file in a folder does: names, times and sizes."""
     return tuple(
-        (entry.path, entry.stat().st_mtime_ns, entry.stat().st_size)
-        for folder in folders
+        (entry.path, status.st_mtime_ns, status.st_size)
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name)
+        for status in (entry.stat(),)
     )
 
 
+@cache
+def _shipped_signature(base: Path, shared: Path) -> _Signature:
+    return _signature(base) + _signature(shared)
+
+
 @lru_cache(maxsize=8)
-def _loaded(name: str, folders: tuple[Path, ...], signature: tuple[tuple[str, int, int], ...]) -> Theme:
+def _loaded(name: str, folders: tuple[Path, ...], signature: _Signature) -> Theme:
     """The theme in these folders; read again when ``signature`` says that a file has changed."""
     *own, base, _ = folders
     data = _read(base / "theme.toml")

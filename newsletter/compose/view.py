@@ -10,7 +10,7 @@ from typing import Final
 from newsletter.compose.clean import clean
 from newsletter.compose.clean.blocks import BLOCKS
 from newsletter.compose.clean.embeds import absolute
-from newsletter.compose.clean.tree import Element, inner, parse
+from newsletter.compose.clean.tree import Element, inner
 from newsletter.compose.dress import dress
 from newsletter.compose.plaintext import columns, plain_text, wrap
 from newsletter.compose.slots import Html, Mark
@@ -68,7 +68,7 @@ def post_view(
     cleaned = clean(post.html, base_url=post.base_url or post.url, title=post.title, words=words)
     shown = cleaned.tree
     if excerpt:
-        shown = parse(cleaned.opening) if cleaned.opening else first_words(cleaned.tree)
+        shown = cleaned.opening or first_words(cleaned.tree)
     cut_short = inner(shown).strip() != cleaned.html if excerpt else False
     title = title_of(post, words)
     byline = _byline(post, newsletter, words, cleaned.tree.text())
@@ -122,9 +122,14 @@ def name_only(author: str) -> str:
 def reading_minutes(text: str) -> int:
     """How long a text takes to read, minutes: 230 words each, or 500 characters of a script that
     writes no spaces (Brysbaert 2019 gives 238 for English)."""
-    wide = len(re.findall(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]", text))
-    words = len(re.findall(r"\w+", text)) if wide * 2 < len(text) else 0
+    # Three bytes each in UTF-8: a text that is hardly longer in bytes than in characters has too few to count.
+    few = len(text.encode(errors="replace")) < 1.05 * len(text)
+    wide = 0 if few else len(_SPACELESS.findall(text))
+    words = len(text.split()) if wide * 2 < len(text) else 0
     return round(words / 230 + wide / 500)
+
+
+_SPACELESS: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
 def first_words(root: Element) -> Element:

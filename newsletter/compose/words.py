@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -49,10 +49,16 @@ class Language:
         return "rtl" if self.locale.language in _RIGHT_TO_LEFT else "ltr"
 
     def date(self, moment: datetime, zone: tzinfo) -> str:
-        return format_date(moment.astimezone(zone).date(), format="long", locale=self.locale)
+        return _long_date(moment.astimezone(zone).date(), self.locale)
 
     def date_time(self, moment: datetime, zone: tzinfo) -> str:
         return format_datetime(moment.astimezone(zone), "d MMMM y HH:mm", locale=self.locale)
+
+
+@lru_cache(maxsize=256)
+def _long_date(day: date, locale: Locale) -> str:
+    """A day as it is written; posts of one issue share theirs."""
+    return format_date(day, format="long", locale=locale)
 
 
 def zone(name: str) -> tzinfo:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.compose.clean import clean
+from newsletter.compose.clean.tree import inner
 
 BASE = "https://blog.example.org/2026/post.html"
 
@@ -168,8 +169,9 @@ def test_a_first_heading_that_repeats_the_title_is_left_out() -> None:
 )
 def test_the_opening_ends_at_the_authors_break(break_: str) -> None:
     result = clean(f"<p>before</p>{break_}<p>after</p>", base_url=BASE, words=words)
-    expected = "" if "span" in break_ else "<p>before</p>"
-    assert (result.opening, result.html) == (expected, "<p>before</p><p>after</p>")
+    opening = "" if result.opening is None else inner(result.opening)
+    assert opening == ("" if "span" in break_ else "<p>before</p>")
+    assert result.html == "<p>before</p><p>after</p>"
 
 
 def test_nesting_without_end_keeps_its_words() -> None:

@@ -22,20 +22,21 @@ __all__ = ["Cleaned", "Words", "clean"]
 
 @dataclass(frozen=True, kw_only=True)
 class Cleaned:
-    """A post's text, safe to show. ``tree`` is what ``html`` parses to; ``opening`` is what precedes the
-    author's own "more" break, empty where there is none."""
+    """A post's text, safe to show. ``tree`` is what ``html`` parses to; ``opening`` is the tree of what
+    precedes the author's own "more" break, None where there is none. The two may share elements."""
 
     html: str
     tree: Element
-    opening: str = ""
+    opening: Element | None = None
 
 
 def clean(html: str, *, base_url: str = "", title: str = "", words: Words) -> Cleaned:
     """Clean a post's markup. ``base_url`` is what relative addresses mean; a first heading that only
     repeats ``title`` is left out. Never raises for any input, never touches the network."""
     body = parse(html)
-    children = blocks.word_lists(Rewriter(base_url=base_url, words=words).node(body))
-    root = Element("body", {}, *_without_plugin_words(_without_title(_lifted(children), title)))
+    rewriter = Rewriter(base_url=base_url, words=words)
+    children = _lifted(blocks.word_lists(rewriter.node(body)), breaks=rewriter.breaks)
+    root = Element("body", {}, *_without_plugin_words(_without_title(children, title)))
     blocks.order_headings(root)
     whole: list[Node] = []
     opening: list[Node] | None = None
@@ -49,11 +50,12 @@ def clean(html: str, *, base_url: str = "", title: str = "", words: Words) -> Cl
         opening = None  # nothing follows the break
     written = inner(root := Element("body", {}, *whole)).strip()
     html = _sanitised(written, base_url)
-    return Cleaned(
-        html=html,
-        tree=_merged(root) if html == written else parse(html),
-        opening=_sanitised(inner(Element("body", {}, *opening)), base_url) if opening else "",
-    )
+    beginning = Element("body", {}, *opening) if opening else None
+    if html == written:  # the sanitiser found nothing to mend, so that this is what it would read
+        return Cleaned(html=html, tree=_merged(root), opening=beginning)
+    if beginning is not None:
+        beginning = parse(_sanitised(inner(beginning), base_url))
+    return Cleaned(html=html, tree=parse(html), opening=beginning)
 
 
 def _sanitised(html: str, base_url: str) -> str:
@@ -76,11 +78,11 @@ def _merged(root: Element) -> Element:
     return root
 
 
-def _lifted(children: list[Node]) -> list[Node]:
-    """Breaks ("more") on the outermost level: editors put them into paragraphs."""
+def _lifted(children: list[Node], *, breaks: bool) -> list[Node]:
+    """Breaks ("more"; whether there are any) on the outermost level: editors put them into paragraphs."""
     out: list[Node] = []
     for child in children:
-        if isinstance(child, Element) and child.tag != "more" and child.first("more") is not None:
+        if breaks and isinstance(child, Element) and child.tag != "more" and child.first("more") is not None:
             first = child.children[0] if child.children else None
             leads = isinstance(first, Element) and first.tag == "more"
             _remove_more(child)

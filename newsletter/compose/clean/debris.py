@@ -34,33 +34,37 @@ def silent(element: Element) -> bool:
     if "hidden" in element.attrs:
         return True
     style = element.style
-    if style and re.search(r"(?:^|;)(?:display:none|visibility:hidden|mso-hide:all)", style):
+    if style and _HIDES.search(style):
         return True
-    return not _WIDGETS.isdisjoint(element.classes)
+    return "class" in element.attrs and not _WIDGETS.isdisjoint(element.classes)
+
+
+_HIDES = re.compile(r"(?:^|;)(?:display:none|visibility:hidden|mso-hide:all)")
 
 
 def meaning_of_style(element: Element) -> tuple[str, ...]:
     """The tags that say what an inline style shows: Google Docs and Word write bold as a style."""
     style = element.style
-    if not style:
-        return ()
-    tags: list[str] = []
-    if weight := re.search(r"(?:^|;)font-weight:(bold|bolder|[6-9]00)(?:;|$)", style):
-        tags.append("b" if weight else "")
-    if re.search(r"(?:^|;)font-style:(italic|oblique)", style):
-        tags.append("i")
-    if re.search(r"(?:^|;)text-decoration(?:-line)?:[^;]*line-through", style):
-        tags.append("s")
-    if align := re.search(r"(?:^|;)vertical-align:(sub|super)(?:;|$)", style):
-        tags.append("sub" if align[1] == "sub" else "sup")
-    return tuple(tags)
+    return tuple(tag for word, tag, says in _MEANINGS if word in style and says.search(style))
+
+
+_MEANINGS: Final = (
+    ("font-weight", "b", re.compile(r"(?:^|;)font-weight:(?:bold|bolder|[6-9]00)(?:;|$)")),
+    ("font-style", "i", re.compile(r"(?:^|;)font-style:(?:italic|oblique)")),
+    ("line-through", "s", re.compile(r"(?:^|;)text-decoration(?:-line)?:[^;]*line-through")),
+    ("vertical-align", "sub", re.compile(r"(?:^|;)vertical-align:sub(?:;|$)")),
+    ("vertical-align", "sup", re.compile(r"(?:^|;)vertical-align:super(?:;|$)")),
+)
+"""A word that must be in a style, the tag, and what exactly the style must say."""
 
 
 def means_nothing(element: Element) -> bool:
     """``<b style="font-weight:normal">`` is how Google Docs wraps a whole document. Word's
     ``mso-bidi-font-weight`` says nothing of the kind."""
     name = {"b": "weight", "strong": "weight", "i": "style", "em": "style"}.get(element.tag)
-    return name is not None and re.search(rf"(?:^|;)font-{name}:normal", element.style) is not None
+    if name is None or "style" not in element.attrs:
+        return False
+    return re.search(rf"(?:^|;)font-{name}:normal", element.style) is not None
 
 
 _LIST_CLASS = re.compile(r"(?:^|\s)MsoListParagraph|mso-list:l\d", re.I)
@@ -73,7 +77,7 @@ def word_list_item(element: Element) -> tuple[str, str] | None:
     Word puts the marker into ``<span style='mso-list:Ignore'>``, which browsers show and which a real
     list would show a second time.
     """
-    if element.tag != "p":
+    if element.tag != "p" or not ("class" in element.attrs or "style" in element.attrs):
         return None
     about = element.attrs.get("class", "") + " " + element.style
     if not _LIST_CLASS.search(about):

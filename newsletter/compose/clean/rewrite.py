@@ -52,22 +52,7 @@ class Rewriter:
     def __init__(self, *, base_url: str, words: Words) -> None:
         self._base_url = base_url
         self._words = words
-        self._special: dict[str, Callable[[Element], list[Node]]] = {
-            "audio": self._media,
-            "embed": self._frame,
-            "iframe": self._frame,
-            "img": self._image,
-            "amp-img": self._image,
-            "math": self._math,
-            "noscript": self._noscript,
-            "object": self._object,
-            "picture": self._picture,
-            "pre": self._pre,
-            "ruby": self._ruby,
-            "svg": self._svg,
-            "table": self._table,
-            "video": self._media,
-        }
+        self.breaks = False  #: whether a "more" break of the author's was met
 
     def children(self, element: Element) -> list[Node]:
         out: list[Node] = []
@@ -83,31 +68,27 @@ class Rewriter:
     def node(self, element: Element) -> list[Node]:
         """What stands for one element: any number of nodes."""
         tag = element.tag
-        if tag == "script":
-            return _tex_script(element)
-        if tag == "input" and element.attrs.get("type", "").lower() == "checkbox":
-            return ["☑ " if "checked" in element.attrs else "☐ "]
-        if "katex" in element.classes:
-            return self._katex(element)
-        if debris.silent(element):
-            return []
-        if special := self._special.get(tag):
-            return special(element)
-        if tag in _BOXES:
-            return self._container(element)
-        if tag == "p":
-            return self._paragraph(element)
-        if tag == "a":
-            return self._link(element)
-        if tag in _LISTS:
-            return self._list(element)
-        if tag == "summary":
-            return blocks.paragraphs(blocks.pushed_down("b", {}, self.children(element)))
-        if tag in ("option", "legend", "label", "button", "textarea"):
-            return [*self.children(element), " "]
-        if tag == "more":
-            return [element]
-        return self._other(element, _RENAMED.get(tag, tag))
+        if element.attrs or tag in debris.SILENT:
+            if tag == "script":
+                return _tex_script(element)
+            if tag == "input" and element.attrs.get("type", "").lower() == "checkbox":
+                return ["☑ " if "checked" in element.attrs else "☐ "]
+            if "class" in element.attrs and "katex" in element.classes:
+                return self._katex(element)
+            if debris.silent(element):
+                return []
+        handle = _HANDLERS.get(tag)
+        return handle(self, element) if handle is not None else self._other(element, _RENAMED.get(tag, tag))
+
+    def _summary(self, element: Element) -> list[Node]:
+        return blocks.paragraphs(blocks.pushed_down("b", {}, self.children(element)))
+
+    def _label(self, element: Element) -> list[Node]:
+        return [*self.children(element), " "]
+
+    def _more(self, element: Element) -> list[Node]:
+        self.breaks = True
+        return [element]
 
     def _other(self, element: Element, tag: str) -> list[Node]:
         children = self.children(element)
@@ -128,7 +109,7 @@ class Rewriter:
 
     def _styled(self, element: Element, children: list[Node]) -> list[Node]:
         """An unwrapped element; what its inline style meant becomes a tag."""
-        direction = {name: element.attrs[name] for name in ("dir", "lang") if element.attrs.get(name)}
+        direction = _direction(element)
         if direction.get("lang", "").isupper():
             del direction["lang"]  # Word's, on every line, whatever the language
         if any(map(blocks.is_block, children)) or all(map(blocks.blank, children)):
@@ -142,7 +123,7 @@ class Rewriter:
         children = self.children(element)
         if all(map(blocks.blank, children)):
             return [c for c in children if not isinstance(c, str) and blocks.is_block(c)]
-        direction = {name: element.attrs[name] for name in ("dir", "lang") if element.attrs.get(name)}
+        direction = _direction(element)
         result = blocks.paragraphs(children)
         if not _LED.isdisjoint(element.classes):
             result = blocks.joined_to_next(result)
@@ -162,8 +143,7 @@ class Rewriter:
         children = self.children(element)
         if any(map(blocks.is_block, children)):
             return blocks.paragraphs(children)
-        keep = {name: element.attrs[name] for name in ("dir", "lang") if element.attrs.get(name)}
-        return blocks.split_paragraph(Element("p", keep, *children))
+        return blocks.split_paragraph(Element("p", _direction(element), *children))
 
     def _link(self, element: Element) -> list[Node]:
         children = self.children(element)
@@ -180,6 +160,7 @@ class Rewriter:
         ):
             return [child for child in children if not isinstance(child, str)]
         if element.attrs.get("name") == "more" or element.attrs.get("id", "").startswith("more-"):
+            self.breaks = True
             return [Element("more"), *children]
         if not url and href and _footnote(element) and not any(map(blocks.is_block, children)):
             return [Element("sup", {}, *children)]
@@ -247,9 +228,6 @@ class Rewriter:
 
     def _media(self, element: Element) -> list[Node]:
         return embeds.media(element, self._base_url, self._words)
-
-    def _noscript(self, element: Element) -> list[Node]:
-        return self.children(element)
 
     def _repeats(self, noscript: Element, before: list[Node]) -> bool:
         """Whether a ``<noscript>`` only repeats the lazy image before it."""
@@ -328,6 +306,34 @@ class Rewriter:
         texts = [" ".join(e.text().split()) for e in element.elements() if e.tag in ("title", "text", "desc")]
         return [" ".join(text for text in texts if text)]
 
+
+def _direction(element: Element) -> dict[str, str]:
+    """What it says of its language and direction."""
+    if not element.attrs:
+        return {}
+    return {name: value for name in ("dir", "lang") if (value := element.attrs.get(name))}
+
+
+_HANDLERS: Final[dict[str, Callable[[Rewriter, Element], list[Node]]]] = {
+    **dict.fromkeys(_BOXES, Rewriter._container),
+    **dict.fromkeys(_LISTS, Rewriter._list),
+    **dict.fromkeys(("option", "legend", "label", "button", "textarea"), Rewriter._label),
+    **dict.fromkeys(("audio", "video"), Rewriter._media),
+    **dict.fromkeys(("embed", "iframe"), Rewriter._frame),
+    **dict.fromkeys(("img", "amp-img"), Rewriter._image),
+    "a": Rewriter._link,
+    "math": Rewriter._math,
+    "more": Rewriter._more,
+    "noscript": Rewriter.children,
+    "object": Rewriter._object,
+    "p": Rewriter._paragraph,
+    "picture": Rewriter._picture,
+    "pre": Rewriter._pre,
+    "ruby": Rewriter._ruby,
+    "summary": Rewriter._summary,
+    "svg": Rewriter._svg,
+    "table": Rewriter._table,
+}
 
 _GUTTER = frozenset({"gutter", "lineno", "linenos", "linenodiv", "rouge-gutter", "line-numbers", "gl"})
 

@@ -74,18 +74,18 @@ def parse(html: str) -> Element:
         below: list[tuple[LexborNode, Element, int]] = []
         child = source.first_child
         while child is not None:
-            tag = child.tag or ""
-            if tag == "-text":
+            if child.is_text_node:
                 target.children.append(child.text_content or "")
-            elif tag == "-comment":
-                if _is_more(child):
-                    target.children.append(Element("more"))
-            elif depth >= MAX_DEPTH and tag not in VOID:
-                _flatten(child, target)
-            elif tag and tag[0] != "-":
-                element = Element(tag, {name: value or "" for name, value in child.attributes.items()})
-                target.children.append(element)
-                below.append((child, element, depth + 1))
+            elif child.is_element_node:
+                tag = child.tag or ""
+                if depth >= MAX_DEPTH and tag not in VOID:
+                    _flatten(child, target)
+                else:
+                    element = Element(tag, {name: value or "" for name, value in child.attributes.items()})
+                    target.children.append(element)
+                    below.append((child, element, depth + 1))
+            elif child.is_comment_node and _is_more(child):
+                target.children.append(Element("more"))
             child = child.next
         stack.extend(reversed(below))
     return root
