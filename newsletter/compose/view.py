@@ -122,7 +122,7 @@ def name_only(author: str) -> str:
 def reading_minutes(text: str) -> int:
     """How long a text takes to read, minutes: 230 words each, or 500 characters of a script that
     writes no spaces (Brysbaert 2019 gives 238 for English)."""
-    # Three bytes each in UTF-8: a text that is hardly longer in bytes than in characters has too few to count.
+    # They take three bytes in UTF-8: a text hardly longer in bytes than in characters has too few to count.
     few = len(text.encode(errors="replace")) < 1.05 * len(text)
     wide = 0 if few else len(_SPACELESS.findall(text))
     words = len(text.split()) if wide * 2 < len(text) else 0
@@ -149,8 +149,9 @@ def first_words(root: Element) -> Element:
 def one_line(text: str) -> str:
     """A text on one line, without control characters and without marks that turn the direction of what
     follows (Unicode Technical Report 36)."""
-    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
-    text = re.sub(r"[\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]", "", text)
+    if not text.isprintable():
+        text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
+        text = re.sub(r"[\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]", "", text)
     return " ".join(text.split())
 
 

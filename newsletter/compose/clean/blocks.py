@@ -26,7 +26,7 @@ def is_block(node: Node) -> bool:
 def blank(node: Node) -> bool:
     """Whether a reader would see nothing of it."""
     if isinstance(node, str):
-        return not node.strip(_SPACE)
+        return not node or (node[0] in _SPACE and not node.strip(_SPACE))
     return node.tag not in ("img", "hr", "more", "td", "th") and all(blank(child) for child in node.children)
 
 
@@ -52,6 +52,9 @@ def paragraphs(children: list[Node]) -> list[Node]:
 
 def _parted(run: list[Node]) -> list[list[Node]]:
     """A run of inline nodes, cut where two or more ``<br>`` follow each other; blank parts dropped."""
+    if not any(isinstance(node, Element) and node.tag == "br" for node in run):
+        whole = _trimmed(run)
+        return [] if all(map(blank, whole)) else [whole]
     parts: list[list[Node]] = [[]]
     breaks: list[Node] = []
     for node in run:

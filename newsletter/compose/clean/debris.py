@@ -33,8 +33,8 @@ def silent(element: Element) -> bool:
         return True
     if "hidden" in element.attrs:
         return True
-    style = element.style
-    if style and _HIDES.search(style):
+    given = element.attrs.get("style", "").lower()
+    if ("none" in given or "hid" in given) and _HIDES.search(element.style):
         return True
     return "class" in element.attrs and not _WIDGETS.isdisjoint(element.classes)
 
@@ -44,8 +44,8 @@ _HIDES = re.compile(r"(?:^|;)(?:display:none|visibility:hidden|mso-hide:all)")
 
 def meaning_of_style(element: Element) -> tuple[str, ...]:
     """The tags that say what an inline style shows: Google Docs and Word write bold as a style."""
-    style = element.style
-    return tuple(tag for word, tag, says in _MEANINGS if word in style and says.search(style))
+    given = element.attrs.get("style", "").lower()
+    return tuple(tag for word, tag, says in _MEANINGS if word in given and says.search(element.style))
 
 
 _MEANINGS: Final = (
@@ -79,8 +79,8 @@ def word_list_item(element: Element) -> tuple[str, str] | None:
     """
     if element.tag != "p" or not ("class" in element.attrs or "style" in element.attrs):
         return None
-    about = element.attrs.get("class", "") + " " + element.style
-    if not _LIST_CLASS.search(about):
+    about = f"{element.attrs.get('class', '')} {element.attrs.get('style', '')}".lower()
+    if "mso" not in about or not _LIST_CLASS.search(f"{element.attrs.get('class', '')} {element.style}"):
         return None
     for part in element.elements():
         if "mso-list:ignore" in part.style:

@@ -91,9 +91,11 @@ def media(element: Element, base_url: str, words: Words) -> list[Node]:
 
 def absolute(url: str, base_url: str) -> str:
     """The URL made absolute, or empty where it is not one that a person could open."""
-    url = re.sub(r"[\t\r\n]", "", url.strip())  # as browsers do (WHATWG URL, basic parser)
+    url = url.strip()
+    if not url.isprintable():
+        url = re.sub(r"[\t\r\n]", "", url)  # as browsers do (WHATWG URL, basic parser)
     try:
-        joined = urljoin(base_url, url) if url else ""
+        joined = url if url.startswith(("http://", "https://")) else urljoin(base_url, url) if url else ""
         if joined.startswith("//"):
             joined = "https:" + joined
         parts = urlsplit(joined)

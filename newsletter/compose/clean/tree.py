@@ -48,7 +48,13 @@ class Element:
             stack.extend(child for child in reversed(element.children) if isinstance(child, Element))
 
     def first(self, *tags: str) -> Element | None:
-        return next((element for element in self.elements() if element.tag in tags), None)
+        """The first element of these tags, itself or below, in document order."""
+        if self.tag in tags:
+            return self
+        for child in self.children:
+            if not isinstance(child, str) and (found := child.first(*tags)) is not None:
+                return found
+        return None
 
     def text(self) -> str:
         return "".join(child if isinstance(child, str) else child.text() for child in self.children)
