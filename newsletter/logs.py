@@ -9,6 +9,8 @@ import structlog
 
 _CHATTY = (
     "apscheduler",
+    "procrastinate",
+    "psycopg.pool",
     "httpx",
     "httpcore",
     "sendgrid",

@@ -1,4 +1,4 @@
-"""The web server and the schedule in one process."""
+"""The web server and the schedule in one process, or a worker of several."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import FrameType
 import uvicorn
 
 from newsletter.config import PREFIX
-from newsletter.engine.local import LocalEngine
+from newsletter.engine.local import LocalEngine, Turn
 from newsletter.errors import ConfigError
 from newsletter.pipeline import Budget, Step
 from newsletter.web.app import create_app
@@ -50,13 +50,36 @@ def serve(house: House, listener: socket.socket) -> None:
             signal.signal(number, handler)
 
 
+def work(house: House, stop: threading.Event) -> None:
+    """A cluster worker: does what is due until ``stop`` is set; then finishes what is in flight and returns.
+
+    Raises ConfigError on SQLite, which one machine cannot share with another.
+    """
+    if house.store.database.is_sqlite:
+        raise ConfigError(
+            "Workers on several machines need PostgreSQL; this newsletter is kept in SQLite.",
+            hint=f"Use newsletter run, or set {PREFIX}DATABASE_URL=postgresql://… and run newsletter init.",
+        )
+    from newsletter.engine.cluster import ClusterEngine  # its library is an extra
+
+    engine = ClusterEngine(_turn_of(house), house.store.database.libpq_url)
+    engine.start()
+    try:
+        stop.wait()
+    finally:
+        engine.stop()
+
+
 def engine_of(house: House) -> LocalEngine:
     """A schedule that calls the house's steps."""
+    return LocalEngine(_turn_of(house))
 
+
+def _turn_of(house: House) -> Turn:
     def step(name: str, stop: threading.Event) -> bool:
         return any(done.summary for done in house.turn([Step(name)], Budget(stop=stop)).steps)
 
-    return LocalEngine(step)
+    return step
 
 
 def listen(host: str, port: int, *, or_free: bool = False) -> socket.socket:

@@ -49,6 +49,7 @@ app.add_typer(feed_commands.posts, name="posts")
 app.add_typer(issues, name="issues")
 app.add_typer(subscribers, name="subscribers")
 app.command()(setup.doctor)
+app.command()(setup.worker)
 
 
 def main() -> None:

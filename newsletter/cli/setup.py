@@ -58,6 +58,18 @@ def run(
         serve(house, listener)
 
 
+def worker() -> None:
+    """A cluster worker (PostgreSQL): does what is due, beside any number of others. Serves no pages."""
+    from newsletter.serving import work
+
+    fixed = wiring.environment()
+    fixed.setdefault("log", "info")
+    with wiring.build(fixed) as house:
+        stop = stop_on_signal()
+        say("Working. SIGTERM lets it finish what is being handed over.")
+        work(house, stop)
+
+
 def login() -> None:
     """Print a fresh one-time link to the studio."""
     with wiring.build() as house:

@@ -11,6 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,6 +48,11 @@ class Database:
                 self.url, pool_size=10, max_overflow=40, pool_pre_ping=True, hide_parameters=True
             )
         self._writer = threading.Lock() if self.is_sqlite else nullcontext()
+
+    @property
+    def libpq_url(self) -> str:
+        """The address of a PostgreSQL database as its own programs write it, password included."""
+        return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     @property
     def engine(self) -> Engine:
@@ -86,10 +92,8 @@ def _checked(text: str) -> URL:
             hint="Use sqlite:///newsletter.db or postgresql://user:password@host/name.",
         )
     if backend == "postgresql":
-        try:
-            import psycopg  # noqa: F401  (asked for here so that its absence is told in one sentence)
-        except ImportError as error:
-            raise ExtraMissing(feature="PostgreSQL", extra="cluster") from error
+        if not all(map(find_spec, ("psycopg", "procrastinate"))):
+            raise ExtraMissing(feature="PostgreSQL", extra="cluster")
         return url.set(drivername="postgresql+psycopg")
     return url
 

@@ -111,4 +111,10 @@ def test_the_migrations_make_what_the_tables_say(migrated: Database) -> None:
     for table in (*tables.sorted_tables, *list_tables.sorted_tables):
         table.to_metadata(both)
     with migrated.read() as conn:
-        assert compare_metadata(MigrationContext.configure(conn), both) == []
+        context = MigrationContext.configure(conn, opts={"include_name": _ours})
+        assert compare_metadata(context, both) == []
+
+
+def _ours(name: str | None, kind: str, _parents: object) -> bool:
+    """The queue's tables on PostgreSQL are procrastinate's."""
+    return kind != "table" or not (name or "").startswith("procrastinate_")

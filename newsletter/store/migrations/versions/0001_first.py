@@ -10,6 +10,8 @@ depends_on = None
 
 
 def upgrade() -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        _make_queue()
     op.create_table(
         "audit",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -519,3 +521,12 @@ def upgrade() -> None:
     op.create_index("ix_requests_at", "requests", ["at"], unique=False)
     op.create_index("ix_requests_mailbox", "requests", ["mailbox", "at"], unique=False)
     op.create_index("ix_requests_subscriber", "requests", ["subscriber_id", "at"], unique=False)
+
+
+def _make_queue() -> None:
+    """The tables of procrastinate 3.10, which brings no migrations of its own that Alembic knows of: each
+    file that a later version adds to its ``sql/migrations`` becomes a revision here."""
+    from procrastinate.schema import SchemaManager
+
+    # By the driver itself: several statements at once, with percent signs that are no parameters.
+    op.get_bind().connection.driver_connection.execute(SchemaManager.get_schema())

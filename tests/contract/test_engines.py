@@ -1,25 +1,69 @@
-"""The schedule of one process, on the real scheduler."""
+"""What every engine promises: on the real scheduler, and on the real queue over PostgreSQL."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import pytest
 
-from newsletter.engine import local
-from newsletter.engine.local import LocalEngine
+from newsletter.engine import cluster, local
+from newsletter.engine.cluster import ClusterEngine
+from newsletter.engine.local import LocalEngine, Turn
 from newsletter.pipeline import Step
+from newsletter.store.database import Database
+from tests.support.databases import migrate
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
+
+
+class Engine(Protocol):
+    def start(self) -> None: ...
+    def wake(self, step: str) -> None: ...
+    def stop(self) -> None: ...
+
+
+Make = Callable[[Turn], Engine]
+
+
+@pytest.fixture(params=["local", pytest.param("cluster", marks=pytest.mark.postgres)])
+def make(request: pytest.FixtureRequest) -> Iterator[Make]:
+    """Makes engines of one kind; all that were made are stopped at the end."""
+    made: list[Engine] = []
+
+    def kept(engine: Engine) -> Engine:
+        made.append(engine)
+        return engine
+
+    if request.param == "local":
+        yield lambda turn: kept(LocalEngine(turn))
+    else:
+        server = request.getfixturevalue("postgres")
+        url = server.create(template=server.template("newsletter", migrate))
+        database = Database(url)
+        yield lambda turn: kept(ClusterEngine(turn, database.libpq_url))
+    for engine in made:
+        engine.stop()
+    if request.param == "cluster":
+        database.close()
+        server.drop(url)
+
+
+@pytest.fixture
+def seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No step is due by itself again while the test lasts."""
+    monkeypatch.setattr(local, "EVERY_S", dict.fromkeys(local.EVERY_S, 3600))
+    monkeypatch.setattr(cluster, "EVERY", dict.fromkeys(cluster.EVERY, "0 0 1 1 *"))
 
 
 def test_every_step_of_the_pipeline_is_scheduled() -> None:
-    assert set(local.EVERY_S) == {step.value for step in Step}
+    assert set(local.EVERY_S) == set(cluster.EVERY) == {step.value for step in Step}
 
 
-def test_every_step_runs_at_once_and_a_long_one_delays_no_other() -> None:
+def test_every_step_runs_at_once_and_a_long_one_delays_no_other(make: Make) -> None:
     seen: Counter[str] = Counter()
     all_ran, long_one = threading.Event(), threading.Event()
 
@@ -32,7 +76,7 @@ def test_every_step_runs_at_once_and_a_long_one_delays_no_other() -> None:
             stop.wait(PATIENCE_S)
         return False
 
-    engine = LocalEngine(turn)
+    engine = make(turn)
     engine.start()
     try:
         assert all_ran.wait(PATIENCE_S)
@@ -48,8 +92,7 @@ def test_every_step_runs_at_once_and_a_long_one_delays_no_other() -> None:
         engine.stop()
 
 
-def test_a_step_that_did_something_gives_the_next_ones_work_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "EVERY_S", dict.fromkeys(local.EVERY_S, 3600))
+def test_a_step_that_did_something_gives_the_next_ones_work_at_once(make: Make, seldom: None) -> None:
     ran: Counter[str] = Counter()
     changed = threading.Condition()
 
@@ -59,7 +102,7 @@ def test_a_step_that_did_something_gives_the_next_ones_work_at_once(monkeypatch:
             changed.notify_all()
             return step == "poll" and ran["poll"] == 2
 
-    engine = LocalEngine(turn)
+    engine = make(turn)
     engine.start()
     try:
         with changed:
@@ -72,8 +115,7 @@ def test_a_step_that_did_something_gives_the_next_ones_work_at_once(monkeypatch:
         engine.stop()
 
 
-def test_a_step_woken_while_it_runs_runs_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "EVERY_S", dict.fromkeys(local.EVERY_S, 3600))
+def test_a_step_woken_while_it_runs_runs_once_more(make: Make, seldom: None) -> None:
     started, go_on, second = threading.Event(), threading.Event(), threading.Event()
 
     def turn(step: str, stop: threading.Event) -> bool:
@@ -84,7 +126,7 @@ def test_a_step_woken_while_it_runs_runs_once_more(monkeypatch: pytest.MonkeyPat
             go_on.wait(PATIENCE_S)
         return False
 
-    engine = LocalEngine(turn)
+    engine = make(turn)
     engine.start()
     try:
         assert started.wait(PATIENCE_S)
@@ -97,7 +139,7 @@ def test_a_step_woken_while_it_runs_runs_once_more(monkeypatch: pytest.MonkeyPat
         engine.stop()
 
 
-def test_stopping_asks_what_runs_and_waits_for_it() -> None:
+def test_stopping_asks_what_runs_and_waits_for_it(make: Make) -> None:
     running, finished = threading.Event(), threading.Event()
 
     def turn(step: str, stop: threading.Event) -> bool:
@@ -108,12 +150,12 @@ def test_stopping_asks_what_runs_and_waits_for_it() -> None:
             finished.set()
         return False
 
-    engine = LocalEngine(turn)
+    engine = make(turn)
     engine.start()
     assert running.wait(PATIENCE_S)
     engine.stop()
     assert finished.is_set()
 
 
-def test_an_engine_that_never_started_can_be_stopped() -> None:
-    LocalEngine(lambda step, stop: pytest.fail("nothing runs")).stop()
+def test_an_engine_that_never_started_can_be_stopped(make: Make) -> None:
+    make(lambda step, stop: pytest.fail("nothing runs")).stop()
