@@ -529,4 +529,6 @@ def _make_queue() -> None:
     from procrastinate.schema import SchemaManager
 
     # By the driver itself: several statements at once, with percent signs that are no parameters.
-    op.get_bind().connection.driver_connection.execute(SchemaManager.get_schema())
+    driver = op.get_bind().connection.driver_connection
+    assert driver is not None, "there is a transaction"
+    driver.execute(SchemaManager.get_schema())
