@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.not_run import COMPARISON
+
 SUITE = """
 import pytest
 
@@ -25,8 +27,8 @@ def test_that_is_expected_to_fail():
 """
 
 
-def run(folder: Path, *, ci: str, workers: int) -> tuple[int, str]:
-    (folder / "test_suite.py").write_text(SUITE)
+def run(folder: Path, *, ci: str, workers: int, suite: str = SUITE) -> tuple[int, str]:
+    (folder / "test_suite.py").write_text(suite)
     (folder / "pytest.ini").write_text("[pytest]\n")
     plugins = ["-p", "tests.support.session", "-p", "tests.support.not_run"]
     done = subprocess.run(
@@ -52,3 +54,10 @@ def test_in_ci_what_could_not_run_fails_the_run(tmp_path: Path, workers: int) ->
     code, output = run(tmp_path, ci="true", workers=workers)
     assert code == 1
     assert "everything must run, so this run fails" in output
+
+
+def test_a_comparison_with_somebody_elses_program_is_listed_and_breaks_no_run(tmp_path: Path) -> None:
+    compared = SUITE.replace("no steam engine was found", f"{COMPARISON}no steam engine was found")
+    code, output = run(tmp_path, ci="true", workers=0, suite=compared)
+    assert code == 0
+    assert f"2 tests: {COMPARISON}no steam engine was found" in output
