@@ -17,6 +17,7 @@
     │   └── RequestFailed           DNS, connection, TLS, time-out, too many redirects
     ├── TemplateProblem             a theme or template is wrong; carries file, line and reason
     ├── TransportProblem            the way mail is sent refuses us as a whole (authentication, quota)
+    │   └── TransportBusy           it is overloaded or out of reach just now; it is tried again by itself
     └── StoreProblem                the database cannot be used (newer schema, locked, damaged)
 
 Only the edges translate these: the command line into exit codes and JSON, the web into status codes.
@@ -132,6 +133,17 @@ class TemplateProblem(NewsletterError):
 
 class TransportProblem(NewsletterError):
     code = "transport"
+
+
+class TransportBusy(TransportProblem):
+    """The transport cannot be reached or is overloaded just now: it may pass without the author, after
+    ``wait_s`` seconds at the soonest."""
+
+    code = "transport_busy"
+
+    def __init__(self, message: str, *, hint: str = "", wait_s: float = 60.0) -> None:
+        super().__init__(message, hint=hint)
+        self.wait_s = wait_s
 
 
 class StoreProblem(NewsletterError):

@@ -53,6 +53,12 @@ def test_a_newsletter_that_is_set_up_has_nothing_to_mend() -> None:
         ({"smtp_url": ""}, "sending", Level.BLOCKING),
         ({"transport": "sendgrid"}, "sending", Level.BLOCKING),
         ({"transport": "sendgrid", "sendgrid_api_key": "SG.x"}, "sending", Level.GOOD),
+        ({"transport": "sendgrid", "sendgrid_api_key": "SG.x"}, "events", Level.ADVICE),
+        (
+            {"transport": "sendgrid", "sendgrid_api_key": "SG.x", "sender": "José <j@example.org>"},
+            "sender",
+            Level.BLOCKING,
+        ),
         ({"base_url": ""}, "address", Level.ADVICE),
         ({"base_url": "http://news.example.org"}, "address", Level.ADVICE),
     ],

@@ -14,12 +14,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from newsletter import pipeline, wiring
 from newsletter.demo.blog_server import SampleBlog
-from newsletter.errors import StoreProblem
+from newsletter.errors import StoreProblem, TransportBusy
 from newsletter.model.delivery import Envelope, Outcome, Verdict
 from newsletter.model.issue import IssueState
 from newsletter.model.notice import NoticeKind
 from newsletter.pipeline import ALL, Step
-from newsletter.send.ports import TransportBusy
 from newsletter.steps.telling import confirmation
 from newsletter.steps.tools import Tools
 from newsletter.wiring import House

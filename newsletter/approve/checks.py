@@ -34,15 +34,25 @@ def checklist(
     private_links: bool = False,
     palettes: Mapping[str, Mapping[str, str]] | None = None,
     excerpts: bool = False,
+    ascii_sender: bool = False,
 ) -> Checklist:
     """Every line of a draft's checklist, blocking ones first.
 
     ``artefact`` is None where composing failed; ``problem`` then says why. ``private_links`` allows links
     to private hosts: for a demonstration, an intranet, or mail that only lands in a folder. ``palettes``
     are the theme's colours by name ("light", "dark"). ``excerpts``: posts show only their beginnings
-    already, so that this is not offered against a size.
+    already, so that this is not offered against a size. ``ascii_sender``: who hands it over takes no other
+    letters in From (SendGrid).
     """
     lines = [*_newsletter(newsletter, private_links)]
+    if ascii_sender and newsletter.sender and not newsletter.sender.name.isascii():
+        lines.append(
+            _block(
+                "sender",
+                "SendGrid takes no letters beyond ASCII, such as é, in the sender's name.",
+                "Write it without them, or send through SendGrid's SMTP server, which takes every name.",
+            )
+        )
     if artefact is None:
         lines.append(
             _block(

@@ -128,6 +128,23 @@ def sending(settings: Settings) -> Iterator[CheckLine]:
                    "newsletter settings set SENDGRID_API_KEY SG.…")  # fmt: skip
     else:
         yield _good("sending", "Mail goes through SendGrid.")
+        yield from _sendgrid(settings)
+
+
+def _sendgrid(settings: Settings) -> Iterator[CheckLine]:
+    sender = settings.newsletter.sender
+    if sender is not None and not sender.name.isascii():
+        yield _bad(
+            "sender",
+            "SendGrid takes no letters beyond ASCII, such as é, in the sender's name.",
+            "Write FROM without them, or send through SendGrid's SMTP server, which takes every name.",
+        )
+    if not settings.sendgrid_webhook_key:
+        yield _note(
+            "events",
+            "SendGrid's events are not taken in: nobody learns of bounces, and what is unclear stays so.",
+            "Point its Event Webhook at /hooks/sendgrid, with signature, and set SENDGRID_WEBHOOK_KEY.",
+        )
 
 
 def public_address(settings: Settings) -> Iterator[CheckLine]:

@@ -11,14 +11,14 @@ from typing import Final
 
 import structlog
 
-from newsletter.errors import TransportProblem
+from newsletter.errors import TransportBusy, TransportProblem
 from newsletter.model.delivery import Claimed, DeliveryState
 from newsletter.model.issue import IssueState
 from newsletter.model.rate import Rate
 from newsletter.send.attempt import LEASE, Attempt
 from newsletter.send.guards import canary_size, canary_told
 from newsletter.send.highwater import HighWater
-from newsletter.send.ports import Clock, Letters, Links, SendUnit, Transport, TransportBusy, Work
+from newsletter.send.ports import Clock, Letters, Links, SendUnit, Transport, Work
 from subscribers.model import Recipient
 
 BATCH: Final = 1000
@@ -146,7 +146,7 @@ class _Run:
             except TransportBusy as problem:
                 tally += attempt.tally
                 log.warning("transport busy", issue=self.issue_id, code=problem.code)
-                return self._told(tally, problem=str(problem), wait_s=60.0)
+                return self._told(tally, problem=str(problem), wait_s=problem.wait_s)
             except TransportProblem as problem:
                 tally += attempt.tally
                 self._pause(str(problem))

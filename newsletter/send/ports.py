@@ -7,20 +7,13 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
-from newsletter.errors import TransportProblem
 from newsletter.model.delivery import Claimed, Envelope, Letter, Outcome, Settled
 from newsletter.model.issue import Issue
 from newsletter.model.notice import Notice
 from newsletter.model.rate import Rate
-from subscribers.model import Cadence, Candidate, Recipient, SuppressionCause
+from subscribers.model import Cadence, Candidate, Recipient, Subscriber, SuppressionCause
 
 Clock = Callable[[], datetime]
-
-
-class TransportBusy(TransportProblem):
-    """The transport cannot be reached or is overloaded just now: it may pass without the author."""
-
-    code = "transport_busy"
 
 
 class Transport(Protocol):
@@ -51,9 +44,10 @@ class Transport(Protocol):
 class KnowsSuppressions(Protocol):
     """A transport whose provider keeps a list of its own of whom it never mails."""
 
-    def suppressions(self) -> Iterator[Sequence[tuple[str, SuppressionCause]]]:
-        """Pages of ``(address, why)``. Raises TransportProblem where the provider does not tell us,
-        TransportBusy where that may pass."""
+    def suppressions(self) -> Iterator[Sequence[tuple[str, SuppressionCause | None]]]:
+        """Pages of ``(address, why)``; None: its server refused a message lately, which is a strike.
+
+        Raises TransportProblem where the provider does not tell us, TransportBusy where that may pass."""
         ...
 
 
@@ -155,8 +149,15 @@ class SubscriberStore(Protocol):
     ) -> Sequence[Candidate]: ...
     def claimable(self, ids: Sequence[int], now: datetime) -> Permission: ...
     def mark_bounced(
-        self, id: int, now: datetime, *, reason: str = "", mailed_at: datetime | None = None
+        self,
+        id: int,
+        now: datetime,
+        *,
+        hard: bool = True,
+        reason: str = "",
+        mailed_at: datetime | None = None,
     ) -> object: ...
+    def by_address(self, address: str) -> Subscriber | None: ...
     def suppress(self, address: str, cause: SuppressionCause, now: datetime, reason: str = "") -> bool: ...
 
 

@@ -35,7 +35,10 @@ def take_suppressions(source: KnowsSuppressions, name: str, *, work: Work, clock
             for address, cause in page:
                 seen += 1
                 try:
-                    new += unit.subscribers.suppress(address, cause, clock(), reason=name)
+                    if cause is not None:
+                        new += unit.subscribers.suppress(address, cause, clock(), reason=name)
+                    elif (known := unit.subscribers.by_address(address)) is not None:
+                        unit.subscribers.mark_bounced(known.id, clock(), hard=False, reason=name)
                 except SubscribersError:
                     continue
     with work() as unit:

@@ -14,7 +14,15 @@ from typing import Final
 import structlog
 
 from newsletter.compose import letter_of
-from newsletter.errors import ConfigError, Conflict, NewsletterError, NotFound, StoreProblem, TransportProblem
+from newsletter.errors import (
+    ConfigError,
+    Conflict,
+    NewsletterError,
+    NotFound,
+    StoreProblem,
+    TransportBusy,
+    TransportProblem,
+)
 from newsletter.model.artefact import Artefact
 from newsletter.model.delivery import Letter
 from newsletter.model.issue import IssueState
@@ -34,7 +42,7 @@ from newsletter.send import (
 from newsletter.send import retry_failed as retry_failed_deliveries
 from newsletter.send import settle_unknown as settle_unknown_deliveries
 from newsletter.send import start_due as start_due_issues
-from newsletter.send.ports import KnowsSuppressions, TransportBusy
+from newsletter.send.ports import KnowsSuppressions
 from newsletter.send.rate import parse
 from newsletter.send.suppressions import take_suppressions
 from newsletter.steps import rendering
@@ -44,7 +52,6 @@ from newsletter.steps.tools import Tools
 log = structlog.get_logger(__name__)
 
 LONGEST_WAIT_S: Final = 5.0  #: a foreground send looks again at least this often
-BUSY_FOR: Final = timedelta(minutes=1)  #: how long a provider that is busy is left alone
 _BUSY: Final = "provider is busy"
 TURN_S: Final = 5.0  #: how long one issue is sent before notices and other issues have their turn
 
@@ -97,7 +104,7 @@ def send(tools: Tools, budget_s: float, stop: threading.Event) -> Sent:
             notices += _send_notices(tools, stop)
         except TransportBusy as error:
             problems[str(error)] = None
-            _rest(tools)
+            _rest(tools, error.wait_s)
         except NewsletterError as error:
             problems[str(error)] = None
         with tools.read() as unit:
@@ -108,8 +115,8 @@ def send(tools: Tools, budget_s: float, stop: threading.Event) -> Sent:
             if not stop.is_set()
         ]
         problems |= {one.problem: None for one in turns if one.problem}
-        if any(one.problem and one.wait_s for one in turns):  # busy: it was not this issue's fault
-            _rest(tools)
+        if busy := [one.wait_s for one in turns if one.problem and one.wait_s]:  # no issue's own fault
+            _rest(tools, max(busy))
         more = any(one.wait_s == 0 for one in turns) and not _resting(tools)
         done += turns
     return Sent(
@@ -127,9 +134,11 @@ def _resting(tools: Tools) -> bool:
         return unit.leases.held(_BUSY, tools.clock())
 
 
-def _rest(tools: Tools) -> None:
+def _rest(tools: Tools, seconds: float) -> None:
+    """A provider that is busy is left alone for so long."""
+    length = timedelta(seconds=seconds)
     with tools.begin() as unit:
-        unit.leases.take(_BUSY, secrets.token_hex(8), now=tools.clock(), length=BUSY_FOR)
+        unit.leases.take(_BUSY, secrets.token_hex(8), now=tools.clock(), length=length)
 
 
 def send_now(
@@ -245,7 +254,7 @@ def _send_issue(tools: Tools, issue_id: int, budget_s: float, stop: threading.Ev
             canary=settings.canary_share,
         )
     except TransportBusy as error:
-        done = Delivered(issue_id=issue_id, problem=str(error), wait_s=60.0)
+        done = Delivered(issue_id=issue_id, problem=str(error), wait_s=error.wait_s)
     except (ConfigError, Conflict, NotFound, TransportProblem) as error:
         # Nothing can be sent until the author has looked.
         done = _paused(tools, issue_id, str(error))

@@ -295,6 +295,7 @@ def _check(
         private_links=settings.allow_private_addresses or settings.transport == "outbox",
         palettes={"light": theme.light, "dark": theme.dark},
         excerpts=shows_excerpts(issue, theme),
+        ascii_sender=settings.transport == "sendgrid",
     )
 
 

@@ -156,3 +156,14 @@ def test_lines_found_later_take_the_place_of_older_ones_in_order() -> None:
     )
     assert once.renewed([alive]).renewed([dead]) == once
     assert once.blocking == known.blocking
+
+
+def test_a_sender_that_sendgrid_does_not_take_is_told_before_anything_is_approved() -> None:
+    spanish = replace(NEWSLETTER, sender=Sender(name="José", address="jose@news.example"))
+    for ascii_sender, newsletter, blocking in (
+        (True, spanish, True),
+        (True, NEWSLETTER, False),
+        (False, spanish, False),
+    ):
+        found = checklist(newsletter, an_artefact(), ascii_sender=ascii_sender)
+        assert ("sender" in {line.code for line in found.blocking}) is blocking

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.errors import TransportProblem
+from newsletter.errors import TransportBusy, TransportProblem
 from newsletter.model.delivery import Envelope, MessageKey, Verdict
-from newsletter.send.ports import Transport, TransportBusy
+from newsletter.send.ports import Transport
 from newsletter.send.transports.outbox import Outbox
 from newsletter.send.transports.sendgrid import SendGrid
 from newsletter.send.transports.smtp import Smtp

@@ -8,13 +8,12 @@ from datetime import timedelta
 
 import pytest
 
-from newsletter.errors import TransportProblem
+from newsletter.errors import TransportBusy, TransportProblem
 from newsletter.model.delivery import DeliveryState, Envelope, Outcome, Verdict
 from newsletter.model.issue import IssueState
 from newsletter.model.rate import Rate
 from newsletter.send import cancel_issue, pause_issue, recover, resume_issue, retry_failed, settle_unknown
 from newsletter.send.deliver import WHY_NOT
-from newsletter.send.ports import TransportBusy
 from subscribers.model import Cadence, SubscriberState, SuppressionCause
 from tests.send.world import FakeTransport, World, accepted
 

@@ -10,9 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from newsletter.errors import ConfigError, TransportProblem
+from newsletter.errors import ConfigError, TransportBusy, TransportProblem
 from newsletter.model.delivery import Envelope, Outcome, Verdict
-from newsletter.send.ports import TransportBusy
 from newsletter.send.transports.smtp import Smtp
 from newsletter.send.transports.smtp_url import Protection, relay_of
 from tests.contract.test_transports import envelope

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from newsletter.errors import TransportProblem
-from newsletter.send.ports import KnowsSuppressions, TransportBusy
+from newsletter.errors import TransportBusy, TransportProblem
+from newsletter.send.ports import KnowsSuppressions
 from newsletter.send.suppressions import take_suppressions
 from newsletter.send.transports.sendgrid import SendGrid
 from subscribers.model import SubscriberState
@@ -19,7 +19,7 @@ def take(world: World, standin: SendGridStandIn) -> int:
     return take_suppressions(source, source.name, work=world.store.begin, clock=world.clock)
 
 
-def test_its_four_lists_are_taken_over_and_none_of_them_is_mailed(
+def test_its_lists_are_taken_over_and_who_is_on_them_is_not_mailed(
     world: World, sendgrid_standin: SendGridStandIn
 ) -> None:
     ids = world.subscribe(6)
@@ -41,6 +41,9 @@ def test_its_four_lists_are_taken_over_and_none_of_them_is_mailed(
         SubscriberState.ACTIVE,
         SubscriberState.ACTIVE,
     ]
+    with world.store.read() as unit:
+        strikes = [unit.subscribers.get(one).strikes for one in ids]
+    assert strikes == [0, 0, 0, 0, 1, 0], "a block is a strike"
     issue_id = world.approved()
     world.start(issue_id)
     transport = FakeTransport()

@@ -27,6 +27,8 @@ from tests.support.sendgrid_rules import MAX_BODY_BYTES, Delivered, Problem, del
 
 PATH = "/v3/mail/send"
 LISTS = "/v3/suppression/"
+LIST_NAMES = frozenset({"bounces", "blocks", "invalid_emails", "spam_reports", "unsubscribes"})
+MOST_LISTED = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +107,8 @@ class SendGridStandIn:
 
     ``record``: a file to which each delivered message is appended as one line of JSON, flushed to disk before
     the answer; it outlives the process. ``now``: the time in epoch seconds. ``suppressed``: the addresses on
-    each of its lists (``bounces``, ``unsubscribes``, …), shown with ``suppressions_status``.
+    each of its lists (``bounces``, ``unsubscribes``, …), shown with ``suppressions_status``. ``opaque``: its
+    refusals name no field and give no reason, as some of the real ones.
     """
 
     def __init__(
@@ -120,6 +123,7 @@ class SendGridStandIn:
         self.now = now
         self.suppressed: dict[str, list[str]] = {}
         self.suppressions_status: int = HTTPStatus.OK
+        self.opaque = False
         self.closing = threading.Event()
         self._record = record
         self._wanted_port = port
@@ -212,7 +216,8 @@ class _Handler(BaseHTTPRequestHandler):
                 body=body, found=found, status=status, stored=status == HTTPStatus.ACCEPTED
             )
             headers = {"X-Message-Id": message_id} if message_id else {}
-            self._answer(status, headers=headers, content=b"" if fine else _errors(found))
+            told = [Problem(field=None, message="Bad Request")] if self._standin.opaque else found
+            self._answer(status, headers=headers, content=b"" if fine else _errors(told))
             return
         answered = fault.status if fault.ending == "answer" else None
         self._remember(body=body, found=found, status=answered, stored=fault.stored and fine)
@@ -226,8 +231,14 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = urlsplit(self.path)
         if path.path.startswith(LISTS):
+            if self.headers.get("Authorization") != f"Bearer {self._standin.api_key}":
+                self._answer(HTTPStatus.UNAUTHORIZED, content=b"{}")
+                return
             query = parse_qs(path.query)
             offset, limit = int(query["offset"][0]), int(query["limit"][0])
+            if path.path.removeprefix(LISTS) not in LIST_NAMES or not 0 < limit <= MOST_LISTED:
+                self._answer(HTTPStatus.BAD_REQUEST, content=b"{}")
+                return
             found = self._standin.suppressed.get(path.path.removeprefix(LISTS), [])[offset : offset + limit]
             content = json.dumps([{"created": 1, "email": one, "reason": ""} for one in found]).encode()
             self._answer(self._standin.suppressions_status, content=content)

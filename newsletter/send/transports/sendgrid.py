@@ -1,83 +1,68 @@
 """SendGrid: one request for up to 1,000 recipients of the same content, by the official client.
 
-Limits and behaviour are those of https://www.twilio.com/docs/sendgrid/api-reference/mail-send. A 202 means
-queued. There is no idempotency key: a request that left whole and got no clear answer is unknown, until
-events settle it.
+Behaviour is that of https://www.twilio.com/docs/sendgrid/api-reference/mail-send. A 202 means queued. There
+is no idempotency key: a request that left whole and got no clear answer is unknown, until events settle it.
 """
 
 from __future__ import annotations
 
 import json
-import logging
+import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from hashlib import sha256
-from html import escape
+from functools import lru_cache
+from http.client import HTTPException
 from itertools import islice
-from typing import Any, Final
-from urllib.error import HTTPError, URLError
-from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
+from typing import Final
+from urllib.error import URLError
 
-import sendgrid
-from python_http_client.client import Client
-
-from newsletter.errors import Invalid, TransportProblem
-from newsletter.guard.headers import header, vet_address
-from newsletter.model.artefact import Segment
-from newsletter.model.delivery import Envelope, Letter, Outcome, Verdict
+from newsletter.errors import ConfigError, Invalid, TransportBusy, TransportProblem
+from newsletter.model.delivery import Envelope, Outcome, Verdict
 from newsletter.model.privacy import without_addresses
-from newsletter.send.ports import TransportBusy
 from newsletter.send.transports import sendgrid_lists
+from newsletter.send.transports.sendgrid_client import client_of
+from newsletter.send.transports.sendgrid_request import (
+    MOST,
+    Content,
+    Row,
+    content_of,
+    groups_of,
+    parts_of,
+    row_of,
+)
 from subscribers.model import SuppressionCause
 
-MOST: Final = 1000  #: personalizations in one request
-_MOST_BYTES: Final = 10_000  #: of substitutions, or custom arguments, of one personalization
 _HOSTS: Final = {"": "https://api.sendgrid.com", "eu": "https://api.eu.sendgrid.com"}
-KEY_ARG: Final = "newsletter_key"  #: "issue.number": opaque, and prefixed since SendGrid's own names win
-ATTEMPT_ARG: Final = "newsletter_attempt"
-
-# Its debug lines hold the API key and every recipient.
-logging.getLogger("python_http_client.client").setLevel(logging.WARNING)
-
-
-class _NoRedirect(HTTPRedirectHandler):
-    """A redirect would carry the API key to another host."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
-class _Client(Client):  # type: ignore[misc]  # the library has no type information
-    """The official client, which follows no redirect and gives every answer back as it came."""
-
-    def _build_client(self, name: str | None = None) -> _Client:
-        return _Client(
-            host=self.host,
-            version=self._version,
-            request_headers=dict(self.request_headers),
-            url_path=[*self._url_path, name] if name else self._url_path,
-            timeout=self.timeout,
-        )
-
-    def _make_request(self, opener: OpenerDirector, request: Request, timeout: float | None = None) -> Any:
-        try:
-            return build_opener(_NoRedirect).open(request, timeout=timeout or self.timeout)
-        except HTTPError as answer:
-            return answer
+_FEW: Final = 10  #: recipients of a request after one whose answer was unclear
+_MOST_UNCLEAR: Final = 3  #: requests in a row
+_MOST_REFUSED: Final = 10  #: recipients of a request, while none of it was accepted
+_LONGEST_WAIT_S: Final = 3600
+_ABOUT_A_ROW: Final = re.compile(r"personalizations\.(\d+)(?:\.|$)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Told:
     """The outcomes of one request and what it says about the account."""
 
-    outcomes: list[Outcome]
+    outcomes: list[Outcome] = field(default_factory=list)
     problem: TransportProblem | None = None
 
 
+@dataclass(kw_only=True)
+class _Trial:
+    """How the recipients of one letter fare, so that what is wrong with all of them is not laid upon each."""
+
+    accepted: int = 0
+    refused: int = 0
+
+
 class SendGrid:
-    """At most ``parallel`` requests at once. ``base_url`` replaces SendGrid's own, ``region``: ``eu``."""
+    """At most ``parallel`` requests at once. ``base_url`` replaces SendGrid's own, ``region``: ``eu``.
+
+    Raises ConfigError for what cannot be an API key.
+    """
 
     name = "sendgrid"
     window = MOST
@@ -92,14 +77,16 @@ class SendGrid:
         timeout_s: float = 60.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        host = base_url.rstrip("/") or _HOSTS[region]
+        if not re.fullmatch(r"[!-~]+", api_key):
+            raise ConfigError("The API key of SendGrid has characters that no such key has.")
+        self.host = base_url.rstrip("/") or _HOSTS[region]
         self.in_hand = MOST * parallel
         self._parallel = parallel
         self._clock = clock
-        self._api = sendgrid.SendGridAPIClient(api_key=api_key, host=host)
-        self._api.client = _Client(
-            host=host, request_headers=self._api._default_headers, version=3, timeout=timeout_s
-        )
+        self._most = MOST  # recipients of the next request
+        self._unclear = 0
+        self._content = lru_cache(maxsize=64)(content_of)
+        self._api = client_of(api_key, self.host, timeout_s)
 
     def hand_over(self, envelopes: Iterable[Envelope]) -> Iterator[Outcome]:
         """See :class:`newsletter.send.ports.Transport`."""
@@ -110,16 +97,19 @@ class SendGrid:
             flying: dict[Future[_Told], int] = {}
             pulling = True
             while pulling or running:
-                while pulling and sum(flying.values()) + MOST <= self.in_hand:
+                while pulling and sum(flying.values()) + self._most <= self.in_hand:
+                    if flying and self._most < MOST:
+                        break  # one at a time, until an answer is clear again
+                    wanted = self._most
                     pulled: list[Envelope] = []
                     try:
-                        for envelope in islice(source, MOST):
+                        for envelope in islice(source, wanted):
                             pulled.append(envelope)
                     except Exception as error:
                         pulling, problem = False, error
-                    if len(pulled) < MOST:
+                    if len(pulled) < wanted:
                         pulling = False
-                    for group in _requests(pulled):
+                    for group in groups_of(pulled):
                         future = pool.submit(self._send, group)
                         running.add(future)
                         flying[future] = len(group)
@@ -135,7 +125,7 @@ class SendGrid:
         if problem is not None:
             raise problem
 
-    def suppressions(self) -> Iterator[Sequence[tuple[str, SuppressionCause]]]:
+    def suppressions(self) -> Iterator[Sequence[tuple[str, SuppressionCause | None]]]:
         """See :class:`newsletter.send.ports.KnowsSuppressions`."""
         return sendgrid_lists.read(self._api.client)
 
@@ -143,158 +133,161 @@ class SendGrid:
         """Nothing to close: every request has its own connection."""
 
     def _send(self, group: Sequence[Envelope]) -> _Told:
+        """Everything of one letter. Never raises: who pulled the envelopes waits for each outcome."""
         outcomes: list[Outcome] = []
-        mailable: list[tuple[Envelope, dict[str, Any]]] = []
-        content = _content(group[0].letter)
+        rows: list[Row] = []
+        try:
+            content = self._content(group[0].letter)
+        except Invalid as invalid:
+            problem = TransportProblem(invalid.message, hint=invalid.hint)
+            return _Told(outcomes=_all(group, Verdict.UNSENT), problem=problem)
         for envelope in group:
             try:
-                mailable.append((envelope, _personalization(envelope, content)))
+                rows.append(row_of(envelope, content))
             except Invalid as invalid:
-                outcomes.append(
-                    Outcome(key=envelope.key, verdict=Verdict.FAILED, code="invalid", reason=invalid.message)
+                outcomes += _all([envelope], Verdict.FAILED, code="invalid", reason=invalid.message)
+        trial = _Trial()
+        problem_found: TransportProblem | None = None
+        for part in parts_of(content, rows):
+            if problem_found is not None:
+                outcomes += _each(part, Verdict.UNSENT)
+                continue
+            try:
+                told = self._post(content, part, trial)
+            except Exception as error:  # a bug: nobody can say how far it came
+                reason = "An error of this program."
+                told = _Told(
+                    outcomes=_each(part, Verdict.UNKNOWN, reason=reason),
+                    problem=TransportProblem(f"Sending failed by an error of this program: {error!r}."),
                 )
-        told = self._post(content.body, mailable) if mailable else _Told(outcomes=[])
-        return _Told(outcomes=outcomes + told.outcomes, problem=told.problem)
+            problem_found = told.problem
+            if problem_found is not None and not trial.accepted and trial.refused >= _MOST_REFUSED:
+                # It was not about those who were refused: they wait with the others.
+                outcomes += [
+                    Outcome(key=one.key, verdict=Verdict.UNSENT) if one.verdict is Verdict.FAILED else one
+                    for one in told.outcomes
+                ]
+            else:
+                outcomes += told.outcomes
+        return _Told(outcomes=outcomes, problem=problem_found)
 
-    def _post(self, body: dict[str, Any], rows: Sequence[tuple[Envelope, dict[str, Any]]]) -> _Told:
+    def _post(self, content: Content, rows: Sequence[Row], trial: _Trial) -> _Told:
+        personalizations = [row.personalization for row in rows]
         try:
-            answer = self._api.send({**body, "personalizations": [row for _, row in rows]})
+            answer = self._api.send({**content.body, "personalizations": personalizations})
         except URLError:
             # The request did not leave whole, so nothing was done with it.
             problem = TransportBusy("SendGrid cannot be reached.", hint="It is tried again.")
-            return _Told(outcomes=_all(rows, Verdict.UNSENT), problem=problem)
-        except OSError as error:
-            reason = f"SendGrid did not answer ({type(error).__name__})."
-            return _Told(outcomes=_all(rows, Verdict.UNKNOWN, reason=reason))
-        return self._understood(body, rows, answer.status_code, answer.body, dict(answer.headers or {}))
+            return _Told(outcomes=_each(rows, Verdict.UNSENT), problem=problem)
+        except (OSError, HTTPException) as error:
+            return self._lost(rows, f"SendGrid did not answer ({type(error).__name__}).")
+        return self._understood(content, rows, trial, answer.status_code, answer.body, answer.headers or {})
 
     def _understood(
         self,
-        body: dict[str, Any],
-        rows: Sequence[tuple[Envelope, dict[str, Any]]],
+        content: Content,
+        rows: Sequence[Row],
+        trial: _Trial,
         status: int,
         answer: bytes,
-        headers: dict[str, str],
+        headers: Mapping[str, str],
     ) -> _Told:
         if status == 202:
-            provider_id = next((v for k, v in headers.items() if k.lower() == "x-message-id"), "")
-            return _Told(outcomes=_all(rows, Verdict.ACCEPTED, code="202", provider_id=provider_id))
-        if status >= 500:
-            reason = "SendGrid answered with an error of its own."
-            return _Told(outcomes=_all(rows, Verdict.UNKNOWN, code=str(status), reason=reason))
-        words, about_row = _words(answer)
-        if status in (400, 413) and (about_row or status == 413):
-            if len(rows) > 1:
-                half = len(rows) // 2
-                first = self._post(body, rows[:half])
-                if first.problem is not None:
-                    rest = _all(rows[half:], Verdict.UNSENT)
-                    return _Told(outcomes=first.outcomes + rest, problem=first.problem)
-                second = self._post(body, rows[half:])
-                return _Told(outcomes=first.outcomes + second.outcomes, problem=second.problem)
-            return _Told(outcomes=_all(rows, Verdict.FAILED, code=str(status), reason=words))
-        if status == 429:
-            reset = next((v for k, v in headers.items() if k.lower() == "x-ratelimit-reset"), "")
-            wait_s = max(1, int(reset) - int(self._clock())) if reset.isdigit() else 60
+            trial.accepted += len(rows)
+            self._most, self._unclear = min(MOST, self._most * 10), 0
+            provider_id = _header(headers, "x-message-id")
+            return _Told(outcomes=_each(rows, Verdict.ACCEPTED, code="202", provider_id=provider_id))
+        if status >= 500 or status < 300:
+            return self._lost(rows, "SendGrid gave no clear answer.", code=str(status))
+        words, named, about_rows = _words(answer, len(rows))
+        if status == 413 or (status == 400 and about_rows):
+            return self._apart(content, rows, trial, named, code=str(status), words=words)
+        if status in (408, 429):
+            wait_s = self._wait_s(headers)
             problem: TransportProblem = TransportBusy(
-                f"SendGrid asks us to wait {wait_s} seconds.", hint="It is tried again then."
+                f"SendGrid asks us to wait {wait_s} seconds.", hint="It is tried again then.", wait_s=wait_s
             )
         else:
-            problem = TransportProblem(
-                f"SendGrid refuses to send: {status} {words}".strip(),
-                hint="Nothing was lost. Mend this, then resume the issue.",
-            )
-        return _Told(outcomes=_all(rows, Verdict.UNSENT), problem=problem)
+            problem = _refuses(status, words)
+        return _Told(outcomes=_each(rows, Verdict.UNSENT), problem=problem)
 
+    def _apart(
+        self,
+        content: Content,
+        rows: Sequence[Row],
+        trial: _Trial,
+        named: frozenset[int],
+        *,
+        code: str,
+        words: str,
+    ) -> _Told:
+        """A request that was refused for some of its recipients: those fail alone, all others go.
 
-@dataclass(frozen=True, kw_only=True)
-class _Content:
-    """What all recipients of a letter share. ``tags`` maps (slot, html) to its substitution tag."""
-
-    body: dict[str, Any]
-    tags: dict[tuple[str, bool], str]
-    mark: str
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-def _content(letter: Letter) -> _Content:
-    mark = f"%nl{sha256(letter.id.encode()).hexdigest()[:10]}"
-    tags: dict[tuple[str, bool], str] = {}
-
-    def text_of(segments: Iterable[Segment], html: bool) -> str:
-        return "".join(
-            tags.setdefault((s.text, html), f"{mark}-{s.text}-{'h' if html else 't'}%") if s.slot else s.text
-            for s in segments
-        )
-
-    headers = dict(letter.headers)
-    for name, value in headers.items():
-        header(name, value)
-    body: dict[str, Any] = {
-        "from": {
-            "email": letter.sender.address,
-            **({"name": letter.sender.name} if letter.sender.name else {}),
-        },
-        "subject": letter.subject,
-        "content": [
-            {"type": "text/plain", "value": text_of(letter.text, False)},
-            {"type": "text/html", "value": text_of(letter.html, True)},
-        ],
-        "tracking_settings": {
-            "click_tracking": {"enable": False, "enable_text": False},
-            "open_tracking": {"enable": False},
-            "subscription_tracking": {"enable": False},
-            "ganalytics": {"enable": False},
-        },
-    }
-    if letter.reply_to:
-        body["reply_to"] = {"email": letter.reply_to}
-    return _Content(body=body, tags=tags, mark=mark, headers=headers)
-
-
-def _personalization(envelope: Envelope, content: _Content) -> dict[str, Any]:
-    """Raises Invalid for a recipient whose values SendGrid would not take."""
-    substitutions: dict[str, str] = {}
-    for (slot, html), tag in content.tags.items():
-        value = envelope.values[slot]
-        if content.mark in value:
-            raise Invalid("A value of this subscriber looks like one of our own marks.")
-        substitutions[tag] = escape(value) if html else value
-    for name, value in envelope.headers:
-        header(name, value)
-    if sum(len(tag) + len(value.encode()) for tag, value in substitutions.items()) > _MOST_BYTES:
-        raise Invalid("The values of this subscriber are longer than SendGrid takes.")
-    address = vet_address(envelope.to)
-    if not address.isascii():
-        raise Invalid("SendGrid cannot take addresses with letters beyond ASCII.")
-    return {
-        "to": [{"email": address}],
-        "substitutions": substitutions,
-        "headers": {**content.headers, **dict(envelope.headers), "Message-ID": envelope.message_id},
-        "custom_args": {
-            KEY_ARG: f"{envelope.key.issue_id}.{envelope.key.number}",
-            ATTEMPT_ARG: str(envelope.attempt_id),
-        },
-    }
-
-
-def _requests(pulled: Iterable[Envelope]) -> list[list[Envelope]]:
-    """One group per letter, in each of which an address stands once (SendGrid refuses repeated ones)."""
-    groups: list[tuple[str, set[str], list[Envelope]]] = []
-    for envelope in pulled:
-        address = envelope.to.casefold()
-        for letter_id, addresses, group in groups:
-            if letter_id == envelope.letter.id and address not in addresses:
-                addresses.add(address)
-                group.append(envelope)
-                break
+        Those whom the answer names are tried by themselves, after the others; where it names nobody, the
+        request is halved until one is left.
+        """
+        if len(rows) == 1:
+            trial.refused += 1
+            return _Told(outcomes=_each(rows, Verdict.FAILED, code=code, reason=words))
+        if named and len(named) < len(rows):
+            others = [row for index, row in enumerate(rows) if index not in named]
+            parts: list[Sequence[Row]] = [others, *([rows[index]] for index in sorted(named))]
         else:
-            groups.append((envelope.letter.id, {address}, [envelope]))
-    return [group for _, _, group in groups]
+            parts = [rows[: len(rows) // 2], rows[len(rows) // 2 :]]
+        outcomes: list[Outcome] = []
+        problem: TransportProblem | None = None
+        for part in parts:
+            if problem is None and not trial.accepted and trial.refused >= _MOST_REFUSED:
+                problem = _refuses(code, words)
+            if problem is not None:
+                outcomes += _each(part, Verdict.UNSENT)
+                continue
+            told = self._post(content, part, trial)
+            outcomes += told.outcomes
+            problem = told.problem
+        return _Told(outcomes=outcomes, problem=problem)
+
+    def _lost(self, rows: Sequence[Row], reason: str, *, code: str = "") -> _Told:
+        """Nobody can say whether these are sent. The next request is a small one, and not at once."""
+        self._most = _FEW
+        self._unclear += 1
+        if self._unclear >= _MOST_UNCLEAR:
+            self._unclear = 0
+            problem: TransportProblem = TransportProblem(
+                f"{reason} That is so again and again.",
+                hint="Look at SendGrid's status page, and resume the issue when it works again.",
+            )
+        else:
+            problem = TransportBusy(reason, hint="It is tried again with others; these wait for its events.")
+        return _Told(outcomes=_each(rows, Verdict.UNKNOWN, code=code, reason=reason), problem=problem)
+
+    def _wait_s(self, headers: Mapping[str, str]) -> int:
+        reset, after = _header(headers, "x-ratelimit-reset"), _header(headers, "retry-after")
+        if reset.isdecimal():
+            return min(max(1, int(reset) - int(self._clock())), _LONGEST_WAIT_S)
+        return min(max(1, int(after)), _LONGEST_WAIT_S) if after.isdecimal() else 60
+
+
+def _refuses(status: int | str, words: str) -> TransportProblem:
+    return TransportProblem(
+        f"SendGrid refuses to send: {status} {words}".strip(),
+        hint="Nothing was lost. Mend this, then resume the issue.",
+    )
+
+
+def _header(headers: Mapping[str, str], wanted: str) -> str:
+    return next((value for name, value in headers.items() if name.lower() == wanted), "")
+
+
+def _each(
+    rows: Iterable[Row], verdict: Verdict, *, code: str = "", reason: str = "", provider_id: str = ""
+) -> list[Outcome]:
+    envelopes = (row.envelope for row in rows)
+    return _all(envelopes, verdict, code=code, reason=reason, provider_id=provider_id)
 
 
 def _all(
-    rows: Iterable[tuple[Envelope, object]],
+    envelopes: Iterable[Envelope],
     verdict: Verdict,
     *,
     code: str = "",
@@ -303,17 +296,20 @@ def _all(
 ) -> list[Outcome]:
     return [
         Outcome(key=envelope.key, verdict=verdict, code=code, reason=reason, provider_id=provider_id)
-        for envelope, _ in rows
+        for envelope in envelopes
     ]
 
 
-def _words(answer: bytes) -> tuple[str, bool]:
-    """What an error answer says, without addresses, and whether it is about a recipient."""
+def _words(answer: bytes, count: int) -> tuple[str, frozenset[int], bool]:
+    """What an error answer says, without addresses; the places of the recipients that it names; and whether
+    it is about recipients at all, or says so little that it may be."""
     try:
         errors = json.loads(answer)["errors"]
         words = "; ".join(str(error.get("message", "")) for error in errors)
         fields = [str(error.get("field") or "") for error in errors]
     except (ValueError, KeyError, TypeError, AttributeError):
-        return "", False
-    about_row = bool(fields) and all(name.startswith("personalizations") for name in fields)
-    return without_addresses(words), about_row
+        return "", frozenset(), False
+    found = [_ABOUT_A_ROW.match(name) for name in fields]
+    named = frozenset(int(match[1]) for match in found if match and int(match[1]) < count)
+    about_rows = all(not name or name.startswith("personalizations") for name in fields)
+    return without_addresses(words), named, about_rows

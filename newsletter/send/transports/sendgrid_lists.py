@@ -1,30 +1,30 @@
 """SendGrid's own lists of whom it never mails, read page by page.
 
-Of its five lists four are read: its blocks name messages that were refused, not people, and SendGrid goes on
-mailing them (https://www.twilio.com/docs/sendgrid/api-reference/blocks-api).
+Four of its five lists are of people. Its blocks name messages that were refused lately, and SendGrid goes on
+mailing those addresses (https://www.twilio.com/docs/sendgrid/api-reference/blocks-api): each is a strike.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.error import URLError
 
-from newsletter.errors import TransportProblem
-from newsletter.send.ports import TransportBusy
+from newsletter.errors import TransportBusy, TransportProblem
 from subscribers.model import SuppressionCause
 
 PAGE: Final = 500  #: the most that one request may ask for
-LISTS: Final = {
+LISTS: Final[Mapping[str, SuppressionCause | None]] = {
     "bounces": SuppressionCause.BOUNCED,
     "invalid_emails": SuppressionCause.BOUNCED,
     "spam_reports": SuppressionCause.COMPLAINED,
     "unsubscribes": SuppressionCause.UNSUBSCRIBED,
+    "blocks": None,
 }
 
 
-def read(client: Any, *, page: int = PAGE) -> Iterator[Sequence[tuple[str, SuppressionCause]]]:
+def read(client: Any, *, page: int = PAGE) -> Iterator[Sequence[tuple[str, SuppressionCause | None]]]:
     """Pages of ``(address, why)``. ``client`` is the official client's. Raises as
     :meth:`newsletter.send.ports.KnowsSuppressions.suppressions` says."""
     for name, cause in LISTS.items():

@@ -11,13 +11,12 @@ from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from typing import Final
 
-from newsletter.errors import Invalid, TransportProblem
+from newsletter.errors import Invalid, TransportBusy, TransportProblem
 from newsletter.guard.headers import vet_address
 from newsletter.model.delivery import Envelope, Outcome, Verdict
 from newsletter.model.privacy import without_addresses
 from newsletter.send.dkim import Signer
 from newsletter.send.message import Press
-from newsletter.send.ports import TransportBusy
 from newsletter.send.retry import Effect, Phase, Reply, classify
 from newsletter.send.transports.smtp_session import Broken, Job, Session
 from newsletter.send.transports.smtp_url import Relay

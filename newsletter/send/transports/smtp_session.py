@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from newsletter.errors import TransportProblem
+from newsletter.errors import TransportBusy, TransportProblem
 from newsletter.model.delivery import Envelope
-from newsletter.send.ports import TransportBusy
 from newsletter.send.retry import Effect, Phase, Reply, classify, reply_of
 from newsletter.send.transports.smtp_url import Protection, Relay
 
