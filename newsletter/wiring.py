@@ -19,7 +19,7 @@ from newsletter.config import Settings
 from newsletter.desk import Desk
 from newsletter.desk.doors import Doors
 from newsletter.errors import ConfigError, RequestFailed
-from newsletter.guard.http import HttpClient
+from newsletter.guard.http import HttpClient, product_name
 from newsletter.keys import Keys
 from newsletter.learn.mailbox import return_address
 from newsletter.logs import start_logging
@@ -59,7 +59,7 @@ class House:
         self.tokens = Tokens(self._keys.derive("links"))
         self.challenge_keys = self._keys.derive("sign-up challenges")
         self._message_key = self._keys.derive("message ids")[0]
-        self._http: dict[bool, HttpClient] = {}
+        self._http: dict[tuple[bool, str], HttpClient] = {}
         self._lock = threading.Lock()
         self._sending: tuple[dict[str, object], Transport] | None = None
         self._parser = Parser()
@@ -129,10 +129,10 @@ class House:
 
     def _client(self, settings: Settings) -> HttpClient:
         with self._lock:
-            private = settings.allow_private_addresses
-            if private not in self._http:
-                self._http[private] = HttpClient(allow_private=private)
-            return self._http[private]
+            private, url = settings.allow_private_addresses, settings.base_url
+            if (private, url) not in self._http:
+                self._http[private, url] = HttpClient(allow_private=private, user_agent=product_name(url))
+            return self._http[private, url]
 
     def _newsletter(self, settings: Settings) -> Newsletter:
         """What the author left open is taken from the first feed."""

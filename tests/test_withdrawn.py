@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from newsletter import wiring
+from newsletter import pipeline, wiring
+from newsletter.desk import IssueShown
 from newsletter.model.issue import IssueState
 from newsletter.model.notice import NoticeKind
 from newsletter.pipeline import Step
 from newsletter.wiring import House
+from subscribers.model import Cadence
 from tests.intake.blog import articles
 from tests.support.live_blog import LiveBlog
 
@@ -49,6 +53,46 @@ def shows(house: House, blog: LiveBlog, *numbers: int) -> None:
     blog.articles = articles(*numbers)
     house.desk.poll(1)
     house.turn([Step.DETECT, Step.COMPOSE])
+
+
+@pytest.fixture
+def weekly(house: House) -> Iterator[Calendar]:
+    """The house with a second reader, who wants a digest a week, and a calendar to turn."""
+    calendar = Calendar(house)
+    house.desk.add_subscriber("paul@example.org")
+    with house.store.begin() as unit:
+        paul = unit.subscribers.by_address("paul@example.org")
+        assert paul is not None
+        unit.subscribers.choose(
+            paul.id, calendar.now(), cadence=Cadence.WEEKLY, topics_off=(), paused_until=None
+        )
+    house.turn()
+    yield calendar
+
+
+class Calendar:
+    """Days go by when a test says so."""
+
+    def __init__(self, house: House) -> None:
+        self._house, self._days = house, 0
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(days=self._days)
+
+    def later(self, days: int) -> None:
+        self._days += days
+        pipeline.turn(replace(self._house.tools, clock=self.now))
+
+    def mails(self, issue_id: int) -> int:
+        """Approves and sends an issue; how many got it."""
+        self._house.desk.approve_issue(issue_id)
+        self._house.turn()
+        return self._house.desk.receipt(issue_id).receipt.accepted
+
+
+def digest(house: House) -> IssueShown:
+    [found] = [shown for shown in house.desk.issues() if shown.issue.cadence is Cadence.WEEKLY]
+    return house.desk.issue(found.issue.id)
 
 
 def problems(house: House) -> list[str]:
@@ -126,3 +170,51 @@ def test_a_post_deleted_after_it_was_mailed_changes_nothing(house: House, blog: 
     shows(house, blog, 1, 2, 3)
     assert house.desk.receipt(1).receipt.accepted == 1
     assert len(house.desk.issues()) == 1
+
+
+def test_a_post_mailed_in_one_rhythm_and_then_deleted_leaves_the_digest_that_waits(
+    house: House, blog: LiveBlog, weekly: Calendar
+) -> None:
+    shows(house, blog, 1, 2, 3, 4)
+    assert [weekly.mails(issue_id) for issue_id in (1, 2)] == [1, 1]
+    weekly.later(days=8)
+    assert len(digest(house).issue.included) == 2
+    shows(house, blog, 1, 2, 4)
+    shown = digest(house)
+    assert [post.title for post in shown.posts if post.id in {p.post_id for p in shown.issue.included}] == [
+        articles(4)[0].title
+    ]
+    gone = house.desk.post(3)
+    assert gone.reason == "It was deleted from the feed after it was mailed."
+    assert weekly.mails(shown.issue.id) == 1
+
+    shows(house, blog, 1, 2, 3, 4)
+    weekly.later(days=8)
+    assert house.desk.receipt(1).receipt.accepted == 1
+    assert len([issue for issue in house.desk.issues() if issue.issue.cadence is Cadence.EACH]) == 2
+
+
+def test_a_post_mailed_in_one_rhythm_and_deleted_never_enters_the_digest_to_come(
+    house: House, blog: LiveBlog, weekly: Calendar
+) -> None:
+    shows(house, blog, 1, 2, 3, 4)
+    assert [weekly.mails(issue_id) for issue_id in (1, 2)] == [1, 1]
+    shows(house, blog, 1, 2, 4)
+    weekly.later(days=8)
+    assert [place.post_id for place in digest(house).issue.included] == [4]
+
+
+def test_a_digest_approved_with_a_post_that_is_deleted_then_is_a_draft_again(
+    house: House, blog: LiveBlog, weekly: Calendar
+) -> None:
+    shows(house, blog, 1, 2, 3, 4)
+    assert [weekly.mails(issue_id) for issue_id in (1, 2)] == [1, 1]
+    weekly.later(days=8)
+    house.desk.approve_issue(digest(house).issue.id, at=weekly.now() + timedelta(days=1))
+    blog.articles = articles(1, 2, 4)
+    house.desk.poll(1)
+    assert digest(house).issue.state is IssueState.DRAFT
+    [told] = problems(house)
+    assert "was deleted from the blog after you approved this issue" in told
+    shows(house, blog, 1, 2, 3, 4)
+    assert len(digest(house).issue.included) == 2, "back again, with what else waits"

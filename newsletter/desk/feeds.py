@@ -8,8 +8,8 @@ from dataclasses import replace
 from newsletter.compose import told_of
 from newsletter.desk.base import Verbs
 from newsletter.desk.shown import FeedShown, FeedWaiting, HeldPost
-from newsletter.errors import FeedProblem
-from newsletter.model.feed import Feed
+from newsletter.errors import Conflict, FeedProblem
+from newsletter.model.feed import Feed, PollResult
 from newsletter.model.post import Post, PostState
 from newsletter.poll import Checked, FoundFeed, check, find_feeds, read_opml, write_opml
 from newsletter.poll.fulltext import require_fulltext
@@ -118,9 +118,19 @@ class FeedVerbs(Verbs):
             self._audit(unit, "remove feed", f"feed {feed_id}")
 
     def poll(self, feed_id: int | None = None) -> Sequence[Polled]:
-        """Looks at one feed or all, now, whatever the schedule says; drafts follow at the next turn."""
-        feed_ids = [feed_id] if feed_id is not None else [feed.id for feed in self.feeds()]
-        return [intake.poll_feed(self.tools, one) for one in feed_ids]
+        """Looks at one feed or all, now, whatever the schedule says; drafts follow at the next turn.
+
+        Raises NotFound, and Conflict for a single feed that is looked at already.
+        """
+        if feed_id is not None:
+            return [intake.poll_feed(self.tools, feed_id)]
+        return [self._poll_one_of_all(feed.id) for feed in self.feeds()]
+
+    def _poll_one_of_all(self, feed_id: int) -> Polled:
+        try:
+            return intake.poll_feed(self.tools, feed_id)
+        except Conflict as problem:  # the schedule was faster: that stops no other feed
+            return Polled(feed_id=feed_id, result=PollResult.UNCHANGED, problem=problem.message)
 
     def posts(
         self, state: PostState | None = None, feed_id: int | None = None, limit: int = 50, after: int = 0

@@ -57,6 +57,11 @@ class Content:
         return self._hashes[1]
 
     @cached_property
+    def _vocabulary(self) -> tuple[int, frozenset[str]]:
+        words = self.words
+        return len(words), frozenset(words)
+
+    @cached_property
     def _hashes(self) -> tuple[str, str]:
         # Only these are kept: the words of a feed of thousands of posts would fill the memory.
         text, pictures = _scan(self.html[:_HTML_LIMIT])
@@ -67,11 +72,11 @@ class Content:
 
     def similarity(self, other: Content) -> float:
         """0 to 1: the share of distinct words that both have; 0 where either is too short to say."""
-        my_words, their_words = self.words, other.words
-        if min(len(my_words), len(their_words)) < _SIMILAR_WORDS:
+        (my_length, mine), (their_length, theirs) = self._vocabulary, other._vocabulary
+        if min(my_length, their_length) < _SIMILAR_WORDS:
             return 0.0
-        mine, theirs = set(my_words), set(their_words)
-        return len(mine & theirs) / len(mine | theirs)
+        shared = len(mine & theirs)
+        return shared / (len(mine) + len(theirs) - shared)
 
     def is_cut_of(self, whole: Content) -> bool:
         """Whether this is the beginning of ``whole``, as in a feed that came to carry summaries only."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from newsletter.detect.content import Content
 from newsletter.detect.identity import Match, Named, match
@@ -39,18 +40,25 @@ def detect(
     unseen = [found for found in matches if found.post is None]
     seen = _sightings(matches, known, feed, policy, now)
     by_bytes = {known.raws[sha] for sha in document.known if sha in known.raws}
-    present = by_bytes | {sighting.post_id for sighting in seen}
+    shown = _shown(document, matches, known)
+    present = {post.id for post in shown}
     seen += _returned_by_bytes(by_bytes, known, policy, now)
     if feed.baseline_at is None:
         return Changes(new=_baseline(unseen, policy, now), seen=tuple(seen))
+    if not document.entries and not document.known and known.count:
+        return Changes(
+            note="The feed has no posts any more. If a label or an address was renamed, add it anew."
+        )
+    if document.cut_short and not present and known.count:
+        return Changes()  # what connects it with what we know is in the part that did not come
     brake = _brake(unseen, present, known, policy)
     return Changes(
         new=tuple(
-            _new(found, brake or _slid_in(found, above, feed, now), policy, now)
+            _new(found, brake or _slid_in(found, above if shown else -1, feed, now), policy, now)
             for above, found in reversed(list(enumerate(_newest_first(unseen))))
         ),
         seen=tuple(seen),
-        gone=_gone(document, present, known, feed),
+        gone=_gone(document, shown, known, feed),
         note=brake,
     )
 
@@ -112,7 +120,8 @@ def _slid_in(found: Match, above: int, feed: Feed, now: datetime) -> str:
     """The reason to hold an older post that a deletion or a longer window let slide into the document.
 
     It is older than our knowledge of the feed and stands below a post that we know: ``above`` counts the
-    unseen entries above it, and there are others.
+    unseen entries above it, and there are others. In a document without known posts (``above`` is -1) its
+    place says nothing.
     """
     entry = found.named.entry
     published = _published(entry, now)
@@ -208,43 +217,84 @@ def _move(
     post: Post, edited: bool, known: Known, policy: PollPolicy, now: datetime
 ) -> tuple[PostState | None, str, datetime | None]:
     """The change of state that seeing a known post again brings; None for none."""
-    if post.state is PostState.GONE and post.id not in known.mailed:
-        if post.settle_until is None:  # it had been on hold
-            return (
-                PostState.HELD,
-                "It left the feed and has come back. Release it to mail it, or skip it.",
-                None,
-            )
-        state, until, _words = _settle(policy, now)
-        return state, "It left the feed for a while and has come back.", until
+    if post.state is PostState.GONE:
+        return _back(post, known, policy, now)
     if post.state is PostState.SETTLING and edited:
         longest = post.first_seen_at + policy.settle * _SETTLE_AT_MOST
         return PostState.SETTLING, "You are still correcting it.", min(now + policy.settle, longest)
     return None, "", None
 
 
-def _gone(document: FeedDocument, present: set[int], known: Known, feed: Feed) -> tuple[tuple[int, str], ...]:
-    """Unmailed posts that are missing while an older one is still there: the author deleted them.
+def _back(
+    post: Post, known: Known, policy: PollPolicy, now: datetime
+) -> tuple[PostState, str, datetime | None]:
+    if post.id in known.mailed:
+        return PostState.READY, "It left the feed after it was mailed and has come back.", None
+    if post.settle_until is None:  # it had been on hold
+        return (
+            PostState.HELD,
+            "It left the feed and has come back. Release it to mail it, or skip it.",
+            None,
+        )
+    state, until, _words = _settle(policy, now)
+    return state, "It left the feed for a while and has come back.", until
 
-    Missing because the document was cut short is something else, and a damaged document proves nothing.
+
+def _gone(
+    document: FeedDocument, shown: Sequence[Post], known: Known, feed: Feed
+) -> tuple[tuple[int, str], ...]:
+    """Posts that are missing while an older one is still there: the author deleted them.
+
+    One that was mailed may still wait in a digest for others. Missing because the document was cut short is
+    something else, and so is being pushed out of a feed that is not in order of publication; a damaged
+    document proves nothing. ``shown`` are the known posts in the document, in its order.
     """
-    if document.problem or not present:
+    if document.problem or not shown or not _is_in_order(shown):
         return ()
-    oldest = min(_age_key(known.posts[post_id]) for post_id in present)
+    present, oldest = {post.id for post in shown}, min(map(_age_key, shown))
     missing = (
         post
         for post in known.posts.values()
         if post.feed_id == feed.id
         and post.state in _PENDING
         and post.id not in present
-        and post.id not in known.mailed
         and post.id in known.recent
     )
     return tuple(
-        (post.id, "It was deleted from the feed before it was mailed.")
+        (
+            post.id,
+            "It was deleted from the feed after it was mailed."
+            if post.id in known.mailed
+            else "It was deleted from the feed before it was mailed.",
+        )
         for post in missing
         if oldest < _age_key(post)
     )
+
+
+def _shown(document: FeedDocument, matches: Sequence[Match], known: Known) -> list[Post]:
+    """The known posts in a document, in its order. Those known by their bytes stand where no entry does."""
+    places = {found.named.entry.position: found.post for found in matches if found.post is not None}
+    parsed = {entry.position for entry in document.entries}
+    free = (place for place in range(len(parsed) + len(document.known)) if place not in parsed)
+    for place, sha in zip(free, document.known, strict=False):
+        if sha in known.raws:
+            places[place] = known.posts[known.raws[sha]]
+    return [places[place] for place in sorted(places)]
+
+
+def _is_in_order(shown: Sequence[Post]) -> bool:
+    """Whether posts stand in order of publication, either way; one pinned on top does not count.
+
+    Blogger and others can order by the last change instead: then old posts with a new label push new ones
+    out.
+    """
+    ages = [_age_key(post) for post in shown]
+    for ordered in (ages, ages[1:]):
+        steps = {below < above for above, below in pairwise(ordered)}
+        if len(steps) <= 1:
+            return True
+    return False
 
 
 def _age_key(post: Post) -> tuple[datetime, int]:

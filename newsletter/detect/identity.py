@@ -8,7 +8,7 @@ and one match against contradicting others is a doubt, not an answer.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -22,6 +22,7 @@ from newsletter.model.times import to_ms
 _WEIGHT = {AliasKind.GUID: 3, AliasKind.LINK: 3, AliasKind.TITLE_TIME: 4, AliasKind.TEXT: 4}
 _RAW = 100
 SIMILAR = 0.6
+_COMPARED = 100  #: unseen entries of one document whose words are compared with those of posts that left
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,11 +84,12 @@ def match(named: Sequence[Named], document: FeedDocument, known: Known) -> list[
             claimed[-index] = post_id
             taken.add(post_id)
     matches = []
+    left = _Left(known, taken)
     for index, item in enumerate(named):
         found = (
             _judge(item, known.posts[claimed[index]], known)
             if index in claimed
-            else _unclaimed(item, known, taken, present_aliases)
+            else _unclaimed(item, known, left, present_aliases)
         )
         if found.post is not None:
             taken.add(found.post.id)
@@ -166,7 +168,7 @@ def _contradicts(item: Named, post: Post, agreeing: AliasKind) -> bool:
     return item.content.similarity(Content(post.title, post.url, post.html)) < SIMILAR
 
 
-def _unclaimed(item: Named, known: Known, taken: set[int], present: set[Alias]) -> Match:
+def _unclaimed(item: Named, known: Known, left: _Left, present: set[Alias]) -> Match:
     if item.has_twin or any(alias.kind is AliasKind.TEXT for alias in item.aliases if alias in present):
         return Match(named=item, doubt="It has the same text as another post that is in the feed too.")
     own = [alias for alias in item.aliases if alias not in present]
@@ -183,20 +185,52 @@ def _unclaimed(item: Named, known: Known, taken: set[int], present: set[Alias]) 
             return Match(
                 named=item, doubt=f"It looks like a second copy of “{title}”, which is in the feed too."
             )
-    return _moved(item, known, taken)
+    return _moved(item, left)
 
 
-def _moved(item: Named, known: Known, taken: set[int]) -> Match:
+class _Left:
+    """The feed's latest posts that are not in the document. Their words are scanned once, not per entry."""
+
+    def __init__(self, known: Known, taken: set[int]) -> None:
+        self._posts = [known.posts[post_id] for post_id in known.recent]
+        self._taken = taken
+        self._contents: dict[int, Content] = {}
+        self._asked = 0
+
+    def __iter__(self) -> Iterator[Post]:
+        return (post for post in self._posts if post.id not in self._taken)
+
+    def alike(self, content: Content, post: Post) -> bool:
+        if post.id not in self._contents:
+            self._contents[post.id] = Content(post.title, post.url, post.html)
+        return content.similarity(self._contents[post.id]) >= SIMILAR
+
+    def reads_like(self, content: Content) -> Post | None:
+        """The one that has mostly the same words. Not looked for any more once so many were not found: so
+        many new posts are a flood, and held."""
+        self._asked += 1
+        if self._asked > _COMPARED:
+            return None
+        return next((post for post in self if self.alike(content, post)), None)
+
+
+def _moved(item: Named, left: _Left) -> Match:
     """A post whose every name changed: one of the feed's latest has left, and this stands in its place."""
-    left = [known.posts[post_id] for post_id in known.recent if post_id not in taken]
     published = item.entry.published_at
     if published is not None and (published.hour, published.minute, published.second) != (0, 0, 0):
         same_time = [post for post in left if post.published_at == published]
         if len(same_time) == 1:
-            return Match(named=item, post=same_time[0])
-    for post in left:
-        if item.content.similarity(Content(post.title, post.url, post.html)) >= SIMILAR:
+            [post] = same_time
+            if item.entry.title.casefold() == post.title.casefold() or left.alike(item.content, post):
+                return Match(named=item, post=post)
             return Match(
-                named=item, doubt=f"It reads like “{post.title}”, which left the feed: probably that, moved."
+                named=item,
+                doubt=f"It has the publication time of “{post.title}”, which left the feed: new, or that one "
+                "rewritten?",
             )
-    return Match(named=item)
+    like = left.reads_like(item.content)
+    if like is None:
+        return Match(named=item)
+    return Match(
+        named=item, doubt=f"It reads like “{like.title}”, which left the feed: probably that, moved."
+    )

@@ -49,3 +49,4 @@ class FeedDocument:
     entries: tuple[Entry, ...] = ()
     known: tuple[str, ...] = ()  #: raw hashes of entries recognised by their bytes and not parsed again
     problem: str = ""  #: one sentence where the document was damaged but readable
+    cut_short: bool = False  #: it broke off before its end

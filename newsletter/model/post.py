@@ -15,7 +15,7 @@ class PostState(StrEnum):
     READY = "ready"  #: may be mailed
     HELD = "held"  #: doubtful: the author decides
     SKIPPED = "skipped"  #: the author decided: not mailed
-    GONE = "gone"  #: deleted from the feed before it was mailed
+    GONE = "gone"  #: deleted from the feed; whatever was not sent yet leaves it out
 
 
 _MOVES: dict[PostState, frozenset[PostState]] = {

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from newsletter.errors import FeedProblem, FeedUnreachable, RequestProblem
 from newsletter.model.feed import Validators
-from newsletter.poll.fetch import Fetched, Refused, fetch
+from newsletter.poll.fetch import Ended, Fetched, Refused, fetch
 from newsletter.poll.ports import Http
 
 _SETTING = "In Blogger, open Settings, Site feed, and empty “Post feed redirect URL”."
@@ -52,7 +52,7 @@ def own_feed(url: str) -> str:
 
 
 def _answered_by(problem: FeedProblem) -> str:
-    if isinstance(problem, Refused):
+    if isinstance(problem, Refused | Ended):
         return problem.answered_by
     return problem.__cause__.url if isinstance(problem.__cause__, RequestProblem) else ""
 

@@ -23,6 +23,7 @@ _ACCEPT = (
 )
 _LONGEST_DEMAND = timedelta(days=7)
 _LONGEST_HEADER = 8_192
+_LONGEST_VALIDATOR = 1_000  #: servers refuse requests with very long headers, their own words included
 _LINK = re.compile(r"<([^<>]*)>([^<>]*)")
 _REL = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,\"]+))", re.I)
 
@@ -49,6 +50,14 @@ class Refused(FeedUnreachable):
         self.retry_after = retry_after
 
 
+class Ended(FeedGone):
+    """410 Gone, from ``answered_by``."""
+
+    def __init__(self, message: str, *, url: str, answered_by: str, hint: str = "") -> None:
+        super().__init__(message, url=url, hint=hint)
+        self.answered_by = answered_by
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fetched:
     """An answer with a document, or 304 without one."""
@@ -71,7 +80,7 @@ class Fetched:
 def fetch(http: Http, url: str, *, validators: Validators, now: datetime) -> Fetched:
     """GETs a feed, with the validators sent back verbatim where there are any (RFC 9110 section 13.1).
 
-    Raises FeedGone for 410, Refused for any other answer that carries no document, FeedUnreachable where none
+    Raises Ended for 410, Refused for any other answer that carries no document, FeedUnreachable where none
     came. A 304 without validators in it keeps ours.
     """
     headers = {"Accept": _ACCEPT}
@@ -88,7 +97,7 @@ def fetch(http: Http, url: str, *, validators: Validators, now: datetime) -> Fet
     if response.status not in (200, 304):
         raise _refusal(url, response, now)
     received = Validators(
-        etag=response.headers.get("etag", ""), last_modified=response.headers.get("last-modified", "")
+        etag=_validator(response, "etag"), last_modified=_validator(response, "last-modified")
     )
     if response.status == 304:
         received = Validators(
@@ -114,14 +123,15 @@ def fetch(http: Http, url: str, *, validators: Validators, now: datetime) -> Fet
 def _refusal(url: str, response: Response, now: datetime) -> FeedProblem:
     status = response.status
     if status == 410:
-        return FeedGone(
+        return Ended(
             f"The feed {url} says that it has ended (410 Gone).",
             url=url,
+            answered_by=response.url,
             hint="If the blog lives on, add its new feed and remove this one.",
         )
     retry_after = retry_after_of(response.headers, now)
     host = urlsplit(response.url).hostname or url
-    if response.headers.get("cf-mitigated") == "challenge":
+    if _is_challenge(response):
         return Refused(
             f"The feed {url} is behind a Cloudflare challenge that only a browser can pass ({status}).",
             url=url,
@@ -147,6 +157,22 @@ def _refusal(url: str, response: Response, now: datetime) -> FeedProblem:
         if status < 500 and status != 429
         else "It is tried again by itself.",
     )
+
+
+def _is_challenge(response: Response) -> bool:
+    """Whether Cloudflare, before the blog, wants to see a browser. The header is documented; the page is for
+    answers that passed through another proxy, which may have taken it away."""
+    if response.headers.get("cf-mitigated") == "challenge":
+        return True
+    cloudflare = "cloudflare" in response.headers.get("server", "").lower() or "cf-ray" in response.headers
+    return (
+        cloudflare and response.status in (403, 429, 503) and b"/cdn-cgi/challenge-platform/" in response.body
+    )
+
+
+def _validator(response: Response, name: str) -> str:
+    value = response.headers.get(name, "")
+    return value if len(value) <= _LONGEST_VALIDATOR else ""
 
 
 def linked(response: Response, relation: str) -> str:

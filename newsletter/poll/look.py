@@ -11,15 +11,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from newsletter.errors import FeedGone, FeedProblem, FeedUnparsable
+from newsletter.errors import FeedProblem, FeedUnparsable
 from newsletter.model.entry import FeedDocument
 from newsletter.model.feed import Feed, PollResult, Validators
 from newsletter.poll.feedburner import fetch_feed
-from newsletter.poll.fetch import Fetched, Refused
+from newsletter.poll.fetch import Ended, Fetched, Refused
 from newsletter.poll.ports import Http, Parse
-from newsletter.poll.split import split, without
+from newsletter.poll.split import is_cut_short, split, whole_part, without
 
 _DAY = timedelta(days=1)
+_CUT_SHORT = "It broke off before its end; only the posts that came whole were read."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,7 @@ class Look:
 
     result: PollResult
     status: int = 0
+    answered_by: str = ""  #: of a refusal: the address that gave it, after all redirects
     size: int = 0  #: bytes after decompression
     elapsed_ms: int = 0
     document: FeedDocument | None = None  #: for READ
@@ -53,12 +55,13 @@ def look(
         validators = Validators() if asked_whole else feed.validators
         fetched = fetch_feed(http, feed.url, validators=validators, now=now)
         return _read(feed, fetched, known, parser)
-    except FeedGone as problem:
-        return Look(result=PollResult.GONE, status=410, problem=str(problem))
+    except Ended as problem:
+        return Look(result=PollResult.GONE, status=410, answered_by=problem.answered_by, problem=str(problem))
     except Refused as problem:
         return Look(
             result=PollResult.FAILED,
             status=problem.status,
+            answered_by=problem.answered_by,
             problem=str(problem),
             retry_after=problem.retry_after,
         )
@@ -96,11 +99,25 @@ def _read(feed: Feed, fetched: Fetched, known: Callable[[], Collection[str]], pa
         document = read_document(fetched, known(), parser)
     except FeedUnparsable as problem:
         return replace(seen, result=PollResult.FAILED, validators=feed.validators, problem=str(problem))
+    if document.cut_short:  # what is missing must not be hidden by a 304
+        return replace(
+            seen, result=PollResult.READ, document=document, body_sha="", validators=feed.validators
+        )
     return replace(seen, result=PollResult.READ, document=document, body_sha=body_sha)
 
 
 def read_document(fetched: Fetched, known: Collection[str], parser: Parse) -> FeedDocument:
-    """Parses what is not known by its bytes. Raises FeedUnparsable."""
+    """Parses what is not known by its bytes. Raises FeedUnparsable.
+
+    Of a document that was cut short, what came whole: half a post must not be mailed.
+    """
+    if not is_cut_short(fetched.body):
+        return _read_whole(fetched, known, parser)
+    document = _read_whole(replace(fetched, body=whole_part(fetched.body)), known, parser)
+    return replace(document, cut_short=True, problem=_CUT_SHORT)
+
+
+def _read_whole(fetched: Fetched, known: Collection[str], parser: Parse) -> FeedDocument:
     pieces = split(fetched.body) if known else None
     if pieces is None or not any(piece.sha in known for piece in pieces):
         document = _with_hub(

@@ -28,10 +28,10 @@ def follow(feed: Feed, permanent: str, now: datetime) -> Feed:
     return feed
 
 
-def fall_back(feed: Feed) -> Feed | None:
-    """The feed at the address that its old one used to redirect to, once the old one is not found any
-    more."""
-    return _adopt(feed, feed.redirect_url) if feed.redirect_url else None
+def fall_back(feed: Feed, answered_by: str) -> Feed | None:
+    """The feed at the address that its old one used to redirect to, once the old one itself is not found any
+    more. ``answered_by`` said so: where it is another address, it is the new one that is broken."""
+    return _adopt(feed, feed.redirect_url) if feed.redirect_url and answered_by == feed.url else None
 
 
 def _adopt(feed: Feed, url: str) -> Feed:

@@ -22,6 +22,7 @@ from newsletter.poll.ports import Http
 LEASE = timedelta(days=10)  #: asked for
 LONGEST = timedelta(days=14)  #: believed
 _RENEW_BEFORE = timedelta(days=1)
+_SHORTEST = timedelta(hours=1)  #: between two requests of a hub, however short a lease it grants
 _UNANSWERED = timedelta(hours=6)  #: after which a hub that never confirmed is asked again
 _AT_ONCE = 5  #: hubs asked in one go: a slow one delays the next visit to a feed
 _DEADLINE_S = 10.0
@@ -129,9 +130,8 @@ def confirm(feed: Feed, query: Mapping[str, str], now: datetime) -> Confirmed | 
     if not asked:
         return None
     seconds = int(lease[:9]) if lease.isascii() and lease.isdigit() else int(LEASE.total_seconds())
-    return Confirmed(
-        challenge=query["hub.challenge"], lease_until=now + min(timedelta(seconds=seconds), LONGEST)
-    )
+    believed = min(max(timedelta(seconds=seconds), _RENEW_BEFORE + _SHORTEST), LONGEST)
+    return Confirmed(challenge=query["hub.challenge"], lease_until=now + believed)
 
 
 def is_genuine(body: bytes, signature: str, secret: str) -> bool:

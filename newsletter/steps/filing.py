@@ -73,6 +73,7 @@ class Polled:
     gone: tuple[int, ...] = ()  #: were deleted before they were mailed
     back_to_draft: tuple[int, ...] = ()  #: ids of approved issues that lost a post by that
     baseline: int = 0  #: posts that were already there
+    note: str = ""  #: one sentence on what was out of the ordinary although the feed was read
     problem: str = ""
     next_poll_at: datetime | None = None
     next_poll_reason: str = ""
@@ -91,7 +92,7 @@ def file_look(unit: IntakeUnit, claimed: Feed, seen: Look, policy: PollPolicy, n
         polled = _compare(unit, feed, seen.document, polled, policy, now)
         feed = _described(feed, seen.document, now)
     if seen.result in (PollResult.READ, PollResult.UNCHANGED):
-        feed = _after_success(unit, feed, seen, policy, now)
+        feed = _after_success(unit, feed, seen, polled, policy, now)
     else:
         feed = _after_failure(feed, seen, now)
     other = unit.feeds.by_url(feed.url)
@@ -120,7 +121,7 @@ def _compare(
         approved = unit.issues.withdraw_post(post_id, reason=withdrawal(post), now=now)
         recalled += [issue.id for issue in approved]
     counted = _counted(changes, ids, known, polled)
-    return replace(counted, back_to_draft=tuple(dict.fromkeys(recalled)))
+    return replace(counted, back_to_draft=tuple(dict.fromkeys(recalled)), note=changes.note)
 
 
 def withdrawal(post: Post) -> str:
@@ -159,11 +160,27 @@ def _described(feed: Feed, document: FeedDocument, now: datetime) -> Feed:
             ttl_s=document.ttl_s,
             hub_url=document.hub_url,
             self_url=document.self_url,
+            # Another hub, or another name for the feed there: nobody has been asked yet.
+            hub_lease_until=None if _has_other_hub(feed, document) else feed.hub_lease_until,
         )
     return replace(feed, baseline_at=feed.baseline_at or now)
 
 
-def _after_success(unit: IntakeUnit, feed: Feed, seen: Look, policy: PollPolicy, now: datetime) -> Feed:
+def _has_other_hub(feed: Feed, document: FeedDocument) -> bool:
+    before, after = (feed.hub_url, feed.self_url), (document.hub_url, document.self_url)
+    return bool(feed.hub_url and document.hub_url) and before != after
+
+
+def _trouble(seen: Look, polled: Polled) -> str:
+    """What the feed's page says of a document that could be read; what was held is told elsewhere."""
+    if seen.document is None:
+        return ""
+    return seen.document.problem or ("" if polled.held else polled.note)
+
+
+def _after_success(
+    unit: IntakeUnit, feed: Feed, seen: Look, polled: Polled, policy: PollPolicy, now: datetime
+) -> Feed:
     plan = schedule.after_success(
         now=now,
         policy=policy,
@@ -179,7 +196,7 @@ def _after_success(unit: IntakeUnit, feed: Feed, seen: Look, policy: PollPolicy,
         body_sha=seen.body_sha,
         full_fetch_at=now if seen.status == 200 else feed.full_fetch_at,
         failures=0,
-        problem=seen.note or (seen.document.problem if seen.document is not None else ""),
+        problem=seen.note or _trouble(seen, polled),
         interval_s=round(plan.interval.total_seconds()),
         next_poll_at=plan.at,
         next_poll_reason=plan.reason,
@@ -189,7 +206,7 @@ def _after_success(unit: IntakeUnit, feed: Feed, seen: Look, policy: PollPolicy,
 
 def _after_failure(feed: Feed, seen: Look, now: datetime) -> Feed:
     failures = feed.failures + 1
-    moved = redirects.fall_back(feed) if seen.status in (404, 410) else None
+    moved = redirects.fall_back(feed, seen.answered_by) if seen.status in (404, 410) else None
     if moved is not None:
         reason = "its old address is gone; trying the one that it used to redirect to"
         return replace(
@@ -219,7 +236,10 @@ def _log(polled: Polled, seen: Look, now: datetime) -> Poll:
         edited=len(polled.edited),
         held=len(polled.held),
         elapsed_ms=seen.elapsed_ms,
-        problem=seen.problem,
+        problem=seen.problem
+        or polled.note
+        or seen.note
+        or (document.problem if document is not None else ""),
         next_poll_at=polled.next_poll_at,
         next_poll_reason=polled.next_poll_reason,
     )

@@ -33,6 +33,8 @@ LEASE = timedelta(seconds=30)  #: kept while a look lasts; what a dead process h
 RENEW_S = 10.0
 AT_ONCE = 8  #: feeds looked at together
 CLAIMED = 32  #: feeds claimed together
+PAGING_S = 30.0  #: after which no older page of a feed is asked for
+PAGES_AT_ONCE = 10  #: posts of a feed completed from their pages after one look
 GATHER_S = 0.05  #: how long results wait for each other, to be stored together
 Clock = Callable[[], datetime]
 log = structlog.get_logger(__name__)
@@ -139,15 +141,20 @@ def _without_gap(
 ) -> FeedDocument:
     """Where nothing in a document is known although we know the feed's posts, its older pages are added.
 
-    Posts that came and went between two visits are found there. Ends at the first page with a known post.
+    Posts that came and went between two visits are found there. Ends at the first page with a known post, or
+    where it has taken too long: a slow server must not keep other feeds waiting.
     """
-    url = feed.url
+    if document.cut_short:
+        return document
+    url, until = feed.url, time.monotonic() + PAGING_S
     for number in range(2, paging.PAGES + 1):
         last_known = _last_known(work, feed.id, document)
         if last_known is not None:
             # What stands below it was there before us, or before the feed showed so many.
             kept = document.entries[: last_known + 1] if number > 2 else document.entries
             return replace(document, entries=kept)
+        if time.monotonic() > until:
+            break
         url = paging.older_page(url, document, number=number, entries=len(document.entries))
         older = read_page(url, http=http, parser=parser, now=now) if url else None
         if older is None or not older.entries:
@@ -178,7 +185,7 @@ def _complete(work: Work, feed: Feed, http: Http, clock: Clock) -> None:
     if not feed.full_text or not has_fulltext():
         return
     with work() as unit:
-        waiting = unit.posts.cut_off(feed.id)
+        waiting = unit.posts.cut_off(feed.id)[:PAGES_AT_ONCE]
     try:
         for post in waiting:
             text = full_text(post.url, post.html, http)

@@ -18,6 +18,7 @@ from newsletter.store.tables import aliases, issue_posts, issues, posts
 
 _FIELDS = {field.name for field in fields(Post)}
 _TIMES = {name for name in _FIELDS if name.endswith(("_at", "_until"))}
+_UNSENT = [state.value for state in (IssueState.DRAFT, IssueState.APPROVED)]
 _UNDER_WAY = [state.value for state in (IssueState.SENDING, IssueState.PAUSED, IssueState.FINISHED)]
 _PENDING = [state.value for state in (PostState.SETTLING, PostState.READY, PostState.HELD)]
 _ONE_AT_A_TIME = 0x706F_7374  # "post": PostgreSQL advisory locks are numbers
@@ -88,12 +89,22 @@ def _by_raw(conn: Connection, feed_id: int, wanted: Iterable[str]) -> dict[str, 
 
 
 def _recent(conn: Connection, feed_id: int) -> Sequence[int]:
-    """The unmailed posts of a feed, and those of its last window."""
+    """The posts of a feed that may still be mailed to somebody, and those of its last window."""
     last = select(func.max(posts.c.last_seen_at)).where(posts.c.feed_id == feed_id).scalar_subquery()
     query = select(posts.c.id).where(
-        posts.c.feed_id == feed_id, or_(posts.c.last_seen_at == last, unmailed())
+        posts.c.feed_id == feed_id, or_(posts.c.last_seen_at == last, unmailed(), _waiting())
     )
     return conn.scalars(query.order_by(posts.c.id.desc()).limit(_RECENT)).all()
+
+
+def _waiting() -> Any:
+    """The condition that a post is in an issue that is not being sent yet, mailed before or not."""
+    return exists().where(
+        issue_posts.c.post_id == posts.c.id,
+        issue_posts.c.issue_id == issues.c.id,
+        issue_posts.c.included,
+        issues.c.state.in_(_UNSENT),
+    )
 
 
 def unmailed() -> Any:

@@ -68,10 +68,15 @@ class Posts:
 
     def move(self, post_id: int, to: PostState, reason: str, now: datetime) -> Post:
         """Raises NotFound, or Conflict for a move that does not exist. ``reason`` is one sentence."""
-        state = self._conn.scalar(select(posts.c.state).where(posts.c.id == post_id).with_for_update())
-        if state is None:
+        row = self._conn.execute(
+            select(posts.c.state, posts.c.ready_at).where(posts.c.id == post_id).with_for_update()
+        ).one_or_none()
+        if row is None:
             raise NotFound(f"There is no post {post_id}.", hint="See: newsletter posts list")
-        moved = move_post(PostState(state), to)
+        moved = move_post(PostState(row.state), to)
+        becomes_ready = moved is PostState.READY and row.state != moved.value
+        # What was away for a while is no news again to those who came to want digests meanwhile.
+        ready_at = row.ready_at if row.state == PostState.GONE.value and row.ready_at else to_ms(now)
         self._conn.execute(
             update(posts)
             .where(posts.c.id == post_id)
@@ -79,7 +84,7 @@ class Posts:
                 state=moved.value,
                 reason=reason,
                 changed_at=to_ms(now),
-                **({"ready_at": to_ms(now)} if moved is PostState.READY and state != moved.value else {}),
+                **({"ready_at": ready_at} if becomes_ready else {}),
             )
         )
         return self.get(post_id)

@@ -177,6 +177,16 @@ def test_a_post_whose_every_name_changed_is_recognised_by_its_publication_second
     assert len(world.posts()) == 5
 
 
+def test_another_post_with_the_publication_second_of_one_that_left_is_held_and_not_swallowed(
+    world: World,
+) -> None:
+    posts = _started(world)
+    other = replace(article(6), published=posts[0].published)
+    world.serves(atom([other, *posts[1:]]))
+    assert world.titles(HELD) == [article(6).title]
+    assert "publication time" in world.posts(HELD)[0].reason
+
+
 def test_a_post_that_reads_like_one_that_just_left_is_held(world: World) -> None:
     posts = _started(world)
     slug = "http://blog.example/2026/05/other-slug.html"

@@ -38,6 +38,10 @@ def test_a_redirect_that_ends_is_forgotten() -> None:
 
 
 def test_an_old_address_that_is_gone_gives_way_to_the_one_it_redirected_to() -> None:
-    moved = fall_back(replace(FEED, redirect_url=MOVED, redirect_since=NOW))
+    moved = fall_back(replace(FEED, redirect_url=MOVED, redirect_since=NOW), FEED.url)
     assert moved is not None and (moved.url, moved.redirect_url) == (MOVED, "")
-    assert fall_back(FEED) is None
+    assert fall_back(FEED, FEED.url) is None
+
+
+def test_a_new_address_that_is_not_there_itself_is_not_moved_to() -> None:
+    assert fall_back(replace(FEED, redirect_url=MOVED, redirect_since=NOW), MOVED) is None

@@ -33,7 +33,7 @@ QUERY = {
     "hub.mode": "subscribe",
     "hub.topic": FEED.self_url,
     "hub.challenge": "abc",
-    "hub.lease_seconds": "3600",
+    "hub.lease_seconds": "259200",
 }
 
 
@@ -121,12 +121,20 @@ def test_a_hub_that_refuses_is_a_problem_of_that_feed_only() -> None:
 def test_what_we_asked_for_is_confirmed_with_the_challenge() -> None:
     confirmed = confirm(ASKED, QUERY, NOW)
     assert confirmed is not None
-    assert (confirmed.challenge, confirmed.lease_until) == ("abc", NOW + timedelta(hours=1))
+    assert (confirmed.challenge, confirmed.lease_until) == ("abc", NOW + timedelta(days=3))
 
 
 def test_a_lease_is_believed_for_two_weeks_at_most() -> None:
     confirmed = confirm(ASKED, {**QUERY, "hub.lease_seconds": "999999999"}, NOW)
     assert confirmed is not None and confirmed.lease_until == NOW + timedelta(days=14)
+
+
+@pytest.mark.parametrize("seconds", ["0", "1", "3600"])
+def test_a_hub_that_grants_minutes_is_asked_again_in_an_hour_and_not_at_every_turn(seconds: str) -> None:
+    confirmed = confirm(ASKED, {**QUERY, "hub.lease_seconds": seconds}, NOW)
+    assert confirmed is not None
+    renewed_at = confirmed.lease_until - timedelta(days=1)  # a day before it ends
+    assert renewed_at == NOW + timedelta(hours=1)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +168,7 @@ def test_any_signature_is_judged(signature: str) -> None:
 def test_a_confirmed_subscription_is_stored_and_echoed() -> None:
     feeds = Feeds(ASKED)
     assert receive_verification(Unit(feeds), 4, QUERY, NOW) == "abc"
-    assert feeds.saved == [(4, "s3cret", NOW + timedelta(hours=1))]
+    assert feeds.saved == [(4, "s3cret", NOW + timedelta(days=3))]
     assert receive_verification(Unit(feeds), 4, {**QUERY, "hub.topic": "x"}, NOW) is None
 
 
