@@ -246,6 +246,15 @@ class Settings(BaseModel):
     double_opt_in: bool = Field(
         True, description="Ask the address itself before somebody who used the form is mailed."
     )
+    welcome_subject: Annotated[str, BeforeValidator(_line)] = Field(
+        "", max_length=200, description="The subject of the message that welcomes; our own where empty."
+    )
+    welcome: str = Field(
+        "",
+        max_length=5000,
+        description="What the message that welcomes says, in plain text with empty lines between paragraphs; "
+        "our own words where empty. The latest issue and the link to leave follow by themselves.",
+    )
     approval: Literal["manual", "auto"] = Field(
         "manual", description="auto: a draft goes at the next send window unless it is stopped."
     )
@@ -479,6 +488,8 @@ def _reason(field: str, kind: str, context: Mapping[str, Any], message: str) -> 
     if kind.startswith("int_") or kind in {"greater_than_equal", "less_than_equal"}:
         limits = {type(one).__name__: one for one in Settings.model_fields[field].metadata}
         return f"write a whole number from {limits['Ge'].ge} to {limits['Le'].le}"
+    if kind == "string_too_long":
+        return f"write at most {context['max_length']} characters"
     if kind == "extra_forbidden":
         return "there is no such setting"
     return message.removeprefix("Value error, ")

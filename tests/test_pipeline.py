@@ -6,6 +6,9 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 from pathlib import Path
 
 import pytest
@@ -19,7 +22,7 @@ from newsletter.model.delivery import Envelope, Outcome, Verdict
 from newsletter.model.issue import IssueState
 from newsletter.model.notice import NoticeKind
 from newsletter.pipeline import ALL, Step
-from newsletter.steps.telling import confirmation
+from newsletter.steps.telling import confirmation, welcome
 from newsletter.steps.tools import Tools
 from newsletter.wiring import House
 from subscribers.requests import Form
@@ -253,3 +256,51 @@ def test_a_provider_that_is_busy_is_left_alone_for_a_while(house: House) -> None
     later = house.tools.clock() + timedelta(minutes=2)
     pipeline.turn(replace(busy, clock=lambda: later))
     assert asked == 2
+
+
+def text_of(message: EmailMessage) -> str:
+    body = message.get_body(("html",))
+    assert body is not None
+    return str(body.get_content())
+
+
+def test_whoever_joins_is_welcomed_with_the_latest_issue(house: House, tmp_path: Path) -> None:
+    desk = house.desk
+    desk.set_setting("WELCOME", "Good to have you here.")
+    house.turn()
+    desk.approve_issue(1)
+    with house.store.begin() as unit:
+        form = Form(source="form: page", wording="I ask for it.")
+        ask = SignUps(unit.subscribers).sign_up("new@example.org", form, house.tools.clock()).ask
+        assert ask is not None
+        done = SignUps(unit.subscribers).confirm(ask.request_id, house.tools.clock())
+        unit.notices.queue(welcome(done.subscriber, ask.request_id), house.tools.clock())
+    house.turn()
+    with house.store.begin() as unit:
+        unit.notices.queue(welcome(done.subscriber, 99), house.tools.clock())
+    house.turn()
+    letters = [
+        message_from_bytes(file.read_bytes(), policy=default)
+        for file in (tmp_path / "outbox" / "new").iterdir()
+    ]
+    welcomes = [one for one in letters if "Welcome" in str(one["Subject"])]
+    assert len(welcomes) == 2
+    texts = [text_of(one) for one in welcomes]
+    assert all("Good to have you here." in text and "/u/" in text for text in texts)
+    assert sum("/i/1" in text for text in texts) == 1  # the first left ahead of the issue
+    assert all("/u/" in one["List-Unsubscribe"] for one in welcomes)
+
+
+def test_nothing_of_whoever_never_confirmed_is_left(house: House) -> None:
+    now = house.tools.clock()
+    with house.store.begin() as unit:
+        form = Form(source="form: page", wording="I ask for it.")
+        ask = SignUps(unit.subscribers).sign_up("new@example.org", form, now).ask
+        assert ask is not None
+        unit.notices.queue(confirmation(ask), now)
+    for days in (0, 2, 3, 31):
+        pipeline.turn(at(house, now + timedelta(days=days)))
+        with house.store.read() as unit:
+            mine = [notice for notice in unit.notices.list() if notice.to == "new@example.org"]
+            assert len(mine) == {0: 1, 2: 2, 3: 2, 31: 0}[days]
+            assert (unit.subscribers.by_address("new@example.org") is None) == (days == 31)

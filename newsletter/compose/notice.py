@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from newsletter.compose.clean.embeds import absolute
 from newsletter.compose.compiler import Compiler
@@ -29,7 +30,9 @@ def compose_notice(
 
     ``data`` by kind: ``action_url`` for all; ``subject``, ``excerpt`` and, where it goes by itself,
     ``send_at`` (RFC 3339) for a waiting draft; ``title``, ``url``, ``excerpt`` and ``reason`` for a held
-    post; ``text`` and ``hint`` for a problem. A confirmation, and what else goes to an address that is not
+    post; ``text`` and ``hint`` for a problem; for a welcome, ``subject`` and ``text`` where the author wrote
+    their own, ``latest_title`` and ``latest_url`` of the latest issue, and ``unsubscribe_url``. A reminder
+    is a confirmation with ``reminder``. A confirmation, and what else goes to an address that is not
     proven, shows nothing of ``data`` but the link: a stranger may have typed it.
 
     Raises ConfigError without a From, ValueError for TEST, which is an issue's own letter.
@@ -47,6 +50,11 @@ def compose_notice(
         "preheader": said["paragraphs"][0] if said["paragraphs"] else "",
         "filler": Html(""),
         "action_url": absolute(data.get("action_url", ""), ""),
+        "latest_url": absolute(data.get("latest_url", ""), "") if kind is NoticeKind.WELCOME else "",
+        "latest_title": one_line(data.get("latest_title", "")),
+        "unsubscribe_url": absolute(data.get("unsubscribe_url", ""), "")
+        if kind is NoticeKind.WELCOME
+        else "",
         "slot": Slot,
         **said,
         "paragraphs_text": ["\n".join(wrap(text)) for text in said["paragraphs"]],
@@ -67,6 +75,9 @@ def compose_notice(
     )
 
 
+_BETWEEN_PARAGRAPHS: Final = re.compile(r"(?:\r?\n[ \t]*){2,}")
+
+
 def _said(
     kind: NoticeKind, data: Mapping[str, str], words: Language, newsletter: Newsletter
 ) -> dict[str, Any]:
@@ -77,6 +88,7 @@ def _said(
     quoted: list[str] = []
     name = str(kind)
     button = f"{name}_button"
+    own_subject = ""
     quoted_title = ""
     if kind is NoticeKind.DRAFT_WAITING:
         quoted_title = one_line(data.get("subject", ""))
@@ -95,13 +107,17 @@ def _said(
         quoted = list(filter(None, [begins, one_line(data.get("url", ""))])) if quoted_title else []
     elif kind is NoticeKind.PROBLEM:
         paragraphs = list(filter(None, [one_line(data.get("text", "")), one_line(data.get("hint", ""))]))
+    elif kind is NoticeKind.WELCOME:
+        own_subject = one_line(data.get("subject", ""))
+        own = [one_line(text) for text in _BETWEEN_PARAGRAPHS.split(data.get("text", ""))]
+        paragraphs = list(filter(None, own)) or [words("welcome_text", newsletter=title)]
     else:
+        name = "confirm_reminder" if kind is NoticeKind.CONFIRM and data.get("reminder") else name
         paragraphs = [words(f"{name}_text", newsletter=title)]
-        if kind is not NoticeKind.WELCOME:
-            closing = [words("ignore")]
+        closing = [words("ignore")]
     return {
-        "subject": words(f"{name}_subject", newsletter=title, subject=quoted_title),
-        "title": words(f"{name}_title", newsletter=title),
+        "subject": own_subject or words(f"{name}_subject", newsletter=title, subject=quoted_title),
+        "title": own_subject or words(f"{name}_title", newsletter=title),
         "paragraphs": paragraphs,
         "closing": closing,
         "quoted": quoted,

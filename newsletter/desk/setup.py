@@ -17,6 +17,7 @@ from newsletter.model.checklist import CheckLine
 from newsletter.model.issue import IssueState
 from newsletter.model.post import PostState
 from newsletter.model.publication import Newsletter
+from newsletter.steps import rendering
 
 
 class SetupVerbs(Verbs):
@@ -62,6 +63,10 @@ class SetupVerbs(Verbs):
                 unit.settings.set(field, stored, self._now())
             self._audit(unit, "set", f"setting {shown.name}")
         return self.setting(name)
+
+    def preview_welcome(self) -> str:
+        """See :func:`newsletter.steps.rendering.preview_welcome`."""
+        return rendering.preview_welcome(self.tools)
 
     def today(self) -> Today:
         newsletter = self.newsletter()

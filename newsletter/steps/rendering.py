@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final, Literal
 from newsletter.compose import Mode, compose_notice, letter_of, preview_html, text_page, told_of
 from newsletter.config import Settings
 from newsletter.errors import ConfigError, Conflict, NotFound
-from newsletter.model.artefact import ALL_BLOCKS, Artefact
+from newsletter.model.artefact import ALL_BLOCKS, Artefact, filled_html
 from newsletter.model.delivery import Envelope, MessageKey
-from newsletter.model.issue import Issue
+from newsletter.model.issue import Issue, IssueState
 from newsletter.model.notice import Notice, NoticeKind
 from newsletter.model.publication import Newsletter
 from newsletter.model.times import rfc3339
@@ -62,8 +62,36 @@ def render_notice(tools: Tools, settings: Settings, notice: Notice) -> Rendered:
         data |= _draft(tools, notice)
     if notice.kind is NoticeKind.POST_HELD:
         data |= _held(tools, newsletter, notice)
+    headers: tuple[tuple[str, str], ...] = ()
+    if notice.kind is NoticeKind.WELCOME and notice.subscriber_id is not None:
+        data |= _welcome(tools, settings, links, notice.subscriber_id)
+        headers = links.headers(Recipient(id=notice.subscriber_id, address=notice.to), 0)
     letter = compose_notice(newsletter, notice.kind, data, compiler=tools.compiler, themes=tools.themes)
-    return Rendered(letter=letter, message_id=message_id)
+    return Rendered(letter=letter, message_id=message_id, headers=headers)
+
+
+def preview_welcome(tools: Tools) -> str:
+    """The message that welcomes, as HTML and to nobody. Raises ConfigError without a From."""
+    settings = tools.settings()
+    links = tools.links(settings)
+    data = {**_welcome(tools, settings, links, 0), "action_url": links.preferences(0)}
+    letter = compose_notice(
+        tools.newsletter(settings), NoticeKind.WELCOME, data, compiler=tools.compiler, themes=tools.themes
+    )
+    return filled_html(letter.html, {})
+
+
+def _welcome(tools: Tools, settings: Settings, links: Links, subscriber_id: int) -> dict[str, str]:
+    """The author's own words, the latest issue that everybody may read, and the way out."""
+    with tools.read() as unit:
+        latest = next(iter(unit.issues.list(states=[IssueState.FINISHED], limit=1)), None)
+    return {
+        "subject": settings.welcome_subject,
+        "text": settings.welcome,
+        "latest_title": latest.subject if latest else "",
+        "latest_url": links.issue(latest.id) if latest else "",
+        "unsubscribe_url": links.unsubscribe(subscriber_id),
+    }
 
 
 def preview(

@@ -59,7 +59,7 @@ def confirmation(ask: Ask) -> NewNotice:
         kind=NoticeKind.CONFIRM,
         to=ask.address,
         subscriber_id=ask.subscriber_id,
-        data={"request": str(ask.request_id)},
+        data={"request": str(ask.request_id), **({"reminder": "yes"} if ask.reminder else {})},
     )
 
 

@@ -76,3 +76,39 @@ def test_the_same_notice_has_the_same_letter(compiler: Compiler, themes: Themes)
         for c in (compiler, compiler)
     )
     assert one == other
+
+
+def test_a_reminder_says_that_it_is_the_only_one(compiler: Compiler, themes: Themes) -> None:
+    data = {"action_url": URL, "reminder": "yes", "request": "7"}
+    letter = compose_notice(a_newsletter(), NoticeKind.CONFIRM, data, compiler=compiler, themes=themes)
+    assert letter.subject.startswith("Still to confirm")
+    for body in bodies(letter):
+        assert URL in body and "only reminder" in body
+
+
+def test_a_welcome_links_the_latest_issue_and_the_way_out(compiler: Compiler, themes: Themes) -> None:
+    data = {
+        "action_url": URL,
+        "latest_title": "On <b> & on",
+        "latest_url": "https://news.example.org/i/7",
+        "unsubscribe_url": "https://news.example.org/u/t",
+    }
+    letter = compose_notice(a_newsletter(), NoticeKind.WELCOME, data, compiler=compiler, themes=themes)
+    html, text = bodies(letter)
+    assert "On &lt;b&gt; &amp; on</a>" in html and "The latest issue: On <b> & on" in text
+    for body in (html, text):
+        assert "https://news.example.org/i/7" in body and "https://news.example.org/u/t" in body
+        assert "From now on" in body
+
+
+def test_a_welcome_says_what_the_author_wrote(compiler: Compiler, themes: Themes) -> None:
+    data = {
+        "action_url": URL,
+        "subject": "So glad\r\nBcc: x",
+        "text": "Hello <i>you</i>.\r\n\r\nSecond\nline.",
+    }
+    letter = compose_notice(a_newsletter(), NoticeKind.WELCOME, data, compiler=compiler, themes=themes)
+    html, text = bodies(letter)
+    assert letter.subject == "So glad Bcc: x"
+    assert "Hello &lt;i&gt;you&lt;/i&gt;." in html and "Hello <i>you</i>.\n\nSecond line." in text
+    assert "From now on" not in text and "latest" not in text.lower()

@@ -93,3 +93,21 @@ def test_each_theme_says_in_a_sentence_how_it_looks(studio: Studio) -> None:
         text = visitor.get("/studio/settings/look").text
     assert "A serif and one column, as a letter from one person" in text
     assert text.count('name="THEME"') == 3
+
+
+def test_the_welcome_message_is_written_and_looked_at(studio: Studio) -> None:
+    with studio.visitor() as author:
+        page = author.get("/studio/settings/joining")
+        assert "Their address is asked first" in page.text and "/studio/settings/joining/welcome" in page.text
+        answer = author.post(
+            "/studio/settings/joining",
+            data={
+                "DOUBLE_OPT_IN": "true",
+                "WELCOME_SUBJECT": "So glad",
+                "WELCOME": "Hello.\r\n\r\nAnd <b>more</b>.",
+            },
+        )
+        assert answer.status_code == 303
+        shown = author.get("/studio/settings/joining/welcome")
+    assert "So glad" in shown.text and "And &lt;b&gt;more&lt;/b&gt;." in shown.text
+    assert "sandbox" in shown.headers["content-security-policy"]

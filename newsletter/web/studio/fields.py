@@ -198,6 +198,41 @@ RHYTHM: Final = Section(
         ),
     ),
 )
+JOINING: Final = Section(
+    key="joining",
+    title="Joining",
+    fields=(
+        Field(
+            setting="DOUBLE_OPT_IN",
+            label="When somebody signs up",
+            kind=Kind.CHOICE,
+            options=(
+                Option(
+                    value="true",
+                    label="Their address is asked first",
+                    hint="A message with one button; nothing else goes there before it is pressed",
+                ),
+                Option(
+                    value="false",
+                    label="They are subscribed at once",
+                    hint="Anybody can then sign up anybody. In some countries this is against the law",
+                ),
+            ),
+        ),
+        Field(
+            setting="WELCOME_SUBJECT",
+            label="Subject of the welcome message",
+            hint="It goes to everybody who joins. Empty: our own words.",
+        ),
+        Field(
+            setting="WELCOME",
+            label="What it says",
+            kind=Kind.LINES,
+            hint="Plain text, an empty line between paragraphs. The latest issue, the way to choose how "
+            "often and the way to leave follow by themselves. Empty: our own words.",
+        ),
+    ),
+)
 SENDING: Final = Section(
     key="sending",
     title="Sending",

@@ -7,17 +7,19 @@ from collections.abc import Sequence
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Form, Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from newsletter.desk import Desk
 from newsletter.errors import Invalid, NotFound
 from newsletter.model.checklist import CheckLine
 from newsletter.model.feed import FeedState
+from newsletter.web import preview
 from newsletter.web.doors import DeskHere, PagesHere, SignedIn, Throttle, signed_in
 from newsletter.web.pages import then
 from newsletter.web.studio.draft import author_address
 from newsletter.web.studio.fields import (
     APPROVAL,
+    JOINING,
     NEWSLETTER,
     PRESETS,
     RHYTHM,
@@ -34,7 +36,7 @@ router = APIRouter(prefix="/studio/settings", dependencies=[Depends(signed_in)])
 Typed = Annotated[dict[str, str], Depends(typed_form)]
 Password = Annotated[str, Form(max_length=1000)]
 
-_SECTIONS: Final = {section.key: section for section in (NEWSLETTER, RHYTHM, SENDING)}
+_SECTIONS: Final = {section.key: section for section in (NEWSLETTER, RHYTHM, JOINING, SENDING)}
 
 _MEND_AT: Final = defaultdict(
     str,
@@ -154,6 +156,12 @@ def close_session(desk: DeskHere, which: Annotated[str, Form()] = "") -> Respons
     return then("/studio/settings/people", "session-closed")
 
 
+@router.get("/joining/welcome")
+def welcome(desk: DeskHere) -> Response:
+    """The message that welcomes, as it would go out now."""
+    return HTMLResponse(desk.preview_welcome(), headers=preview.HEADERS)
+
+
 @router.get("/{key}")
 def form(request: Request, key: str, desk: DeskHere, pages: PagesHere, preset: str = "") -> Response:
     section = section_of(key)
@@ -196,6 +204,7 @@ def section_page(
         newest=next(iter(desk.issues(limit=1)), None) if section is SENDING else None,
         author=author_address(desk),
         used=used_where_empty(desk),
+        welcomes=desk.newsletter().sender is not None,
         tab=section.key,
     )
 
