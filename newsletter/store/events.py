@@ -22,8 +22,9 @@ class Events:
         """Stores events with their raw form (no addresses in it); returns how many were new."""
         if not news:
             return 0
-        new = self._conn.execute(
-            insert(self._conn, events).on_conflict_do_nothing().returning(events.c.id),
+        before = self._conn.scalar(select(func.count()).select_from(events)) or 0
+        self._conn.execute(
+            insert(self._conn, events).on_conflict_do_nothing(),
             [
                 {
                     "provider": event.provider,
@@ -42,7 +43,7 @@ class Events:
                 for event, raw in news
             ],
         )
-        return len(new.all())
+        return (self._conn.scalar(select(func.count()).select_from(events)) or 0) - before
 
     def open(self, limit: int) -> Sequence[tuple[int, Event]]:
         """``(row id, event)`` of those not applied yet, in the order they came."""
