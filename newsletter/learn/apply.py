@@ -87,16 +87,17 @@ def _apply(unit: LearnUnit, event: Event, now: datetime) -> dict[int, str]:
             unit.notices.accepted(event.notice_id, now, event.code)
         _tell_of_notice(unit, event, now)
     subscriber_id = event.subscriber_id
-    mailed_at = None
+    what, mailed_at = consequence(event), None
     if event.issue_id and subscriber_id:
         before = unit.deliveries.find(event.issue_id, subscriber_id)
         if before is None:
             return {}  # nobody we ever mailed: a stranger's event moves nothing
-        mailed_at = unit.deliveries.attempted_at(event.attempt_id or before.attempt_id)
+        if what is not Consequence.NONE:
+            mailed_at = unit.deliveries.attempted_at(event.attempt_id or before.attempt_id)
         state, flags = merge(before.state, before.flags, event)
         unit.deliveries.learned(before, now, state=state, flags=flags, code=event.code, reason=event.reason)
     if subscriber_id:
-        _tell(unit, consequence(event), subscriber_id, event, now, mailed_at)
+        _tell(unit, what, subscriber_id, event, now, mailed_at)
     if event.kind is EventKind.DROPPED and event.code in ABOUT_US and event.issue_id:
         why = "the sending quota is used up" if event.code == "quota" else "it takes this issue for spam"
         return _pause(unit, event.issue_id, f"The mail provider drops messages: {why}.", now)

@@ -22,9 +22,8 @@ class Events:
         """Stores events with their raw form (no addresses in it); returns how many were new."""
         if not news:
             return 0
-        before = self._conn.scalar(select(func.count()).select_from(events)) or 0
-        self._conn.execute(
-            insert(self._conn, events).on_conflict_do_nothing(),
+        new = self._conn.execute(
+            insert(self._conn, events).on_conflict_do_nothing().returning(events.c.id),
             [
                 {
                     "provider": event.provider,
@@ -43,7 +42,7 @@ class Events:
                 for event, raw in news
             ],
         )
-        return (self._conn.scalar(select(func.count()).select_from(events)) or 0) - before
+        return len(new.all())
 
     def open(self, limit: int) -> Sequence[tuple[int, Event]]:
         """``(row id, event)`` of those not applied yet, in the order they came."""
