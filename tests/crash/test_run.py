@@ -173,6 +173,24 @@ def finish(place: Place, sink: FaultySink, *, most_unknown: int = 0) -> None:
     assert place.stop() == 0
 
 
+@contextmanager
+def nothing_compiled_is_stored(house: House) -> Iterator[None]:
+    """Holds the steps that compose where they are: PostgreSQL lets them wait, SQLite refuses the row."""
+    engine = house.store.database.engine
+    if house.store.database.is_sqlite:
+        with engine.begin() as conn:
+            conn.exec_driver_sql(
+                "CREATE TRIGGER held BEFORE INSERT ON artefacts BEGIN SELECT RAISE(ABORT, 'held'); END"
+            )
+        yield
+        with engine.begin() as conn:
+            conn.exec_driver_sql("DROP TRIGGER held")
+    else:
+        with engine.begin() as conn:
+            conn.exec_driver_sql("LOCK TABLE artefacts IN EXCLUSIVE MODE")
+            yield
+
+
 def test_killed_while_polling_it_looks_again(place: Callable[[FaultySink], Place], blog: SlowBlog) -> None:
     with FaultySink() as sink:
         here = place(sink)
@@ -192,9 +210,10 @@ def test_killed_while_composing_it_composes_again(
     blog.release.set()
     with FaultySink() as sink:
         here = place(sink)
-        with here.house() as house:
+        with here.house() as house, nothing_compiled_is_stored(house):
             here.start()
-            until(lambda: bool(house.desk.issues()), every_s=0.005)
+            until(lambda: bool(house.desk.issues()))
+            time.sleep(1)  # it compiles, and cannot write down what it has
             here.kill()
             [shown] = house.desk.issues()
             assert shown.issue.content_hash == "", "it was killed before it was compiled"
