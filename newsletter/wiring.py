@@ -157,6 +157,7 @@ class House:
             tokens=self.tokens,
             message_key=self._message_key,
             host=settings.newsletter.host,
+            mailbox=read_mailbox(settings),
         )
 
     def _transport(self, settings: Settings) -> Transport:
@@ -201,6 +202,14 @@ def transport(settings: Settings, *, message_key: bytes) -> Transport:
             region="" if settings.sendgrid_region == "global" else settings.sendgrid_region,
         )
     return Outbox(settings.data_dir / settings.outbox_dir, signer=signer(settings))
+
+
+def read_mailbox(settings: Settings) -> str:
+    """The address whose mail is read here; empty where none is set, or not as it should be."""
+    try:
+        return return_address(settings.bounce_url.get_secret_value())
+    except ConfigError:
+        return ""
 
 
 def signer(settings: Settings) -> Signer | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mailbox
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -10,6 +11,7 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -25,6 +27,7 @@ from newsletter.pipeline import ALL, Step
 from newsletter.steps.telling import confirmation, welcome
 from newsletter.steps.tools import Tools
 from newsletter.wiring import House
+from subscribers.model import SubscriberState
 from subscribers.requests import Form
 from subscribers.signups import SignUps
 
@@ -304,3 +307,28 @@ def test_nothing_of_whoever_never_confirmed_is_left(house: House) -> None:
             mine = [notice for notice in unit.notices.list() if notice.to == "new@example.org"]
             assert len(mine) == {0: 1, 2: 2, 3: 2, 31: 0}[days]
             assert (unit.subscribers.by_address("new@example.org") is None) == (days == 31)
+
+
+def test_an_answer_to_the_mailto_address_unsubscribes(house: House, tmp_path: Path) -> None:
+    desk = house.desk
+    box = mailbox.Maildir(tmp_path / "bounces")
+    desk.set_setting("BOUNCE_URL", f"maildir://{tmp_path}/bounces?address=bounces@news.example")
+    house.turn()
+    desk.approve_issue(1)
+    house.turn()
+    (letter,) = [
+        found
+        for file in (tmp_path / "outbox" / "new").iterdir()
+        if (found := message_from_bytes(file.read_bytes(), policy=default))["List-Unsubscribe"]
+    ]
+    way = urlsplit(str(letter["List-Unsubscribe"]).split(", ")[1].strip("<>"))
+    answer = EmailMessage()
+    answer["To"], answer["Subject"] = way.path, parse_qs(way.query)["subject"][0]
+    box.add(answer)
+
+    pipeline.turn(at(house, house.tools.clock() + timedelta(minutes=2)))  # the mailbox is read once a minute
+
+    assert way.path == "bounces@news.example"
+    assert desk.subscriber("ines@example.org").subscriber.state is SubscriberState.UNSUBSCRIBED
+    assert desk.receipt(1).receipt.unsubscribed == 1
+    assert not list(box)

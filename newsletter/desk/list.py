@@ -54,6 +54,7 @@ class ListVerbs(Verbs):
         person = self.subscriber(address).subscriber
         with self.tools.begin() as unit:
             changed = unit.subscribers.unsubscribe(person.id, self._now(), reason="by the author")
+            unit.deliveries.unclaim(person.id)
             self._audit(unit, "unsubscribe", f"subscriber {person.id}")
         return changed
 
@@ -61,6 +62,8 @@ class ListVerbs(Verbs):
         """Never mails this address, whoever asks for it; only the author can take it back."""
         with self.tools.begin() as unit:
             unit.subscribers.suppress(address, SuppressionCause.MANUAL, self._now(), reason="by the author")
+            if known := unit.subscribers.by_address(address):
+                unit.deliveries.unclaim(known.id)
             self._audit(unit, "suppress", "an address")
 
     def erase(self, address: str) -> None:
@@ -71,6 +74,7 @@ class ListVerbs(Verbs):
         person = self.subscriber(address).subscriber
         with self.tools.begin() as unit:
             unit.notices.forget(person.id, personal.erase(unit.subscribers, person.id, self._now()))
+            unit.deliveries.unclaim(person.id)
             self._audit(unit, "erase", f"subscriber {person.id}")
 
     def import_subscribers(

@@ -124,6 +124,8 @@ def _tell(
         people.mark_complained(subscriber_id, now, reason=event.provider, mailed_at=mailed_at)
     elif what is Consequence.UNSUBSCRIBED:
         people.unsubscribe(subscriber_id, now, event.provider)  # the wish of a person, whatever their address
+    if what not in (Consequence.DELIVERED, Consequence.NONE):
+        unit.deliveries.unclaim(subscriber_id)  # they may not be mailed any more
 
 
 _FOR_AN_ADDRESS: Final = {

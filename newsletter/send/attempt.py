@@ -132,10 +132,13 @@ class Attempt:
                 reserved = 0 if self._rate.unlimited else unit.notices.waiting(now)
                 granted = unit.rates.take(self._rate, len(part), now, reserved=reserved)
                 marked: set[int] | None = set()
+                sending = True
                 if granted:
                     ids = [claimed.subscriber_id for claimed, _ in part[:granted]]
                     marked = unit.deliveries.mark_submitting(self._issue_id, self.id, ids, now + LEASE)
                     unit.rates.give_back(self._rate, granted - len(marked or ()))
+                    # Nobody is left of these where all of them left the list meanwhile, too.
+                    sending = bool(marked) or unit.issues.get(self._issue_id).state is IssueState.SENDING
                 else:
                     self.wait_s = max(0.05, unit.rates.wait_s(self._rate, now))
             self._recorded(settled)
@@ -144,7 +147,7 @@ class Attempt:
             self.lost = True
             log.warning("lease lost", issue=self._issue_id, attempt=self.id)
             return False
-        if granted and not marked:
+        if not sending:
             self.halted = True
             return False
         for _ in range(granted):

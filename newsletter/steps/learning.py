@@ -9,9 +9,10 @@ from typing import Final
 from newsletter.config import Settings
 from newsletter.errors import ConfigError, Invalid
 from newsletter.learn import apply_events as apply_taken_in
-from newsletter.learn import dsn, mailbox, sendgrid, take_in
+from newsletter.learn import dsn, mailbox, sendgrid, take_in, wishes
 from newsletter.steps.telling import tell_if_paused
 from newsletter.steps.tools import Tools
+from subscribers.tokens import Tokens
 
 MAILBOX_EVERY: Final = timedelta(minutes=1)
 
@@ -53,10 +54,11 @@ def _fetch_bounces(tools: Tools, settings: Settings) -> None:
         if not unit.leases.take("bounces", secrets.token_hex(8), now=tools.clock(), length=MAILBOX_EVERY):
             return
     keys = tools.keys.derive("message ids")
+    tokens = Tokens(tools.keys.derive("links"))
 
     def take(raw: bytes) -> None:
         now = tools.clock()
-        events = dsn.parse(raw, keys=keys, now=now)
+        events = wishes.parse(raw, tokens=tokens, now=now) or dsn.parse(raw, keys=keys, now=now)
         if events:
             with tools.begin() as unit:
                 take_in(unit, events, now)

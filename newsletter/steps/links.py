@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from newsletter.archive import public_values
+from newsletter.learn.wishes import mailto
 from newsletter.model.identity import message_id
 from subscribers.model import Recipient
 from subscribers.tokens import Purpose, Tokens
@@ -14,11 +15,15 @@ from subscribers.tokens import Purpose, Tokens
 class Links:
     """Builds and reads links for one base URL (without trailing slash)."""
 
-    def __init__(self, *, base_url: str, tokens: Tokens, message_key: bytes, host: str) -> None:
+    def __init__(
+        self, *, base_url: str, tokens: Tokens, message_key: bytes, host: str, mailbox: str = ""
+    ) -> None:
+        """``mailbox`` is the address whose mail is read here; empty: none."""
         self.base_url = base_url
         self._tokens = tokens
         self._message_key = message_key
         self._host = host
+        self._mailbox = mailbox
         self._last: tuple[tuple[int, int], str] = ((-1, -1), "")
 
     def unsubscribe(self, subscriber_id: int, issue_id: int = 0) -> str:
@@ -68,11 +73,18 @@ class Links:
         return public_values(self.base_url, issue_id)
 
     def headers(self, recipient: Recipient, issue_id: int) -> tuple[tuple[str, str], ...]:
-        """One-click unsubscribe (RFC 8058 section 3.1, RFC 2369)."""
-        return (
-            ("List-Unsubscribe", f"<{self.unsubscribe(recipient.id, issue_id)}>"),
-            ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
-        )
+        """One-click unsubscribe (RFC 8058 section 3.1) and, where a mailbox is read, by mail (RFC 2369).
+
+        RFC 8058 asks for an HTTPS address: without one, the header that promises one click is left out.
+        """
+        url = self.unsubscribe(recipient.id, issue_id)
+        ways = [f"<{url}>"]
+        if self._mailbox and issue_id:
+            ways.append(f"<{mailto(self._mailbox, url.rpartition('/')[2])}>")
+        by_hand = ("List-Unsubscribe", ", ".join(ways))
+        if not self.base_url.startswith("https://"):
+            return (by_hand,)
+        return (by_hand, ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
 
     def message_id(self, subscriber_id: int, issue_id: int) -> str:
         return message_id(issue_id, subscriber_id, self._message_key, self._host)

@@ -30,6 +30,15 @@ class Decisions(Audience):
             changed += len(rows)
         return changed
 
+    def unclaim(self, subscriber_id: int) -> None:
+        """What an attempt holds for somebody and has not begun waits again, so that it is asked once more
+        whether they may be mailed. For whoever leaves while an issue is being sent."""
+        self._conn.execute(
+            update(deliveries)
+            .where(deliveries.c.subscriber_id == subscriber_id, deliveries.c.state == _S.CLAIMED.value)
+            .values(state=_S.PENDING.value, attempt_id=0)
+        )
+
     def retry_failed(self, issue_id: int, now: datetime) -> int:
         """Failed deliveries become pending again, without the posts that came to them otherwise since.
 

@@ -75,3 +75,4 @@ def _held(unit: PublicUnit, subscriber_id: int) -> dict[str, object]:
 
 def _forget(unit: PublicUnit, subscriber_id: int, address: str) -> None:
     unit.notices.forget(subscriber_id, address)
+    unit.deliveries.unclaim(subscriber_id)

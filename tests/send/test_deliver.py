@@ -79,6 +79,48 @@ def test_a_subscriber_suppressed_after_the_audience_was_drawn_gets_nothing(world
     assert skipped.reason
 
 
+@pytest.mark.parametrize("window", [1, 16])
+def test_whoever_leaves_while_it_is_sent_gets_nothing_that_has_not_begun(world: World, window: int) -> None:
+    issue_id = world.sending(40)
+    with world.store.read() as unit:
+        people = unit.subscribers.list(limit=40)
+    last = people[-1]
+
+    def leave(envelope: Envelope) -> Outcome:
+        if envelope.key.number == people[0].id:
+            with world.store.begin() as unit:
+                unit.subscribers.unsubscribe(last.id, world.clock())
+                unit.deliveries.unclaim(last.id)
+        return accepted(envelope)
+
+    transport = FakeTransport(leave, window=window, in_hand=2 * window)
+    done = world.deliver(issue_id, transport)
+
+    assert done.finished and last.address not in transport.addresses
+    receipt = world.receipt(issue_id)
+    assert (receipt.accepted, receipt.skipped, receipt.remaining) == (39, 1, 0)
+    with world.store.read() as unit:
+        assert unit.deliveries.get(issue_id, last.id).reason == "They unsubscribed."
+
+
+def test_a_window_whose_people_all_left_ends_nothing_but_itself(world: World) -> None:
+    issue_id = world.sending(3)
+    with world.store.read() as unit:
+        first, second, third = unit.subscribers.list(limit=3)
+
+    def leave(envelope: Envelope) -> Outcome:
+        if envelope.key.number == first.id:
+            with world.store.begin() as unit:
+                unit.subscribers.unsubscribe(second.id, world.clock())
+                unit.deliveries.unclaim(second.id)
+        return accepted(envelope)
+
+    transport = FakeTransport(leave, window=1, in_hand=2)
+
+    assert world.deliver(issue_id, transport).finished
+    assert transport.addresses == [first.address, third.address]
+
+
 def test_a_post_reaches_a_subscriber_once_when_they_change_their_rhythm(world: World) -> None:
     (subscriber_id,) = world.subscribe(1)
     old, new = world.post(), world.post()

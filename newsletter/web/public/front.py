@@ -31,6 +31,10 @@ class Ledger(Protocol):
         """Counts the flag on that delivery, where there is one."""
         ...
 
+    def unclaim(self, subscriber_id: int) -> None:
+        """What was about to be sent to them is looked at anew."""
+        ...
+
     def of_subscriber(self, subscriber_id: int, *, limit: int = 50) -> Sequence[Delivery]:
         """Newest first."""
         ...

@@ -79,9 +79,13 @@ class Queue:
 class Ledger:
     def __init__(self) -> None:
         self.flags: list[tuple[int, int, DeliveryFlag]] = []
+        self.unclaimed: list[int] = []
 
     def flag(self, issue_id: int, subscriber_id: int, flag: DeliveryFlag) -> None:
         self.flags.append((issue_id, subscriber_id, flag))
+
+    def unclaim(self, subscriber_id: int) -> None:
+        self.unclaimed.append(subscriber_id)
 
     def of_subscriber(self, subscriber_id: int, *, limit: int = 50) -> Sequence[Delivery]:
         return []
