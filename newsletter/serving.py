@@ -21,9 +21,10 @@ from newsletter.wiring import House
 def serve(house: House, listener: socket.socket) -> None:
     """Serves until SIGINT or SIGTERM; then finishes what is in flight and returns."""
     engine = engine_of(house)
+    app = create_app(house, wake=engine.wake)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(house, wake=engine.wake),
+            app,
             log_config=None,
             access_log=False,
             proxy_headers=False,  # X-Forwarded-For is read by our own rule, from trusted proxies only
@@ -34,6 +35,7 @@ def serve(house: House, listener: socket.socket) -> None:
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         server.should_exit = True
+        app.state.live.close()
 
     # In a thread of its own: in the main one uvicorn raises the signal again when it is done, and the
     # process would end before the engine has finished what is in flight.

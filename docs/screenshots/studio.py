@@ -6,8 +6,12 @@ real Chromium (``CHROMIUM`` names one, else PATH is searched).
 
 from __future__ import annotations
 
+import random
+import re
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -15,12 +19,14 @@ sys.path.insert(0, str(HERE.parent.parent))
 
 from playwright.sync_api import BrowserContext, Page, ViewportSize, sync_playwright  # noqa: E402  (after the path to the checkout is known)
 
-from newsletter.pipeline import Step  # noqa: E402
+from newsletter.pipeline import Step as Step_  # noqa: E402
+from tests.crash.sink import DROP_STORED, FaultySink, Step  # noqa: E402
 from tests.support.chromium import FLAGS, find_chromium  # noqa: E402
 from tests.web.conftest import AUTHOR, Studio, opened  # noqa: E402
 
 READERS = "ann bert carla dmitri elena fatima george hana ivo kofi lena mei".split()
 DESKTOP = ViewportSize(width=1440, height=900)
+MANY = 420
 PHONE = ViewportSize(width=390, height=844)
 
 
@@ -40,19 +46,56 @@ def furnish(studio: Studio) -> tuple[int, int]:
     desk.poll(feed.id)
     newest, _, oldest = desk.posts()
     desk.release_post(oldest.id)
-    studio.house.turn([Step.COMPOSE])
+    studio.house.turn([Step_.COMPOSE])
     sent = desk.today().drafts[0].issue.id
     desk.approve_issue(sent)
     desk.send_issue(sent)
     desk.release_post(newest.id)
-    studio.house.turn([Step.COMPOSE])
+    studio.house.turn([Step_.COMPOSE])
     return desk.today().drafts[0].issue.id, sent
 
 
-def take(page: Page, path: str, name: str) -> None:
+def send_many(studio: Studio) -> int:
+    """An issue on its way to some hundred readers, through a mail server that refuses and breaks at times."""
+    desk = studio.house.desk
+    domains = ("gmail.com", "gmail.com", "outlook.com", "gmail.com", "icloud.com", "posteo.de", "uni.example")
+    for number in range(MANY):
+        desk.add_subscriber(f"reader{number}@{domains[number % len(domains)]}")
+    chance = random.Random(5)
+
+    def answer(step: Step) -> str | None:
+        if step.verb == "DOT":
+            time.sleep(0.02 + 0.06 * chance.random())
+        if step.verb == "RCPT" and (number := int(re.sub(r"\D", "", step.recipient) or 1)) % 23 == 7:
+            full = "552 5.2.2 Mailbox full"
+            return "550 5.1.1 User unknown" if number % 2 else full
+        if step.verb == "RCPT" and step.recipient.endswith("uni.example") and step.message % 9 == 0:
+            return "451 4.7.1 Greylisted, try again later"
+        return DROP_STORED if step.verb == "DOT" and step.message in (60, 131) else None
+
+    with FaultySink(fault=answer, keep=False) as sink:
+        desk.set_setting("TRANSPORT", "smtp")
+        desk.set_setting("SMTP_URL", sink.url)
+        desk.set_setting("RATE", "unlimited")
+        oldest = desk.posts()[-2]
+        desk.release_post(oldest.id)
+        studio.house.turn([Step_.COMPOSE])
+        issue = next(one.issue.id for one in desk.today().drafts if oldest.id in {p.id for p in one.posts})
+        desk.approve_issue(issue)
+        stop = threading.Event()
+        sender = threading.Thread(target=lambda: desk.send_issue(issue, stop=stop))
+        sender.start()
+        while desk.receipt(issue).receipt.accepted < MANY * 0.7:
+            time.sleep(0.2)
+        stop.set()
+        sender.join()
+    return issue
+
+
+def take(page: Page, path: str, name: str, *, whole: bool = False) -> None:
     page.goto(path)
-    page.wait_for_load_state("networkidle")
-    page.screenshot(path=HERE / f"{name}.png")
+    page.wait_for_load_state("load" if whole else "networkidle")  # a page that is told news is never idle
+    page.screenshot(path=HERE / f"{name}.png", full_page=whole)
     print(f"docs/screenshots/{name}.png")
 
 
@@ -62,17 +105,22 @@ def main() -> None:
         sys.exit("No Chromium was found. Set CHROMIUM to its path.")
     with tempfile.TemporaryDirectory() as folder, opened(Path(folder), first_poll="baseline") as studio:
         draft, sent = furnish(studio)
+        sending = send_many(studio)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS[1:]))
-            photograph(browser.new_context(base_url=studio.base, viewport=DESKTOP), studio, draft, sent, "")
+            photograph(
+                browser.new_context(base_url=studio.base, viewport=DESKTOP), studio, draft, sent, sending, ""
+            )
             dark = browser.new_context(base_url=studio.base, viewport=DESKTOP, color_scheme="dark")
-            photograph(dark, studio, draft, sent, "-dark")
+            photograph(dark, studio, draft, sent, sending, "-dark")
             phone = browser.new_context(base_url=studio.base, viewport=PHONE, device_scale_factor=2)
-            photograph(phone, studio, draft, sent, "-phone")
+            photograph(phone, studio, draft, sent, sending, "-phone")
             browser.close()
 
 
-def photograph(context: BrowserContext, studio: Studio, draft: int, sent: int, suffix: str) -> None:
+def photograph(
+    context: BrowserContext, studio: Studio, draft: int, sent: int, sending: int, suffix: str
+) -> None:
     doors = studio.house.desk.doors
     cookie = doors.open_session(doors.new_login())
     context.add_cookies([{"name": "session", "value": cookie, "url": studio.base}])
@@ -80,6 +128,7 @@ def photograph(context: BrowserContext, studio: Studio, draft: int, sent: int, s
     take(page, f"/studio/issues/{draft}{'?dark=1' if suffix == '-dark' else ''}", f"studio-draft{suffix}")
     take(page, "/studio/", f"studio-today{suffix}")
     take(page, f"/studio/issues/{sent}", f"studio-receipt{suffix}")
+    take(page, f"/studio/issues/{sending}", f"studio-sending{suffix}", whole=True)
     context.close()
 
 

@@ -10,6 +10,7 @@ import typer
 
 from newsletter import __version__
 from newsletter.cli import feeds as feed_commands
+from newsletter.cli import sending as sending_commands
 from newsletter.cli import setup
 from newsletter.cli.issues import issues
 from newsletter.cli.output import err, of_the_system
@@ -46,6 +47,7 @@ app.add_typer(settings, name="settings")
 app.add_typer(feed_commands.feeds, name="feeds")
 app.command("poll")(feed_commands.poll)
 app.add_typer(feed_commands.posts, name="posts")
+sending_commands.add_to(issues)
 app.add_typer(issues, name="issues")
 app.add_typer(subscribers, name="subscribers")
 app.command()(setup.doctor)

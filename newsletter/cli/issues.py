@@ -10,7 +10,6 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from newsletter import wiring
 from newsletter.cli.output import (
@@ -24,12 +23,10 @@ from newsletter.cli.output import (
     show_table,
     writing,
 )
-from newsletter.cli.signals import stop_on_signal
 from newsletter.desk import IssueShown, Mode
 from newsletter.errors import Invalid
 from newsletter.model.checklist import Level
 from newsletter.model.issue import IssueState
-from newsletter.model.receipt import Receipt
 
 issues = typer.Typer(no_args_is_help=True, help="Drafts, what was approved, and what was sent.")
 Id = Annotated[int, typer.Argument(metavar="ID")]
@@ -46,11 +43,6 @@ class Look(StrEnum):
     DARK = "dark"
     FORCED_DARK = "forced-dark"
     NO_IMAGES = "no-images"
-
-
-class Choice(StrEnum):
-    HOLD = "hold"
-    RESEND = "resend"
 
 
 @issues.command("list")
@@ -221,93 +213,6 @@ def approve_issue(
     say(f"Issue {issue_id} is approved and goes {when}: {shown.issue.subject}")
 
 
-@issues.command("send")
-def send_issue(issue_id: Id, as_json: AsJson = False) -> None:
-    """Send an approved issue now, in the foreground."""
-    with wiring.build() as house:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=err, transient=True) as progress:
-            bar = progress.add_task("Sending", total=None)
-
-            def show(receipt: Receipt) -> None:
-                progress.update(
-                    bar, total=receipt.audience or None, completed=receipt.audience - receipt.remaining
-                )
-
-            receipt = house.desk.send_issue(issue_id, progress=show, stop=stop_on_signal())
-        shown = house.desk.issue(issue_id)
-    _show_receipt(receipt, as_json)
-    if shown.issue.state is IssueState.PAUSED:
-        err.print(f"Issue {issue_id} is paused: {shown.issue.problem}", style="yellow")
-        raise typer.Exit(1)
-
-
-@issues.command("pause")
-def pause_issue(issue_id: Id) -> None:
-    """Stop sending for now; what is in flight is finished."""
-    with wiring.build() as house:
-        house.desk.pause_issue(issue_id)
-    say(f"Issue {issue_id} is paused. Go on with: newsletter issues resume {issue_id}")
-
-
-@issues.command("resume")
-def resume_issue(issue_id: Id) -> None:
-    """Go on sending a paused issue."""
-    with wiring.build() as house:
-        house.desk.resume_issue(issue_id)
-    say(f"Issue {issue_id} goes on at the next turn, or now with: newsletter issues send {issue_id}")
-
-
-@issues.command("cancel")
-def cancel_issue(issue_id: Id) -> None:
-    """Never send it; what was sent stays sent."""
-    with wiring.build() as house:
-        house.desk.cancel_issue(issue_id)
-    say(f"Issue {issue_id} is cancelled.")
-
-
-@issues.command("receipt")
-def receipt(issue_id: Id, as_json: AsJson = False) -> None:
-    """The account: accepted, failed, skipped, unknown and remaining add up to the recipients."""
-    with wiring.build() as house:
-        shown = house.desk.receipt(issue_id)
-    _show_receipt(shown.receipt, as_json)
-    if not as_json and shown.remarks:
-        say("")
-        show_table(
-            ["subscriber", "state", "code", "because"],
-            [(r.subscriber_id, r.state, r.code, r.reason) for r in shown.remarks],
-            empty="",
-        )
-
-
-@issues.command("settle")
-def settle(
-    issue_id: Id,
-    unknown: Annotated[Choice, typer.Option("--unknown", help="hold: leave them; resend: send again.")],
-) -> None:
-    """Decide what happens to those who may or may not have received it."""
-    with wiring.build() as house:
-        count = house.desk.settle_unknown(issue_id, resend=unknown is Choice.RESEND)
-    if unknown is Choice.HOLD:
-        say(f"{count} stay as they are: they may or may not have received it.")
-    else:
-        say(f"{count} are sent again; some may receive it twice.")
-
-
-@issues.command("retry")
-def retry(issue_id: Id) -> None:
-    """Send again to those whose delivery failed."""
-    with wiring.build() as house:
-        count = house.desk.retry_failed(issue_id)
-    say(f"{count} are tried again." if count else "None failed.")
-
-
 def _public(shown: IssueShown) -> dict[str, Any]:
     issue = shown.issue
     return {
@@ -318,29 +223,6 @@ def _public(shown: IssueShown) -> dict[str, Any]:
         "created_at": issue.created_at,
         "send_at": issue.send_at,
     }
-
-
-def _show_receipt(receipt: Receipt, as_json: bool) -> None:
-    numbers = {
-        "audience": receipt.audience,
-        "accepted": receipt.accepted,
-        "failed": receipt.failed,
-        "skipped": receipt.skipped,
-        "unknown": receipt.unknown,
-        "remaining": receipt.remaining,
-        "delivered": receipt.delivered,
-        "bounced": receipt.bounced,
-        "complained": receipt.complained,
-        "unsubscribed": receipt.unsubscribed,
-    }
-    if as_json:
-        return show_json(numbers)
-    words = {"audience": "recipients", "unknown": "may or may not have arrived"}
-    rows = [(words.get(name, name), number) for name, number in numbers.items()]
-    show_pairs([(name, f"{number:,}") for name, number in rows[:6]])
-    beside = [f"{number:,} {name}" for name, number in rows[6:] if number]
-    if beside:
-        say("of those accepted: " + ", ".join(beside))
 
 
 def _moment(text: str, timezone: str) -> datetime:

@@ -11,14 +11,25 @@ from newsletter.desk.doors import Doors
 from newsletter.desk.feeds import FeedVerbs
 from newsletter.desk.issues import IssueVerbs
 from newsletter.desk.list import ListVerbs
+from newsletter.desk.receipts import ReceiptVerbs
 from newsletter.desk.setup import SetupVerbs
-from newsletter.desk.shown import FeedShown, IssueShown, Person, ReceiptShown, Today
+from newsletter.desk.shown import Details, FeedShown, IssueShown, Named, Person, ReceiptShown, Today
 from newsletter.steps.tools import Tools
 
-__all__ = ["Desk", "FeedShown", "IssueShown", "Mode", "Person", "ReceiptShown", "Today"]
+__all__ = [
+    "Desk",
+    "Details",
+    "FeedShown",
+    "IssueShown",
+    "Mode",
+    "Named",
+    "Person",
+    "ReceiptShown",
+    "Today",
+]
 
 
-class Desk(FeedVerbs, IssueVerbs, ListVerbs, SetupVerbs):
+class Desk(FeedVerbs, IssueVerbs, ListVerbs, ReceiptVerbs, SetupVerbs):
     """Thread-safe. ``who`` stands in the audit: author, or the name of another door."""
 
     def __init__(self, tools: Tools, *, doors: Doors) -> None:

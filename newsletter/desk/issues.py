@@ -1,19 +1,18 @@
-"""Drafts, approval, sending and the receipt."""
+"""Drafts, approval and sending."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from newsletter.archive import SHOWN, atom_feed, issue_page, json_feed
 from newsletter.compose import Mode, shows_excerpts
 from newsletter.desk.base import Verbs
-from newsletter.desk.shown import IssueShown, ReceiptShown
+from newsletter.desk.shown import IssueShown
 from newsletter.errors import ConfigError, Conflict, NotFound, TemplateProblem
 from newsletter.model.checklist import CheckLine
-from newsletter.model.delivery import DeliveryState
 from newsletter.model.issue import Issue, IssueState
 from newsletter.model.receipt import Receipt
 from newsletter.steps import dispatch, drafting, rendering
@@ -21,8 +20,6 @@ from subscribers.addresses import normalise
 
 if TYPE_CHECKING:
     from newsletter.store.unit import Unit
-
-REMARKS_SHOWN = 500
 
 
 class IssueVerbs(Verbs):
@@ -189,33 +186,10 @@ class IssueVerbs(Verbs):
         self._audited("resume", issue_id)
         return self.issue(issue_id)
 
-    def send_issue(
-        self,
-        issue_id: int,
-        progress: Callable[[Receipt], None] = lambda _receipt: None,
-        stop: threading.Event | None = None,
-    ) -> Receipt:
+    def send_issue(self, issue_id: int, stop: threading.Event | None = None) -> Receipt:
         """Sends an approved issue in the foreground until nothing remains, it pauses, or ``stop`` is set."""
         self._audited("send", issue_id)
-        return dispatch.send_now(self.tools, issue_id, progress, stop or threading.Event())
-
-    def receipt(self, issue_id: int, remarks: int = REMARKS_SHOWN) -> ReceiptShown:
-        """The account, and the first of those that failed, were skipped, or may not have arrived."""
-        with self.tools.read() as unit:
-            return ReceiptShown(
-                receipt=unit.deliveries.receipt(issue_id),
-                issue=unit.issues.get(issue_id),
-                remarks=unit.deliveries.list(
-                    issue_id,
-                    states=(
-                        DeliveryState.UNKNOWN,
-                        DeliveryState.FAILED,
-                        DeliveryState.RETRY_WAIT,
-                        DeliveryState.SKIPPED,
-                    ),
-                    limit=remarks,
-                ),
-            )
+        return dispatch.send_now(self.tools, issue_id, stop or threading.Event())
 
     def settle_unknown(self, issue_id: int, resend: bool) -> int:
         """Leaves the unknown as they are, or sends to them again (some may get it twice); how many."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from newsletter.compose import Told
+from newsletter.learn.progress import Timeline
 from newsletter.model.checklist import Checklist
 from newsletter.model.delivery import Delivery
 from newsletter.model.feed import Feed, Poll
 from newsletter.model.issue import Carrier, Issue, IssueState
 from newsletter.model.post import Post
-from newsletter.model.receipt import Receipt
+from newsletter.model.receipt import DomainLine, Receipt, Trouble
 from subscribers.model import Consent, Subscriber, Suppression
 
 
@@ -55,11 +57,31 @@ class FeedWaiting:
 
 @dataclass(frozen=True, kw_only=True)
 class ReceiptShown:
-    """``remarks`` are the failed, unknown and skipped deliveries, each with its reason."""
+    """``seconds_left`` is how long it takes until everybody had their turn, None where nobody knows;
+    ``next_try_at`` when the first of those who wait is tried again."""
 
     receipt: Receipt
     issue: Issue
-    remarks: Sequence[Delivery]
+    timeline: Timeline
+    seconds_left: float | None
+    next_try_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Details:
+    """The receipt by recipient domain and by reason; each list adds up or is cut at its most frequent."""
+
+    domains: Sequence[DomainLine]
+    troubles: Sequence[Trouble]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """One who failed, waits, was left out, or may not have received it. ``address`` is empty for an erased
+    subscriber."""
+
+    delivery: Delivery
+    address: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -208,7 +208,8 @@ class Attempt:
             with self._work() as unit:
                 settled = self._record(unit, outcomes)
                 unit.deliveries.release(self.id)
-                unit.deliveries.close_attempt(self.id, self._clock())
+                became = self.tally + Counter(one.state for one in settled)
+                unit.deliveries.close_attempt(self.id, self._clock(), became)
             self._recorded(settled)
 
     @contextmanager

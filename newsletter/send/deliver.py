@@ -198,7 +198,7 @@ class _Run:
             attempt_id = unit.deliveries.open_attempt(self.issue_id, self.transport.name, now, now + LEASE)
             unit.deliveries.claim(self.issue_id, attempt_id, [claimed.subscriber_id for claimed, _ in rows])
             if not rows:
-                unit.deliveries.close_attempt(attempt_id, now)
+                unit.deliveries.close_attempt(attempt_id, now, {})
         tally[DeliveryState.SKIPPED] += len(refused)
         if self.mark is not None:
             self.mark.rise(attempt_id)

@@ -141,9 +141,7 @@ def _rest(tools: Tools, seconds: float) -> None:
         unit.leases.take(_BUSY, secrets.token_hex(8), now=tools.clock(), length=length)
 
 
-def send_now(
-    tools: Tools, issue_id: int, progress: Callable[[Receipt], None], stop: threading.Event
-) -> Receipt:
+def send_now(tools: Tools, issue_id: int, stop: threading.Event) -> Receipt:
     """Sends one issue in the foreground until nothing remains, it pauses, or ``stop`` is set.
 
     Raises Conflict for an issue that is neither approved nor being sent.
@@ -164,10 +162,8 @@ def send_now(
     while True:
         recover(tools.begin, tools.clock)
         done = _send_issue(tools, issue_id, LONGEST_WAIT_S, stop)
-        receipt = _receipt(tools, issue_id)
-        progress(receipt)
         if stop.is_set() or done.finished or done.wait_s is None:
-            return receipt
+            return _receipt(tools, issue_id)
         stop.wait(min(done.wait_s, LONGEST_WAIT_S))
 
 

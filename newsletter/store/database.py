@@ -47,6 +47,12 @@ class Database:
             self._engine = create_engine(
                 self.url, pool_size=10, max_overflow=40, pool_pre_ping=True, hide_parameters=True
             )
+        # What a page adds up must be of one moment, statement after statement (invariant 6).
+        self._reading = (
+            self._engine
+            if self.is_sqlite
+            else self._engine.execution_options(isolation_level="REPEATABLE READ")
+        )
         self._writer = threading.Lock() if self.is_sqlite else nullcontext()
 
     @property
@@ -70,7 +76,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One read transaction: a snapshot that never waits for a writer. Never commits anything."""
-        with _told(), self._engine.connect() as conn:
+        with _told(), self._reading.connect() as conn:
             yield conn
             conn.rollback()
 

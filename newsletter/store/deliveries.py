@@ -7,7 +7,8 @@ drawn in ``audience``, what people and providers decide in ``decisions``; here i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -98,11 +99,12 @@ class Deliveries(Decisions):
         values = {"attempt": attempt_id, "until": to_ms(lease_until)}
         return run_spelled(self._conn, _RENEW, values).rowcount == 1
 
-    def close_attempt(self, attempt_id: int, now: datetime) -> None:
+    def close_attempt(self, attempt_id: int, now: datetime, became: Mapping[DeliveryState, int]) -> None:
+        """``became``: how many of its deliveries became what; kept for the receipt's timeline."""
         self._conn.execute(
             update(attempts)
             .where(attempts.c.id == attempt_id, attempts.c.closed_at.is_(None))
-            .values(closed_at=to_ms(now))
+            .values(closed_at=to_ms(now), **_told(became))
         )
 
     # Claiming
@@ -267,7 +269,23 @@ class Deliveries(Decisions):
             [Settled(subscriber_id=w, state=_S.UNKNOWN, tries=1, reason=_ON_RECOVERY) for w in lost],
             now,
         )
+        became = Counter({_S.UNKNOWN: len(lost)})
+        for state, count in self._conn.execute(
+            select(deliveries.c.state, func.count())
+            .where(
+                deliveries.c.issue_id == taken.issue_id,
+                deliveries.c.attempt_id == attempt_id,
+                deliveries.c.state.in_([_S.ACCEPTED.value, _S.FAILED.value]),
+            )
+            .group_by(deliveries.c.state)
+        ):
+            became[_S(state)] = count
+        self._conn.execute(update(attempts).where(attempts.c.id == attempt_id).values(**_told(became)))
         return released, len(lost)
 
     def _issue_of(self, attempt_id: int) -> int:
         return self._conn.scalar(select(attempts.c.issue_id).where(attempts.c.id == attempt_id)) or 0
+
+
+def _told(became: Mapping[DeliveryState, int]) -> dict[str, int]:
+    return {state.word: became.get(state, 0) for state in (_S.ACCEPTED, _S.FAILED, _S.UNKNOWN)}

@@ -34,7 +34,7 @@ class Ledger:
             .where(deliveries.c.issue_id == issue_id, deliveries.c.subscriber_id == subscriber_id)
             .with_for_update(of=deliveries)
         ).one_or_none()
-        return None if row is None else _delivery(row)
+        return None if row is None else delivery_of(row)
 
     def get(self, issue_id: int, subscriber_id: int) -> Delivery:
         """Raises NotFound."""
@@ -45,7 +45,7 @@ class Ledger:
         ).one_or_none()
         if row is None:
             raise NotFound(f"Issue {issue_id} was not drawn for subscriber {subscriber_id}.")
-        return _delivery(row)
+        return delivery_of(row)
 
     def list(
         self, issue_id: int, *, states: Iterable[DeliveryState] = (), limit: int = 50, after: int = 0
@@ -59,7 +59,7 @@ class Ledger:
         )
         if wanted := [state.value for state in states]:
             query = query.where(deliveries.c.state.in_(wanted))
-        return [_delivery(row) for row in self._conn.execute(query)]
+        return [delivery_of(row) for row in self._conn.execute(query)]
 
     def begun(self, issue_id: int) -> tuple[int, int]:
         """``(those that were handed over or are about to be, those that are to be mailed at all)``."""
@@ -79,7 +79,7 @@ class Ledger:
             .order_by(deliveries.c.issue_id.desc())
             .limit(limit)
         )
-        return [_delivery(row) for row in self._conn.execute(query)]
+        return [delivery_of(row) for row in self._conn.execute(query)]
 
     def remaining(self, issue_id: int) -> int:
         """How many of those drawn are not settled yet."""
@@ -122,6 +122,7 @@ class Ledger:
             skipped=counts[_S.SKIPPED],
             unknown=counts[_S.UNKNOWN],
             remaining=sum(counts[state] for state in OPEN),
+            waiting=counts[_S.RETRY_WAIT],
             delivered=flags[DeliveryFlag.DELIVERED],
             bounced=flags[DeliveryFlag.BOUNCED],
             complained=flags[DeliveryFlag.COMPLAINED],
@@ -210,7 +211,7 @@ class Ledger:
         ).select_from(self.with_remarks())
 
 
-def _delivery(row: Any) -> Delivery:
+def delivery_of(row: Any) -> Delivery:
     return Delivery(
         issue_id=row.issue_id,
         subscriber_id=row.subscriber_id,

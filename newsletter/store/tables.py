@@ -240,8 +240,12 @@ attempts = Table(
     Column("opened_at", Ms, nullable=False),
     Column("lease_until", Ms, nullable=False),
     Column("closed_at", Ms),
+    _count("accepted"),  # what became of its deliveries while it was open: the receipt's timeline
+    _count("failed"),
+    _count("unknown"),
     Index("ix_attempts_open", "issue_id",
           sqlite_where=text("closed_at IS NULL"), postgresql_where=text("closed_at IS NULL")),
+    Index("ix_attempts_issue", "issue_id", "id"),
     sqlite_autoincrement=True,  # a fencing token must never be given out twice
 )  # fmt: skip
 

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from sqlalchemy import Connection
 
+from newsletter.store.account import Account
 from newsletter.store.audit import Audit
 from newsletter.store.database import Database
 from newsletter.store.deliveries import Deliveries
@@ -49,6 +50,10 @@ class Unit:
     @cached_property
     def deliveries(self) -> Deliveries:
         return Deliveries(self.conn)
+
+    @cached_property
+    def account(self) -> Account:
+        return Account(self.conn)
 
     @cached_property
     def notices(self) -> Notices:

@@ -21,6 +21,7 @@ from newsletter.web.assets import Assets
 from newsletter.web.doors import SignInNeeded, Throttle, cookie_of
 from newsletter.web.front import front_of
 from newsletter.web.hooks import sendgrid, websub
+from newsletter.web.live import Live
 from newsletter.web.pages import Pages, then
 from newsletter.web.public import OPEN_PREFIXES, public_router
 from newsletter.web.security import Guard
@@ -103,7 +104,7 @@ def create_app(
     assets = Assets(templates_folder() / "web" / "static")
     pages = Pages(house.desk, assets, clock)
     app.state.house, app.state.pages, app.state.wake = house, pages, wake
-    app.state.throttle, app.state.upload = Throttle(), subscribers.Upload()
+    app.state.throttle, app.state.upload, app.state.live = Throttle(), subscribers.Upload(), Live()
 
     for router in ROUTERS:
         app.include_router(router)

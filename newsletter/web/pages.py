@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from newsletter.desk import Desk
 from newsletter.errors import NewsletterError
+from newsletter.learn.words import explained
 from newsletter.model.times import rfc3339
 from newsletter.web import words
 from newsletter.web.assets import Assets
@@ -43,6 +44,9 @@ class Pages:
             day=_day,
             until=_until,
             number=words.number,
+            clock=_clock_time,
+            lasting=words.lasting,
+            explained=explained,
             count=words.count,
             size=words.size,
             browser=words.browser,
@@ -57,19 +61,16 @@ class Pages:
 
     def page(self, request: Request, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """One page. ``?done=…`` in the address becomes its sentence; nothing else of the address is shown."""
-        now = self._clock()
-        title, zone = self._of_the_newsletter()
-        content = self._env.get_template(name).render(
-            {
-                "now": now,
-                "zone": zone,
-                "newsletter_title": title,
-                "path": request.url.path,
-                "done": words.DONE.get(request.query_params.get("done", ""), ""),
-                **values,
-            }
-        )
+        done = words.DONE.get(request.query_params.get("done", ""), "")
+        content = self.part(name, path=request.url.path, done=done, **values)
         return HTMLResponse(content, status_code=status)
+
+    def part(self, name: str, **values: Any) -> str:
+        """A piece of a page, made as it stands in the whole one."""
+        title, zone = self._of_the_newsletter()
+        return self._env.get_template(name).render(
+            {"now": self._clock(), "zone": zone, "newsletter_title": title, **values}
+        )
 
     def _of_the_newsletter(self) -> tuple[str, tzinfo]:
         try:
@@ -94,6 +95,11 @@ def _query(values: Mapping[str, object]) -> str:
 def _when(context: Context, moment: datetime) -> Markup:
     text = words.when(moment, context["now"], context["zone"])
     return Markup('<time datetime="{}">{}</time>').format(rfc3339(moment), escape(text))
+
+
+@pass_context
+def _clock_time(context: Context, moment: datetime, span: timedelta) -> str:
+    return words.clock(moment, span, context["zone"])
 
 
 @pass_context

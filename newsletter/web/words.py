@@ -150,6 +150,29 @@ def _amount(span: timedelta) -> str:
     return count(hours, "hour") if hours < 36 else count(round(hours / 24), "day")
 
 
+def clock(moment: datetime, span: timedelta, zone: tzinfo) -> str:
+    """A time on an axis that is ``span`` long: ``14:05:09``, ``14:05``, ``3 February 14:05``."""
+    local = moment.astimezone(zone)
+    if span < timedelta(minutes=10):
+        return f"{local:%H:%M:%S}"
+    if span < timedelta(hours=20):
+        return f"{local:%H:%M}"
+    return f"{local.day} {local:%B} {local:%H:%M}"
+
+
+def lasting(seconds: float) -> str:
+    """``less than a minute``, ``12 minutes``, ``3 hours``, ``5 days``."""
+    return _amount(timedelta(seconds=max(0.0, seconds))) or "less than a minute"
+
+
+def span(seconds: float) -> str:
+    """A round length of time: ``second``, ``10 seconds``, ``minute``, ``2 hours``."""
+    for length, noun in ((604_800, "week"), (86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        if seconds >= length and seconds % length == 0:
+            return noun if seconds == length else f"{seconds // length:.0f} {noun}s"
+    return f"{seconds:.0f} seconds"
+
+
 def number(value: int) -> str:
     """``1,204``."""
     return f"{value:,}"

@@ -104,21 +104,43 @@ if (draft) {
   });
 }
 
-// What changes by itself, such as a receipt while an issue is being sent.
+// What changes by itself, such as a receipt while an issue is being sent: told as it happens, or asked for
+// where it cannot be told.
 const live = document.querySelector("[data-live]");
 
 if (live) {
-  const again = async () => {
+  const refresh = async () => {
     const element = document.getElementById(live.id);
-    if (!element?.dataset.live) return;
+    if (!element?.dataset.live) return false;
     const busy = element.contains(document.activeElement) || element.querySelector("details[open]");
-    if (!document.hidden && !busy) {
-      try {
-        const response = await fetch(location.pathname);
-        if (response.ok) swap(await pageOf(response), [live.id]);
-      } catch { /* The next round asks again. */ }
-    }
-    setTimeout(again, Number(live.dataset.live));
+    if (document.hidden || busy) return true;
+    try {
+      const response = await fetch(location.pathname);
+      if (response.ok) swap(await pageOf(response), [live.id]);
+    } catch { /* The next round asks again. */ }
+    return true;
   };
-  setTimeout(again, Number(live.dataset.live));
+  const again = () => setTimeout(async () => { if (await refresh()) again(); }, Number(live.dataset.live));
+
+  const listen = () => {
+    const events = new EventSource(live.dataset.events);
+    events.addEventListener("account", (event) => {
+      const opened = [...document.querySelectorAll("#account details[open]")].map((one) => one.id);
+      swap(new DOMParser().parseFromString(event.data, "text/html"), ["account"]);
+      for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+    });
+    // Buttons and lists change with the state of the issue: the whole page is asked for until it is there.
+    events.addEventListener("state", (event) => {
+      const follow = async () => {
+        await refresh();
+        const element = document.getElementById(live.id);
+        if (element.dataset.state !== event.data) setTimeout(follow, 1000);
+        else if (!element.dataset.events) events.close();
+      };
+      follow();
+    });
+    events.addEventListener("error", () => { if (events.readyState === EventSource.CLOSED) again(); });
+  };
+  if (live.dataset.events) listen();
+  else again();
 }
