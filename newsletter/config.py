@@ -110,6 +110,13 @@ def _base_url(text: object) -> str:
     return value
 
 
+def _host_and_port(text: object) -> str:
+    value = str(text).strip()
+    if value and not re.fullmatch(r"[A-Za-z0-9.-]{1,253}:\d{1,5}", value):
+        raise ValueError("write it as host:port, such as localhost:783")
+    return value
+
+
 def _line(text: object) -> str:
     value = str(text).strip()
     if re.search(r"[\x00-\x1f\x7f]", value):
@@ -183,7 +190,7 @@ class Settings(BaseModel):
     )
     host: str = Field("127.0.0.1", description="The address that the web server listens on.")
     port: int = Field(8000, ge=0, le=65535, description="The port that the web server listens on.")
-    data_dir: Path = Field(Path("."), description="The folder for the outbox and the copies of pictures.")
+    data_dir: Path = Field(Path("."), description="The folder for the outbox.")
     trusted_proxies: str = Field(
         "", description="Comma list of proxy addresses whose X-Forwarded-For is believed."
     )
@@ -225,6 +232,16 @@ class Settings(BaseModel):
         "",
         description="What preview lines are made of, such as {{ post.begins }}; the post's first words where "
         "empty.",
+    )
+    images: Literal["linked", "copied"] = Field(
+        "linked",
+        description="copied: of pictures that some mail programs cannot show (WebP, AVIF) or that weigh more "
+        "than 1 MB, a copy is kept and shown from this installation's own address; linked: every picture is "
+        "shown from the blog.",
+    )
+    spamd: Annotated[str, BeforeValidator(_host_and_port)] = Field(
+        "localhost:783",
+        description="Where SpamAssassin's spamd listens, if it does: its score then stands on the checklist.",
     )
     feed_url: str = Field("", description="A feed that is added by itself when there is none.")
     poll_interval: Duration = Field(

@@ -13,6 +13,7 @@ from newsletter.approve.measure import GMAIL_CLIPS_AT, GMAIL_STYLE_LIMIT, Measur
 from newsletter.guard.addresses import is_private_host
 from newsletter.model.artefact import Artefact
 from newsletter.model.checklist import CheckLine, Checklist, Level
+from newsletter.model.picture import Picture, Pictured
 from newsletter.model.post import Post
 from newsletter.model.publication import Newsletter
 
@@ -31,18 +32,23 @@ def checklist(
     posts: Sequence[Post] = (),
     *,
     problem: str = "",
+    mend: str = "",
     private_links: bool = False,
     palettes: Mapping[str, Mapping[str, str]] | None = None,
     excerpts: bool = False,
     ascii_sender: bool = False,
+    pictured: Sequence[Pictured] = (),
+    pictures: Mapping[str, Picture] | None = None,
+    missing: str = "",
 ) -> Checklist:
     """Every line of a draft's checklist, blocking ones first.
 
-    ``artefact`` is None where composing failed; ``problem`` then says why. ``private_links`` allows links
-    to private hosts: for a demonstration, an intranet, or mail that only lands in a folder. ``palettes``
-    are the theme's colours by name ("light", "dark"). ``excerpts``: posts show only their beginnings
-    already, so that this is not offered against a size. ``ascii_sender``: who hands it over takes no other
-    letters in From (SendGrid).
+    ``artefact`` is None where composing failed; ``problem`` then says why, ``mend`` what to do.
+    ``private_links`` allows links to private hosts: for a demonstration, an intranet, or mail that only lands
+    in a folder. ``palettes`` are the theme's colours by name ("light", "dark"). ``excerpts``: posts show only
+    their beginnings already, so that this is not offered against a size. ``ascii_sender``: who hands it over
+    takes no other letters in From (SendGrid). ``pictured`` are the posts' images as they are shown and
+    described; ``pictures`` what is known of them where copies are kept, ``missing`` why none can be.
     """
     lines = [*_newsletter(newsletter, private_links)]
     if ascii_sender and newsletter.sender and not newsletter.sender.name.isascii():
@@ -58,7 +64,7 @@ def checklist(
             _block(
                 "template",
                 problem or "The email could not be composed.",
-                "Mend the theme, or choose another.",
+                mend or "Mend the theme, or choose another.",
             )
         )
     else:
@@ -68,6 +74,8 @@ def checklist(
             *_size(facts, artefact, excerpts),
             *_links(facts, private_links),
             *_looks(facts, artefact),
+            *_described(facts, pictured, {post.id: post.title for post in posts}),
+            *_copies(pictures or {}, missing),
             *_clients(artefact),
             *_contrast(palettes or {}),
             *_posts(posts),
@@ -191,24 +199,13 @@ def _links(facts: Measured, private_links: bool) -> Iterable[CheckLine]:
 
 
 def _looks(facts: Measured, artefact: Artefact) -> Iterable[CheckLine]:
-    titles = {block.number: block.title for block in artefact.blocks}
-    without = [image for image in facts.images if not image.alt]
-    if without:
-        where = titles.get(without[0].block, "the newsletter's frame")
-        yield _advise(
-            "alt",
-            f"{_count(len(without), 'image')} without a description, the first in “{where}”.",
-            "Where images are off or cannot be seen, nothing is said. Describe them on the blog.",
-        )
-    elif facts.images:
-        yield _good("alt", f"{_count(len(facts.images), 'image')}, all described.")
     plain = [image for image in facts.images if image.src.startswith("http:")]
     if plain:
         yield _advise(
             "http_images",
             f"{_count(len(plain), 'image')} over plain http, such as {_short(plain[0].src)}:"
             " some programs do not show it.",
-            "Use https on the blog.",
+            "Use https on the blog, in its settings and in the addresses of pictures.",
         )
     steps = list(zip(facts.headings, facts.headings[1:], strict=False))
     if facts.headings.count(1) != 1 or any(after > before + 1 for before, after in steps):
@@ -216,6 +213,50 @@ def _looks(facts: Measured, artefact: Artefact) -> Iterable[CheckLine]:
             "headings",
             "The headings skip a level, or there is not exactly one main heading.",
             "Screen readers jump by them.",
+        )
+
+
+def _described(
+    facts: Measured, pictured: Sequence[Pictured], titles: Mapping[int, str]
+) -> Iterable[CheckLine]:
+    silent = [image for image in pictured if image.silent]
+    frame = [image for image in facts.images if image.block < 0 and not image.alt]
+    if silent or frame:
+        where = f"“{titles.get(silent[0].post_id, '')}”" if silent else "the newsletter's own frame"
+        yield _advise(
+            "alt",
+            f"{_count(len(silent) + len(frame), 'picture')} without a description, the first in {where}.",
+            "Where pictures are off or cannot be seen, nothing is said. Describe them in the list of pictures"
+            " on the draft page (or: newsletter issues edit --alt), or say there that they are decoration."
+            if silent
+            else "Describe the theme's own pictures in its files.",
+        )
+    elif pictured:
+        decoration = sum(image.decorative for image in pictured)
+        rest = f"; {decoration} only decoration" if decoration else ""
+        yield _good("alt", f"{_count(len(pictured), 'picture')}, all described{rest}.")
+
+
+def _copies(pictures: Mapping[str, Picture], missing: str) -> Iterable[CheckLine]:
+    if missing:
+        text, _, mend = missing.partition(". ")
+        yield _advise("copies", f"{text}.", mend or "Or set IMAGES to linked.")
+    without = [picture for picture in pictures.values() if picture.problem]
+    copied = sum(bool(picture.copy) for picture in pictures.values())
+    if without:
+        first = without[0]
+        yield _advise(
+            "copies",
+            f"No copy of {_count(len(without), 'picture')} could be kept; the first, {_short(first.source)},"
+            f" {first.problem}.",
+            "It is shown from the blog, where mail programs that know its format get it. Put a JPEG or PNG of"
+            " less than 5 MB there.",
+        )
+    elif copied:
+        yield _good(
+            "copies",
+            f"{_count(copied, 'picture')} in a format or size that not every program shows: a copy is kept"
+            " and shown instead.",
         )
 
 

@@ -80,6 +80,7 @@ def show_issue(
             with err.status("Asking every link and picture"):
                 house.desk.check_links(issue_id)
         shown = house.desk.issue(issue_id)
+        pictures = house.desk.pictures(issue_id)
     issue = shown.issue
     if as_json:
         return show_json(
@@ -92,6 +93,7 @@ def show_issue(
                 "problem": issue.problem,
                 "size": shown.size,
                 "checklist": shown.checklist.lines,
+                "pictures": [{"address": one.source, "alt": one.alt} for one in pictures],
             }
         )
     show_pairs(
@@ -112,6 +114,9 @@ def show_issue(
         [(p.id, "yes" if included.get(p.id) else "left out", p.title, p.url) for p in shown.posts],
         empty="It carries no post.",
     )
+    if silent := [one.source for one in pictures if one.silent]:
+        say("")
+        show_table(["pictures without a description"], [(source,) for source in silent], empty="")
     say("")
     marks = {Level.BLOCKING: "must", Level.ADVICE: "advice", Level.GOOD: "ok"}
     show_table(
@@ -166,13 +171,22 @@ def edit_issue(
         bool | None,
         typer.Option("--excerpts/--full", help="Show the beginnings of posts with a link, or whole posts."),
     ] = None,
+    alt: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="'ADDRESS TEXT'",
+            help="What the picture at this address shows; the address alone: it is mere decoration. May be"
+            " repeated.",
+        ),
+    ] = None,
     include: Annotated[list[int] | None, typer.Option(help="Put this post in; may be repeated.")] = None,
     exclude: Annotated[list[int] | None, typer.Option(help="Leave this post out; may be repeated.")] = None,
 ) -> None:
     """Change a draft; an approved issue goes back to draft."""
-    if (subject, preheader, note, excerpts) == (None, None, None, None) and not include and not exclude:
+    if (subject, preheader, note, excerpts) == (None,) * 4 and not (alt or include or exclude):
         raise typer.BadParameter(
-            "Say what to change: --subject, --preheader, --note, --excerpts, --full, --include, --exclude."
+            "Say what to change: --subject, --preheader, --note, --excerpts, --full, --alt, --include,"
+            " --exclude."
         )
     with wiring.build() as house:
         shown = house.desk.edit_issue(
@@ -181,6 +195,7 @@ def edit_issue(
             preheader=preheader,
             note=note,
             excerpts=excerpts,
+            alts={source: text.strip() for source, _, text in (one.partition(" ") for one in alt or ())},
             include=include or (),
             exclude=exclude or (),
         )

@@ -7,7 +7,7 @@ is sent).
 
 from newsletter.compose.compiler import Compiler
 from newsletter.compose.headline import Told, preheader_for, subject_for, told_of
-from newsletter.compose.issue import compose, shows_excerpts
+from newsletter.compose.issue import compose, pictures_of, shows_excerpts
 from newsletter.compose.letter import letter_of, page, text_page
 from newsletter.compose.notice import compose_notice
 from newsletter.compose.plan import PlannedDraft, period_key, plan_drafts, taken_up
@@ -26,6 +26,7 @@ __all__ = [
     "letter_of",
     "page",
     "period_key",
+    "pictures_of",
     "plan_drafts",
     "preheader_for",
     "preview_html",

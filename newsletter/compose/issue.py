@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from markdown_it import MarkdownIt
@@ -12,19 +12,23 @@ from newsletter.compose.clean.tree import Element
 from newsletter.compose.compiler import Compiler
 from newsletter.compose.dress import dress
 from newsletter.compose.headline import preheader_line, subject_line, told_by
+from newsletter.compose.pictures import pictured
 from newsletter.compose.plaintext import plain_text, wrap
 from newsletter.compose.render import Renderer
 from newsletter.compose.slots import Html, Raw, Slot
 from newsletter.compose.themes import Theme, Themes
-from newsletter.compose.view import newsletter_view, one_line, post_view
+from newsletter.compose.view import cleaned_and_shown, newsletter_view, one_line, post_view
 from newsletter.compose.words import Language, language, zone
 from newsletter.model.artefact import Artefact, Block
 from newsletter.model.issue import Issue
+from newsletter.model.picture import Picture, Pictured
 from newsletter.model.post import Post
 from newsletter.model.publication import Newsletter, Sender
 from subscribers.model import Cadence
 
 _MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table").enable("strikethrough")
+
+_UNKNOWN: Final[Mapping[str, Picture]] = {}
 
 _FILLER: Final = Html("&#847;&zwnj;&nbsp;" * 70)
 """Keeps the text's first words from being shown after the preview line. Invisible; screen readers skip it."""
@@ -37,12 +41,13 @@ def compose(
     *,
     compiler: Compiler,
     themes: Themes,
+    pictures: Mapping[str, Picture] = _UNKNOWN,
 ) -> Artefact:
     """Compile an issue. The same arguments always give the same artefact.
 
     ``posts`` holds at least the issue's included ones. Subject and preheader are the issue's own where
-    the author wrote them. Raises TemplateProblem or ConfigError for a wrong theme. Never touches the
-    network.
+    the author wrote them. ``pictures`` is what is known of their images, by address. Raises TemplateProblem
+    or ConfigError for a wrong theme. Never touches the network.
     """
     theme = themes.get(newsletter.theme, newsletter.theme_folder)
     words = language(newsletter.language, newsletter.theme_folder)
@@ -54,7 +59,8 @@ def compose(
     css = renderer.css("article.css.j2", look)
     views = [
         post_view(by_id[p.post_id], block=p.block, newsletter=newsletter, words=words, css=css,
-                  digest=digest, excerpt=shows_excerpts(issue, theme))
+                  digest=digest, excerpt=shows_excerpts(issue, theme), alts=dict(issue.alts),
+                  pictures=pictures)
         for p in places
     ]  # fmt: skip
     told = told_by(views)
@@ -97,6 +103,16 @@ def compose(
             for place, view in zip(places, views, strict=True)
         ),
     )
+
+
+def pictures_of(
+    newsletter: Newsletter, issue: Issue, posts: Sequence[Post], *, excerpts: bool
+) -> list[Pictured]:
+    """The images of an issue, in order, as it would show them. ``excerpts``: see :func:`shows_excerpts`."""
+    words = language(newsletter.language, newsletter.theme_folder)
+    by_id = {post.id: post for post in posts}
+    included = [by_id[place.post_id] for place in issue.included if place.post_id in by_id]
+    return pictured(issue, [(post, cleaned_and_shown(post, words, excerpt=excerpts)[1]) for post in included])
 
 
 def shows_excerpts(issue: Issue, theme: Theme) -> bool:

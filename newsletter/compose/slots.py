@@ -22,8 +22,13 @@ CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]"
 _TOKEN: Final = re.compile(r"zq([0-9a-f]{12})x(\d+)z")
 
 
+BASE: Final = "\ufdd2"
+"""Stands for the newsletter's own address within :class:`Html`. A noncharacter: no feed's text has one, since
+the sanitiser removes them all."""
+
+
 class Html(str):
-    """Sanitised markup: goes into HTML as it is."""
+    """Sanitised markup: goes into HTML as it is, but for :data:`BASE`."""
 
     __slots__ = ()
 
@@ -98,9 +103,15 @@ class Tokens:
                 if (held.block >= 0) == (block >= 0):
                     raise TemplateProblem("A post's block begins or ends twice.", file=file)
                 block = held.block
+            elif isinstance(held, Html):
+                first, *others = held.split(BASE)
+                literal.append(first)
+                for part in others:
+                    close()
+                    segments.append(Segment("base_url", slot=True, block=block))
+                    literal.append(part)
             else:
-                # Sanitised markup has none of the characters that may not be in mail; a plain text may.
-                literal.append(held if isinstance(held, Html) else escape(CONTROL.sub("", held)))
+                literal.append(escape(CONTROL.sub("", held)))  # sanitised markup has no such characters
         literal.append(compiled[end:])
         close()
         if block >= 0:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from newsletter.compose.clean import clean
+from newsletter.compose.clean import Cleaned, clean
 from newsletter.compose.clean.blocks import BLOCKS
 from newsletter.compose.clean.embeds import absolute
 from newsletter.compose.clean.tree import Element, inner
 from newsletter.compose.dress import dress
+from newsletter.compose.pictures import described, placed
 from newsletter.compose.plaintext import columns, plain_text, wrap
 from newsletter.compose.slots import Html, Mark
 from newsletter.compose.words import Language, language, zone
+from newsletter.model.picture import Picture
 from newsletter.model.post import Post
 from newsletter.model.publication import Newsletter
 
@@ -61,19 +63,34 @@ def newsletter_view(newsletter: Newsletter) -> NewsletterView:
     )
 
 
-def post_view(
-    post: Post, *, block: int, newsletter: Newsletter, words: Language, css: str, digest: bool, excerpt: bool
-) -> PostView:
-    """One post, cleaned and dressed. ``excerpt`` asks for its beginning only."""
+def cleaned_and_shown(post: Post, words: Language, *, excerpt: bool) -> tuple[Cleaned, Element]:
+    """A post, cleaned, and the tree of what an issue shows of it: all, or its beginning."""
     cleaned = clean(post.html, base_url=post.base_url or post.url, title=post.title, words=words)
-    shown = cleaned.tree
-    if excerpt:
-        shown = cleaned.opening or first_words(cleaned.tree)
-    cut_short = inner(shown).strip() != cleaned.html if excerpt else False
+    return cleaned, (cleaned.opening or first_words(cleaned.tree)) if excerpt else cleaned.tree
+
+
+def post_view(
+    post: Post,
+    *,
+    block: int,
+    newsletter: Newsletter,
+    words: Language,
+    css: str,
+    digest: bool,
+    excerpt: bool,
+    alts: Mapping[str, str],
+    pictures: Mapping[str, Picture],
+) -> PostView:
+    """One post, cleaned and dressed. ``excerpt`` asks for its beginning only; ``alts`` are the author's
+    descriptions of pictures, ``pictures`` what we know of them, both by address."""
+    cleaned, shown = cleaned_and_shown(post, words, excerpt=excerpt)
+    cut_short = excerpt and inner(shown).strip() != cleaned.html
+    described(shown, alts)
     title = title_of(post, words)
     byline = _byline(post, newsletter, words, cleaned.tree.text())
     text = plain_text(shown, links=words("links"), image=words("image", alt="{alt}"))
     begins = shortened(opening_line(cleaned.tree), _BEGINNING)
+    placed(shown, pictures)
     return PostView(
         title=title,
         heading=_underlined(title),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from newsletter.compose import Mode
 from newsletter.desk.doors import Doors
 from newsletter.desk.feeds import FeedVerbs
-from newsletter.desk.issues import IssueVerbs
+from newsletter.desk.issues import ALT_MOST, IssueVerbs
 from newsletter.desk.list import ListVerbs
 from newsletter.desk.receipts import ReceiptVerbs
 from newsletter.desk.setup import SetupVerbs
@@ -17,6 +17,7 @@ from newsletter.desk.shown import Details, FeedShown, IssueShown, Named, Person,
 from newsletter.steps.tools import Tools
 
 __all__ = [
+    "ALT_MOST",
     "Desk",
     "Details",
     "FeedShown",

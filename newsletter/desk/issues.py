@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from newsletter.archive import SHOWN, atom_feed, issue_page, json_feed
-from newsletter.compose import Mode, shows_excerpts
+from newsletter.compose import Mode, pictures_of, shows_excerpts
 from newsletter.desk.base import Verbs
 from newsletter.desk.shown import IssueShown
-from newsletter.errors import ConfigError, Conflict, NotFound, TemplateProblem
+from newsletter.errors import ConfigError, Conflict, Invalid, NotFound, TemplateProblem
 from newsletter.model.checklist import CheckLine
 from newsletter.model.issue import Issue, IssueState
+from newsletter.model.picture import Pictured
 from newsletter.model.receipt import Receipt
 from newsletter.steps import dispatch, drafting, rendering
 from subscribers.addresses import normalise
 
 if TYPE_CHECKING:
     from newsletter.store.unit import Unit
+
+ALT_MOST: Final = 500  #: characters of a picture's description: screen readers read it in one breath
+_NONE: Final[Mapping[str, str | None]] = {}
 
 
 class IssueVerbs(Verbs):
@@ -73,14 +77,22 @@ class IssueVerbs(Verbs):
         preheader: str | None = None,
         note: str | None = None,
         excerpts: bool | None = None,
+        alts: Mapping[str, str | None] = _NONE,
         include: Iterable[int] = (),
         exclude: Iterable[int] = (),
     ) -> IssueShown:
         """Changes a draft and composes it again; an approved one goes back to draft first.
 
-        ``excerpts``: show posts by their beginnings, or whole.
+        ``excerpts``: show posts by their beginnings, or whole. ``alts``: descriptions of pictures by
+        address; empty for mere decoration, None for what the blog says. Raises Invalid for an address that
+        none of its pictures has.
         """
         now = self._now()
+        if unknown := set(alts) - {picture.source for picture in self.pictures(issue_id)}:
+            raise Invalid(
+                f"Issue {issue_id} shows no picture {min(unknown)}.",
+                hint="Write its address as the post has it.",
+            )
         with self.tools.begin() as unit:
             if unit.issues.get(issue_id).state is IssueState.APPROVED:
                 unit.issues.back_to_draft(issue_id, reason="You edited it after approving it.", now=now)
@@ -91,6 +103,10 @@ class IssueVerbs(Verbs):
                 preheader=None if preheader is None else " ".join(preheader.split()),
                 note=note,
                 excerpts=excerpts,
+                alts={
+                    source: None if alt is None else " ".join(alt.split())[:ALT_MOST]
+                    for source, alt in alts.items()
+                },
                 include=include,
                 exclude=exclude,
             )
@@ -116,6 +132,24 @@ class IssueVerbs(Verbs):
         except (ConfigError, TemplateProblem):
             return bool(issue.excerpts)  # a draft can be looked at while its theme is being mended
         return shows_excerpts(issue, theme)
+
+    def pictures(self, issue_id: int) -> Sequence[Pictured]:
+        """The images of an issue's posts, in order, and how each is described. Raises NotFound."""
+        settings = self.tools.settings()
+        with self.tools.read() as unit:
+            issue = unit.issues.get(issue_id)
+            posts = unit.posts.get_many(place.post_id for place in issue.included)
+        return pictures_of(
+            self.tools.newsletter(settings), issue, list(posts), excerpts=self.shows_excerpts(issue_id)
+        )
+
+    def picture(self, name: str) -> bytes:
+        """Our copy of a picture, for everybody. Raises NotFound."""
+        with self.tools.read() as unit:
+            body = unit.pictures.copy(name)
+        if body is None:
+            raise NotFound("There is no such picture.")
+        return body
 
     def audience_size(self, issue_id: int) -> int:
         """How many would get it if it went now."""

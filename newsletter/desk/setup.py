@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from newsletter import config
+from newsletter.compose.shrink import require_pillow
 from newsletter.config import SettingShown
 from newsletter.desk.base import Verbs
 from newsletter.desk.choices import refuse_unknown
@@ -43,7 +44,8 @@ class SetupVerbs(Verbs):
     def set_setting(self, name: str, value: str) -> SettingShown:
         """Stores a setting; an empty value brings the default back.
 
-        Raises Invalid for a value it cannot have, Conflict where the environment fixes it.
+        Raises Invalid for a value it cannot have, ExtraMissing for one that needs an extra, Conflict where
+        the environment fixes it.
         """
         shown = self.setting(name)
         if shown.fixed and shown.name not in {config.public_name(field) for field in config.BOOT}:
@@ -53,6 +55,8 @@ class SetupVerbs(Verbs):
             )
         if value.strip():
             refuse_unknown(shown.name, value.strip(), self.tools.themes.names())
+            if (shown.name, value.strip()) == ("IMAGES", "copied"):
+                require_pillow()
         text = config.parse_one(name, value) if value.strip() else ""
         field = config.FIELDS[shown.name]
         with self.tools.begin() as unit:

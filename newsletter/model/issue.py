@@ -70,6 +70,7 @@ class Issue:
     preheader: str = ""
     note: str = ""  #: the author's introduction, Markdown
     excerpts: bool | None = None  #: posts by their beginnings, or whole; None: as the theme has it
+    alts: tuple[tuple[str, str], ...] = ()  #: (a picture's address, its description; empty: decoration)
     posts: tuple[IssuePost, ...] = ()
     edition: int = 0  #: grows with every change of what is in it
     content_hash: str = ""  #: of the artefact; empty until composed

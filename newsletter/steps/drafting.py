@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from newsletter.approve import approve, check_images, check_links, checklist
 from newsletter.compose import (
     compose,
+    pictures_of,
     plan_drafts,
     preheader_for,
     shows_excerpts,
@@ -18,13 +21,23 @@ from newsletter.compose import (
     taken_up,
 )
 from newsletter.config import Settings
-from newsletter.errors import Conflict, Invalid, NewsletterError
+from newsletter.errors import (
+    ConfigError,
+    Conflict,
+    ExtraMissing,
+    Invalid,
+    NewsletterError,
+    TemplateProblem,
+)
 from newsletter.model.artefact import Artefact
 from newsletter.model.checklist import CheckLine, Checklist
 from newsletter.model.issue import Issue, IssueState
 from newsletter.model.notice import NoticeKind
+from newsletter.model.picture import Picture, Pictured
 from newsletter.model.post import Post
+from newsletter.model.publication import Newsletter
 from newsletter.model.window import next_in_window
+from newsletter.steps.picturing import pictures
 from newsletter.steps.telling import tell_author
 from newsletter.steps.tools import Tools
 from subscribers.model import Cadence
@@ -86,8 +99,13 @@ def recompose(tools: Tools, issue_id: int) -> Issue:
             raise Conflict(f"Issue {issue_id} is {issue.state} and is not composed again.")
         if issue.state is IssueState.APPROVED and not _edited(issue, posts):
             return issue
-        artefact = compose(newsletter, issue, posts, compiler=tools.compiler, themes=tools.themes)
-        checked = _check(tools, settings, issue, artefact, posts)
+        try:
+            artefact, checked = _compiled(tools, settings, newsletter, issue, posts)
+        except (TemplateProblem, ConfigError) as error:
+            with tools.begin() as unit:
+                found = checklist(newsletter, None, problem=_where(error), mend=error.hint)
+                unit.issues.save_problem(issue_id, found, tools.clock())
+            raise
         with tools.begin() as unit:
             if _store(unit, settings, issue, posts, artefact, checked, current, tools.clock()):
                 break
@@ -153,7 +171,13 @@ def _edited(issue: Issue, posts: list[Post]) -> bool:
 def fingerprint(tools: Tools, settings: Settings) -> str:
     """Names what goes into every email beside its posts: a draft composed with another one is out of date."""
     theme = tools.themes.get(settings.theme, settings.theme_folder)
-    parts = (tools.newsletter(settings), theme.version, settings.transport, settings.allow_private_addresses)
+    parts = (
+        tools.newsletter(settings),
+        theme.version,
+        settings.transport,
+        settings.allow_private_addresses,
+        settings.images,
+    )
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
@@ -284,19 +308,45 @@ def _noted(unit: Unit, cadence: Cadence, now: datetime) -> bool:
     return known is not None and now - known[1] < RHYTHM_NOTED
 
 
-def _check(
-    tools: Tools, settings: Settings, issue: Issue, artefact: Artefact, posts: list[Post]
-) -> Checklist:
+def _where(error: TemplateProblem | ConfigError) -> str:
+    """A problem with the file and line that it names."""
+    if not isinstance(error, TemplateProblem) or not error.file:
+        return error.message
+    line = f", line {error.line}" if error.line else ""
+    return f"{Path(error.file).name}{line}: {error.message}"
+
+
+def _compiled(
+    tools: Tools, settings: Settings, newsletter: Newsletter, issue: Issue, posts: list[Post]
+) -> tuple[Artefact, Checklist]:
+    """The artefact and its checklist. Raises TemplateProblem or ConfigError for a wrong theme."""
     theme = tools.themes.get(settings.theme, settings.theme_folder)
-    return checklist(
-        tools.newsletter(settings),
+    excerpts = shows_excerpts(issue, theme)
+    shown = pictures_of(newsletter, issue, posts, excerpts=excerpts)
+    known, missing = _pictures(tools, settings, shown)
+    artefact = compose(newsletter, issue, posts, compiler=tools.compiler, themes=tools.themes, pictures=known)
+    return artefact, checklist(
+        newsletter,
         artefact,
         posts,
         private_links=settings.allow_private_addresses or settings.transport == "outbox",
         palettes={"light": theme.light, "dark": theme.dark},
-        excerpts=shows_excerpts(issue, theme),
         ascii_sender=settings.transport == "sendgrid",
+        excerpts=excerpts,
+        pictured=shown,
+        pictures=known,
+        missing=missing,
     )
+
+
+def _pictures(
+    tools: Tools, settings: Settings, shown: Sequence[Pictured]
+) -> tuple[Mapping[str, Picture], str]:
+    """What is known of an issue's pictures, and why no copy can be kept, where that is so."""
+    try:
+        return pictures(tools, settings, [one.source for one in shown]), ""
+    except ExtraMissing as error:
+        return {}, str(error)
 
 
 def _posts(unit: Unit, issue: Issue) -> list[Post]:

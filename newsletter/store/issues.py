@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,7 @@ from newsletter.store.sql import chunks, insert
 from newsletter.store.tables import artefacts, issue_posts, issues, posts, rhythms
 from subscribers.model import Cadence
 
+_NONE: Mapping[str, str | None] = {}
 _UNSENT = [IssueState.DRAFT.value, IssueState.APPROVED.value]
 
 
@@ -161,10 +162,12 @@ class Issues:
         preheader: str | None = None,
         note: str | None = None,
         excerpts: bool | None = None,
+        alts: Mapping[str, str | None] = _NONE,
         include: Iterable[int] = (),
         exclude: Iterable[int] = (),
     ) -> Issue:
-        """Changes a draft. Raises Conflict in any other state, NotFound for a post that is not in it."""
+        """Changes a draft. ``alts`` are descriptions of pictures by address: empty for decoration, None to
+        take an own one back. Raises Conflict in any other state, NotFound for a post that is not in it."""
         issue = self.get(issue_id)
         if issue.state is not IssueState.DRAFT:
             raise Conflict(
@@ -182,6 +185,9 @@ class Issues:
             values["note"] = note
         if excerpts is not None:
             values["excerpts"] = excerpts
+        if alts:
+            own = {source: alt for source, alt in {**dict(issue.alts), **alts}.items() if alt is not None}
+            values["alts"] = json.dumps(sorted(own.items()), ensure_ascii=False)
         carried = {place.post_id for place in issue.posts}
         for post_ids, included in ((set(include), True), (set(exclude), False)):
             if missing := post_ids - carried:
@@ -309,7 +315,7 @@ class Issues:
     def artefact(self, issue_id: int) -> Artefact:
         """Raises NotFound where nothing was composed yet."""
         body = self._conn.scalar(select(artefacts.c.body).where(artefacts.c.issue_id == issue_id))
-        if body is None:
+        if not body:
             raise NotFound(f"Issue {issue_id} is not composed yet.", hint="Run: newsletter tick")
         return Artefact.from_json(zlib.decompress(body).decode())
 
@@ -321,6 +327,15 @@ class Issues:
                 CheckLine(level=Level(level), code=code, text=text, mend=mend)
                 for level, code, text, mend in json.loads(stored or "[]")
             )
+        )
+
+    def save_problem(self, issue_id: int, checklist: Checklist, now: datetime) -> None:
+        """Stores why a draft could not be composed; what was composed before stays beside it."""
+        values = {"checklist": _checklist_json(checklist)}
+        self._conn.execute(
+            insert(self._conn, artefacts)
+            .values(issue_id=issue_id, content_hash="", body=b"", composed_at=to_ms(now), **values)
+            .on_conflict_do_update(index_elements=["issue_id"], set_=values)
         )
 
     def save_checklist(self, issue_id: int, checklist: Checklist, *, content_hash: str) -> None:
@@ -483,6 +498,7 @@ def _issue(row: Row[Any]) -> Issue:
         preheader_edited=row.preheader_edited,
         note=row.note,
         excerpts=row.excerpts,
+        alts=tuple((source, alt) for source, alt in json.loads(row.alts or "[]")),
         edition=row.edition,
         content_hash=row.content_hash,
         approved_hash=row.approved_hash,

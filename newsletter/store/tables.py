@@ -180,6 +180,7 @@ issues = Table(
     _count("edition"),  # grows with every change of what is in it
     _text("note"),
     Column("excerpts", Boolean),  # NULL: as the theme has it
+    _text("alts"),  # JSON list of [picture's address, description]
     _text("content_hash"),
     _text("approved_hash"),
     Column("created_at", Ms, nullable=False),
@@ -221,6 +222,26 @@ artefacts = Table(
     _count("size"),  # of the HTML part, bytes
     _count("edition"),  # of the issue that was composed
     _text("fingerprint"),  # of the newsletter and theme that it was composed with
+)
+
+pictures = Table(
+    "pictures",  # images of posts that were looked at
+    metadata,
+    Column("source_sha", Text, primary_key=True),  # addresses may be longer than an index takes
+    Column("source", Text, nullable=False),
+    _count("width"),
+    _count("height"),
+    _text("copy"),  # our copy's name; empty where none is needed or possible
+    _text("problem"),
+    Column("looked_at", Ms, nullable=False),
+)
+
+copies = Table(
+    "copies",  # of pictures, as the public gets them; named by their content, so that none ever changes
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("made_at", Ms, nullable=False),
 )
 
 rhythms = Table(

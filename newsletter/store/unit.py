@@ -18,6 +18,7 @@ from newsletter.store.feeds import Feeds
 from newsletter.store.issues import Issues
 from newsletter.store.leases import Leases
 from newsletter.store.notices import Notices
+from newsletter.store.pictures import Pictures
 from newsletter.store.posts import Posts
 from newsletter.store.rates import Rates
 from newsletter.store.settings import StoredSettings
@@ -46,6 +47,10 @@ class Unit:
     @cached_property
     def issues(self) -> Issues:
         return Issues(self.conn)
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        return Pictures(self.conn)
 
     @cached_property
     def deliveries(self) -> Deliveries:

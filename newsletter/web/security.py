@@ -24,6 +24,8 @@ STUDIO_CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+DRAFT_CSP: Final = STUDIO_CSP.replace("img-src 'self'", "img-src 'self' https: http:")
+"""The draft page shows the posts' pictures beside their descriptions."""
 PREVIEW_CSP: Final = (
     "sandbox; default-src 'none'; img-src https: http: data:; style-src 'unsafe-inline'; "
     "form-action 'none'; frame-ancestors 'self'"

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from newsletter.approve import checklist
+from newsletter.errors import ExtraMissing
 from newsletter.model.artefact import Artefact, Block, Segment
 from newsletter.model.checklist import CheckLine, Level
+from newsletter.model.picture import Picture, Pictured
 from newsletter.model.publication import Newsletter, Sender
 
 NEWSLETTER = Newsletter(
@@ -88,7 +91,6 @@ def test_every_blocking_line_says_how_to_mend_it() -> None:
         ("subject", an_artefact(subject="word " * 20)),
         ("preheader", an_artefact(preheader="")),
         ("preheader", an_artefact(preheader="word " * 40)),
-        ("alt", an_artefact("<h1>T</h1>x<img src='https://blog.example.org/a.png'>")),
         ("http_images", an_artefact("<h1>T</h1>x<img alt='y' src='http://blog.example.org/a.png'>")),
         ("shortener", an_artefact("<h1>T</h1><a href='https://bit.ly/x'>x</a>")),
         ("headings", an_artefact("<h1>T</h1><h3>x</h3>")),
@@ -98,6 +100,44 @@ def test_every_blocking_line_says_how_to_mend_it() -> None:
 )
 def test_what_is_advised(code: str, artefact: Artefact) -> None:
     assert codes(Level.ADVICE, artefact) == {code}
+
+
+PICTURE = Pictured(source="https://blog.example.org/a.png", post_id=1, alt=None)
+
+
+@pytest.mark.parametrize("silent", [PICTURE, replace(PICTURE, alt="")])
+def test_a_picture_that_nobody_described_is_asked_for(silent: Pictured) -> None:
+    assert codes(Level.ADVICE, an_artefact(), pictured=[silent]) == {"alt"}
+
+
+@pytest.mark.parametrize(
+    "fine",
+    [
+        replace(PICTURE, alt="A capsule"),
+        replace(PICTURE, alt="", decorative=True),
+        replace(PICTURE, alt="", named=True),
+    ],
+)
+def test_a_picture_described_decorative_or_named_by_its_link_is_fine(fine: Pictured) -> None:
+    assert "alt" in codes(Level.GOOD, an_artefact(), pictured=[fine])
+
+
+def test_a_copy_that_could_not_be_kept_is_told_with_its_reason() -> None:
+    drawing = Picture(
+        source="https://blog.example.org/a.svg", problem="is a drawing (SVG)", looked_at=datetime.now(UTC)
+    )
+    copied = replace(drawing, source="https://blog.example.org/b.webp", problem="", copy="b.jpg")
+    lines = checklist(NEWSLETTER, an_artefact(), pictures={"a": drawing, "b": copied}).lines
+    (line,) = (line for line in lines if line.code == "copies")
+    assert (line.level, "a.svg, is a drawing (SVG)" in line.text) == (Level.ADVICE, True)
+    assert "copies" in codes(Level.GOOD, an_artefact(), pictures={"b": copied})
+
+
+def test_a_missing_extra_is_told_with_the_command_that_adds_it() -> None:
+    missing = str(ExtraMissing(feature="Keeping copies of pictures", extra="images"))
+    (line,) = (x for x in checklist(NEWSLETTER, an_artefact(), missing=missing).lines if x.code == "copies")
+    assert "[images], which is not installed." in line.text
+    assert "pip install 'newsletter-pipeline[images]'" in line.mend
 
 
 def test_the_size_line_names_where_gmail_cuts_and_what_weighs_most() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
@@ -9,13 +10,14 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import Response
 
-from newsletter.desk import Desk, IssueShown
+from newsletter.desk import ALT_MOST, Desk, IssueShown
 from newsletter.errors import Conflict, Invalid, NewsletterError, NotReady
 from newsletter.model.issue import IssueState
 from newsletter.web import words
 from newsletter.web.doors import DeskHere, PagesHere, RowId, signed_in
 from newsletter.web.pages import Pages, then
 from newsletter.web.preview import View, answer
+from newsletter.web.security import DRAFT_CSP
 from subscribers.errors import Invalid as InvalidAddress
 from subscribers.errors import SubscribersError
 
@@ -28,6 +30,7 @@ PREHEADER_GOOD: Final = (40, 110)
 router = APIRouter(prefix="/studio/issues", dependencies=[Depends(signed_in)])
 
 Text = Annotated[str, Form()]
+Texts = Annotated[list[str], Form(default_factory=list)]
 Posts = Annotated[list[RowId], Form(default_factory=list)]
 
 
@@ -51,7 +54,7 @@ def page(
         reader=int(reader) if reader.isdecimal() and len(reader) < 19 else 0,
     )
     places = {place.post_id: place for place in shown.issue.posts}
-    return pages.page(
+    shows = pages.page(
         request,
         "studio/draft.html",
         status=409 if problem else 400 if wrong_to else 200,
@@ -65,12 +68,15 @@ def page(
         author=author_address(desk),
         setting=setting(desk, "TRANSPORT"),
         excerpts=desk.shows_excerpts(shown.issue.id),
+        pictures=desk.pictures(shown.issue.id),
         problem=problem,
         to=to,
         wrong_to=wrong_to,
-        limits={"subject": SUBJECT_MOST, "preheader": PREHEADER_MOST},
+        limits={"subject": SUBJECT_MOST, "preheader": PREHEADER_MOST, "alt": ALT_MOST},
         good={"subject": SUBJECT_GOOD, "preheader": PREHEADER_GOOD},
     )
+    shows.headers["content-security-policy"] = DRAFT_CSP
+    return shows
 
 
 @router.get("/{issue_id}/preview")
@@ -100,6 +106,9 @@ def edit(
     issue_id: RowId,
     desk: DeskHere,
     include: Posts,
+    picture: Texts,
+    alt: Texts,
+    decorative: Texts,
     subject: Text = "",
     preheader: Text = "",
     note: Text = "",
@@ -107,7 +116,8 @@ def edit(
     shorten: Text = "",
 ) -> Response:
     """``shorten`` is the button beside the size: beginnings, whatever the choice above it says."""
-    change(desk, issue_id, subject, preheader, note, include, "beginnings" if shorten else shows)
+    alts = descriptions(desk, issue_id, picture, alt, decorative)
+    change(desk, issue_id, subject, preheader, note, include, "beginnings" if shorten else shows, alts)
     return then(f"/studio/issues/{issue_id}", "saved")
 
 
@@ -118,6 +128,9 @@ def approve(
     desk: DeskHere,
     pages: PagesHere,
     include: Posts,
+    picture: Texts,
+    alt: Texts,
+    decorative: Texts,
     subject: Text = "",
     preheader: Text = "",
     note: Text = "",
@@ -127,7 +140,8 @@ def approve(
     at: Text = "",
 ) -> Response:
     """Save what was typed, then approve only what the author has seen (``seen`` is its content hash)."""
-    shown = change(desk, issue_id, subject, preheader, note, include, shows)
+    alts = descriptions(desk, issue_id, picture, alt, decorative)
+    shown = change(desk, issue_id, subject, preheader, note, include, shows, alts)
     if shown.issue.content_hash != seen:
         return then(f"/studio/issues/{issue_id}", "look-again")
     try:
@@ -141,8 +155,39 @@ def approve(
     return then(f"/studio/issues/{issue_id}", words.approved(shown.issue, pages.now()))
 
 
+def descriptions(
+    desk: Desk, issue_id: int, pictures: list[str], alts: list[str], decorative: list[str]
+) -> dict[str, str | None]:
+    """What the form changes of the pictures' descriptions: a text, empty for decoration, None for the
+    blog's own where the author emptied theirs."""
+    if not pictures or len(pictures) != len(alts):
+        return {}
+    typed = dict(zip(pictures, alts, strict=True))
+    own = dict(desk.issue(issue_id).issue.alts)
+    changed: dict[str, str | None] = {}
+    for picture in desk.pictures(issue_id):
+        source, text = picture.source, " ".join(typed.get(picture.source, "").split())
+        if source not in typed:
+            continue
+        if source in decorative:
+            if not picture.decorative:
+                changed[source] = ""
+        elif text and text != picture.alt:
+            changed[source] = text
+        elif not text and source in own:
+            changed[source] = None
+    return changed
+
+
 def change(
-    desk: Desk, issue_id: int, subject: str, preheader: str, note: str, include: list[int], shows: str = ""
+    desk: Desk,
+    issue_id: int,
+    subject: str,
+    preheader: str,
+    note: str,
+    include: list[int],
+    shows: str = "",
+    alts: Mapping[str, str | None] | None = None,
 ) -> IssueShown:
     """Apply the form, but only what differs: an untouched subject keeps following the post's title."""
     shown = desk.issue(issue_id)
@@ -161,7 +206,7 @@ def change(
     excerpts: bool | None = None
     if shows in ("beginnings", "whole") and (shows == "beginnings") != desk.shows_excerpts(issue_id):
         excerpts = shows == "beginnings"
-    if not changes and excerpts is None and wanted == before:
+    if not changes and not alts and excerpts is None and wanted == before:
         return shown
     if not wanted:
         raise Invalid(
@@ -173,7 +218,12 @@ def change(
             hint="Shorten it; phones show far fewer.",
         )
     return desk.edit_issue(
-        issue_id, **changes, excerpts=excerpts, include=wanted - before, exclude=before - wanted
+        issue_id,
+        **changes,
+        excerpts=excerpts,
+        alts=alts or {},
+        include=wanted - before,
+        exclude=before - wanted,
     )
 
 

@@ -255,6 +255,21 @@ _THEMES: Final = {
 }
 
 
+IMAGES: Final = Field(
+    setting="IMAGES",
+    label="Pictures",
+    kind=Kind.CHOICE,
+    options=(
+        Option(value="linked", label="Shown from the blog", hint="Nothing is kept here"),
+        Option(
+            value="copied",
+            label="Copied where mail needs it",
+            hint="Of WebP and AVIF pictures, and of those over 1 MB, a copy is kept that every program shows",
+        ),
+    ),
+)
+
+
 def look(themes: Sequence[str]) -> Section:
     """How the email looks, among the themes that are there."""
     options = tuple(
@@ -266,6 +281,7 @@ def look(themes: Sequence[str]) -> Section:
         title="Look",
         fields=(
             Field(setting="THEME", label="Theme", kind=Kind.CHOICE, options=options),
+            IMAGES,
             Field(
                 setting="SUBJECT",
                 label="Subjects",

@@ -126,6 +126,7 @@ def upgrade() -> None:
         sa.Column("edition", sa.Integer(), server_default="0", nullable=False),
         sa.Column("note", sa.Text(), server_default="", nullable=False),
         sa.Column("excerpts", sa.Boolean(), nullable=True),
+        sa.Column("alts", sa.Text(), server_default="", nullable=False),
         sa.Column("content_hash", sa.Text(), server_default="", nullable=False),
         sa.Column("approved_hash", sa.Text(), server_default="", nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
@@ -158,6 +159,24 @@ def upgrade() -> None:
         unique=True,
         sqlite_where=sa.text("period <> ''"),
         postgresql_where=sa.text("period <> ''"),
+    )
+    op.create_table(
+        "pictures",
+        sa.Column("source_sha", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("width", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("height", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("copy", sa.Text(), server_default="", nullable=False),
+        sa.Column("problem", sa.Text(), server_default="", nullable=False),
+        sa.Column("looked_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("source_sha", name=op.f("pk_pictures")),
+    )
+    op.create_table(
+        "copies",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_copies")),
     )
     op.create_table(
         "leases",
