@@ -93,6 +93,13 @@ def _window(text: object) -> str:
     return value
 
 
+def _hour(text: object) -> str:
+    value = str(text).strip()
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
+        raise ValueError("write an hour such as 07:00")
+    return value
+
+
 def _zone(text: object) -> str:
     try:
         return ZoneInfo(str(text).strip()).key
@@ -260,6 +267,16 @@ class Settings(BaseModel):
         timedelta(days=30), description="A new post dated longer ago than this is held."
     )
     cadence: Cadence = Field(Cadence.EACH, description="How often, for subscribers who chose nothing.")
+    digest_at: Annotated[str, BeforeValidator(_hour)] = Field(
+        "07:00",
+        description="When digests are made, in the author's time zone: every day, on Mondays, or on the "
+        "first of the month.",
+    )
+    digest_approval: Literal["once", "again"] = Field(
+        "once",
+        description="once: a digest of posts that you approved one by one, as they are, goes without a "
+        "second approval; again: it waits for you.",
+    )
     double_opt_in: bool = Field(
         True, description="Ask the address itself before somebody who used the form is mailed."
     )
@@ -364,6 +381,10 @@ class Settings(BaseModel):
     @property
     def canary_share(self) -> float:
         return float(self.canary.rstrip("%")) / 100
+
+    @property
+    def digest_time(self) -> time:
+        return time.fromisoformat(self.digest_at)
 
     @property
     def window(self) -> tuple[time, time] | None:

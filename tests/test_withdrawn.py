@@ -57,7 +57,9 @@ def shows(house: House, blog: LiveBlog, *numbers: int) -> None:
 
 @pytest.fixture
 def weekly(house: House) -> Iterator[Calendar]:
-    """The house with a second reader, who wants a digest a week, and a calendar to turn."""
+    """The house with a second reader, who wants a digest a week that waits for its author, and a calendar
+    to turn."""
+    house.desk.set_setting("DIGEST_APPROVAL", "again")
     calendar = Calendar(house)
     house.desk.add_subscriber("paul@example.org")
     with house.store.begin() as unit:

@@ -10,6 +10,7 @@ from newsletter.model.issue import MAX_BLOCKS
 from newsletter.model.post import Post
 from subscribers.model import Cadence
 
+MIDNIGHT = time()
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _LENGTH = {
     Cadence.EACH: timedelta(days=1),
@@ -30,30 +31,43 @@ class PlannedDraft:
 
 
 def plan_drafts(
-    *, ready: Sequence[Post], cadence: Cadence, now: datetime, timezone: tzinfo, last_period: str = ""
+    *,
+    ready: Sequence[Post],
+    cadence: Cadence,
+    now: datetime,
+    timezone: tzinfo,
+    at: time = MIDNIGHT,
+    last_period: str = "",
 ) -> list[PlannedDraft]:
     """The drafts that are due for one cadence.
 
     ``ready`` are the posts that are in no issue of this cadence yet; ``last_period`` is the newest
     period that has one. "Each post": one draft for every post, oldest first. Digests: one for the period
     that ended last, with every post seen before its end, however long nothing was made; never an empty
-    one, never two for a period. Posts beyond an issue's 62 wait for the next.
+    one, never two for a period. Posts beyond an issue's 62 wait for the next. A period begins and ends
+    ``at`` the author's hour: daily, on Monday, on the first of the month.
     """
     ordered = sorted(ready, key=_age)
     if cadence is Cadence.EACH:
         return [PlannedDraft(cadence=cadence, period="", posts=(post,)) for post in ordered]
-    start = _period_start(cadence, now.astimezone(timezone).date())
+    start = _period_start(cadence, _day(now, timezone, at))
     period = period_key(cadence, start - timedelta(days=1))
     if last_period >= period:
         return []
-    due = [post for post in ordered if post.first_seen_at.astimezone(timezone).date() < start]
+    due = [post for post in ordered if _day(post.first_seen_at, timezone, at) < start]
     if not due:
         return []
     return [PlannedDraft(cadence=cadence, period=period, posts=tuple(due[:MAX_BLOCKS]))]
 
 
 def taken_up(
-    cadence: Cadence, known: tuple[datetime, datetime] | None, *, first: bool, now: datetime, timezone: tzinfo
+    cadence: Cadence,
+    known: tuple[datetime, datetime] | None,
+    *,
+    first: bool,
+    now: datetime,
+    timezone: tzinfo,
+    at: time = MIDNIGHT,
 ) -> datetime:
     """Since when posts are news to a cadence that somebody wants now.
 
@@ -67,8 +81,8 @@ def taken_up(
         return _BEGINNING
     if cadence is Cadence.EACH:
         return now
-    start = _period_start(cadence, now.astimezone(timezone).date())
-    return datetime.combine(start, time(), timezone).astimezone(UTC)
+    start = _period_start(cadence, _day(now, timezone, at))
+    return datetime.combine(start, at, timezone).astimezone(UTC)
 
 
 def period_key(cadence: Cadence, day: date) -> str:
@@ -82,6 +96,12 @@ def period_key(cadence: Cadence, day: date) -> str:
     if cadence is Cadence.MONTHLY:
         return f"{day.year}-{day.month:02}"
     raise ValueError("only digests have periods")
+
+
+def _day(moment: datetime, timezone: tzinfo, at: time) -> date:
+    """The day that a moment lies in, where days begin ``at`` an hour of the wall's clock."""
+    local = moment.astimezone(timezone).replace(tzinfo=None)
+    return (local - timedelta(hours=at.hour, minutes=at.minute)).date()
 
 
 def _period_start(cadence: Cadence, today: date) -> date:

@@ -144,12 +144,11 @@ def _store(
         return False
     unit.issues.defaults(issue.id, subject=artefact.subject, preheader=artefact.preheader)
     first = not seen.content_hash
-    if first and settings.approval == "auto":
-        unit.issues.plan(
-            issue.id,
-            next_in_window(now + SELF_APPROVAL_AFTER, settings.window, ZoneInfo(settings.timezone)),
-        )
-    if first or was_approved:
+    known = first and _needs_no_second(unit, settings, issue)
+    if known or (first and settings.approval == "auto"):
+        earliest = now if known else now + SELF_APPROVAL_AFTER
+        unit.issues.plan(issue.id, next_in_window(earliest, settings.window, ZoneInfo(settings.timezone)))
+    if (first and not known) or was_approved:
         tell_author(
             unit,
             settings,
@@ -160,6 +159,12 @@ def _store(
             now=now,
         )
     return True
+
+
+def _needs_no_second(unit: Unit, settings: Settings, issue: Issue) -> bool:
+    """Whether it is a digest of posts that the author approved already, just as they are."""
+    digest = issue.cadence is not Cadence.EACH
+    return digest and settings.digest_approval == "once" and unit.issues.approved_before(issue.id)
 
 
 def _edited(issue: Issue, posts: list[Post]) -> bool:
@@ -204,12 +209,14 @@ def approve_issue(
     who: str,
     seen: str = "",
     planned_by: datetime | None = None,
+    only_known: bool = False,
 ) -> None:
     """Freezes a draft: from now on exactly these bytes are sent.
 
     ``seen`` is the content hash that the approver looked at; ``planned_by`` approves only a draft that was
-    to go by itself by then. Raises NotReady naming what blocks, Invalid for a time that has passed, Conflict
-    where the draft is no longer the one that was seen, or was edited this very moment.
+    to go by itself by then, ``only_known`` only a digest of posts that were approved before. Raises
+    NotReady naming what blocks, Invalid for a time that has passed, Conflict where the draft is no longer
+    the one that was seen, or was edited this very moment.
     """
     settings = tools.settings()
     if at is not None and at < tools.clock() - JUST_NOW:
@@ -224,6 +231,10 @@ def approve_issue(
         issue = unit.issues.locked(issue_id)
         if planned_by is not None and not (issue.send_at and issue.send_at <= planned_by):
             raise Conflict(f"Issue {issue_id} does not go by itself any more.")
+        if only_known and not _needs_no_second(unit, settings, issue):
+            raise Conflict(
+                "A post in it has changed since you approved it.", hint="Look at it, then approve it."
+            )
         if (seen and issue.content_hash != seen) or issue_id in unit.issues.stale_drafts(fingerprint=current):
             raise Conflict(
                 "This draft has changed since you looked at it.", hint="Look at it again, then approve it."
@@ -237,20 +248,22 @@ def approve_issue(
 def approve_by_itself(tools: Tools) -> list[int]:
     """Approves drafts whose planned time has come; where the checklist blocks, the author is told.
 
-    Drafts planned before the author chose to approve by hand wait again.
+    Drafts planned before the author chose to approve by hand wait again, all but digests of posts that
+    were approved one by one.
     """
     now = tools.clock()
     with tools.read() as unit:
-        due = [issue.id for issue in unit.issues.due_by_itself(now)]
-    by_hand = bool(due) and tools.settings().approval != "auto"
+        due = unit.issues.due_by_itself(now)
+    settings = tools.settings()
     approved = []
-    for issue_id in due:
-        if by_hand:
+    for issue in due:
+        issue_id, by_hand = issue.id, settings.approval != "auto"
+        if by_hand and (issue.cadence is Cadence.EACH or settings.digest_approval != "once"):
             with tools.begin() as unit:
                 unit.issues.plan(issue_id, None)
             continue
         try:
-            approve_issue(tools, issue_id, at=None, who="pipeline", planned_by=now)
+            approve_issue(tools, issue_id, at=None, who="pipeline", planned_by=now, only_known=by_hand)
             approved.append(issue_id)
         except NewsletterError as error:
             with tools.begin() as unit:
@@ -278,7 +291,8 @@ def _create(tools: Tools) -> list[int]:
         first = not unit.issues.list(limit=1)
         for cadence in cadences:
             known = unit.issues.rhythm(cadence)
-            since = taken_up(cadence, known, first=first, now=now, timezone=zone)
+            at = settings.digest_time
+            since = taken_up(cadence, known, first=first, now=now, timezone=zone, at=at)
             if not _noted(unit, cadence, now) or known is None or known[0] != since:
                 unit.issues.set_rhythm(cadence, since=since, used_at=now)
             ready = unit.posts.ready_unplaced(cadence, since)
@@ -288,6 +302,7 @@ def _create(tools: Tools) -> list[int]:
                 cadence=cadence,
                 now=now,
                 timezone=zone,
+                at=at,
                 last_period=last.period if last else "",
             ):
                 posts = plan.posts

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, or_, select, update
+from sqlalchemy import Connection, Row, case, delete, exists, or_, select, update
 
 from newsletter.errors import Conflict, NotFound
 from newsletter.model.artefact import Artefact
@@ -23,6 +23,9 @@ from subscribers.model import Cadence
 
 _NONE: Mapping[str, str | None] = {}
 _UNSENT = [IssueState.DRAFT.value, IssueState.APPROVED.value]
+
+
+_APPROVED = (IssueState.APPROVED, IssueState.SENDING, IssueState.PAUSED, IssueState.FINISHED)
 
 
 class Issues:
@@ -408,6 +411,23 @@ class Issues:
                 select(issues).where(issues.c.state == IssueState.DRAFT.value, issues.c.send_at <= to_ms(now))
             ).all()
         )
+
+    def approved_before(self, issue_id: int) -> bool:
+        """Whether everything in it, as it is composed, stands in other issues that were approved."""
+        other, issue = issue_posts.alias(), issues.alias()
+        approved = exists().where(
+            other.c.post_id == issue_posts.c.post_id,
+            other.c.issue_id != issue_id,
+            other.c.included.is_(True),
+            other.c.revision == issue_posts.c.revision,
+            issue.c.id == other.c.issue_id,
+            issue.c.state.in_([state.value for state in _APPROVED]),
+        )
+        mine = select(case((approved, 1), else_=0)).where(
+            issue_posts.c.issue_id == issue_id, issue_posts.c.included.is_(True)
+        )
+        found = self._conn.scalars(mine).all()
+        return bool(found) and all(found)
 
     def back_to_draft(self, issue_id: int, *, reason: str, now: datetime) -> Issue:
         self._move(issue_id, IssueState.DRAFT)

@@ -14,6 +14,7 @@ from newsletter.demo.blog_server import SampleBlog
 from newsletter.desk import Desk
 from newsletter.errors import Conflict
 from newsletter.model.issue import IssueState
+from newsletter.model.notice import NoticeKind
 from newsletter.wiring import House
 from subscribers.model import Cadence
 from tests.support import ldn
@@ -111,3 +112,61 @@ def test_only_a_paused_issue_is_resumed(house: House) -> None:
     send_all(house, house.tools.clock())
     with pytest.raises(Conflict, match="finished, not paused"):
         house.desk.resume_issue(1)
+
+
+def at(house: House, moment: datetime) -> Desk:
+    tools = replace(house.tools, clock=lambda: moment)
+    pipeline.turn(tools)
+    return Desk(tools, doors=house.desk.doors)
+
+
+def test_a_digest_of_posts_that_were_approved_one_by_one_goes_by_itself(house: House, tmp_path: Path) -> None:
+    chooses(house, BEN, Cadence.WEEKLY)
+    now = house.tools.clock()
+    send_all(house, now)
+    desk = at(house, now + timedelta(days=8))
+    assert desk.today().drafts == []
+    assert desk.issues()[0].issue.state is IssueState.FINISHED
+    assert received(tmp_path, BEN) == 1
+
+
+def test_where_the_author_wants_to_see_it_again_the_digest_waits(house: House, tmp_path: Path) -> None:
+    house.desk.set_setting("DIGEST_APPROVAL", "again")
+    chooses(house, BEN, Cadence.WEEKLY)
+    now = house.tools.clock()
+    send_all(house, now)
+    (waiting,) = at(house, now + timedelta(days=8)).today().drafts
+    assert (waiting.issue.cadence, waiting.issue.send_at) == (Cadence.WEEKLY, None)
+    assert received(tmp_path, BEN) == 0
+
+
+def test_a_post_that_was_edited_since_its_approval_makes_the_digest_wait(
+    house: House, tmp_path: Path
+) -> None:
+    chooses(house, BEN, Cadence.WEEKLY)
+    now = house.tools.clock()
+    send_all(house, now)
+    with house.store.begin() as unit:
+        post = unit.posts.get(house.desk.issue(1).posts[0].id)
+        unit.posts.replace_text(post.id, post.html + "<p>And more.</p>", now)
+    (waiting,) = at(house, now + timedelta(days=8)).today().drafts
+    assert waiting.issue.cadence is Cadence.WEEKLY
+    assert received(tmp_path, BEN) == 0
+
+
+def test_an_edit_between_making_a_digest_and_sending_it_makes_it_wait(house: House, tmp_path: Path) -> None:
+    chooses(house, BEN, Cadence.WEEKLY)
+    now = house.tools.clock()
+    send_all(house, now)
+    later = replace(house.tools, clock=lambda: now + timedelta(days=8))
+    pipeline.turn(later, [pipeline.Step.COMPOSE])
+    with house.store.begin() as unit:
+        assert unit.issues.get(2).send_at is not None
+        post = unit.posts.get(house.desk.issue(1).posts[0].id)
+        unit.posts.replace_text(post.id, post.html + "<p>And more.</p>", now)
+    pipeline.turn(later, [pipeline.Step.START, pipeline.Step.SEND])
+    assert house.desk.issue(2).issue.state is IssueState.DRAFT
+    assert received(tmp_path, BEN) == 0
+    with house.store.read() as unit:
+        told = [notice for notice in unit.notices.list() if notice.kind is NoticeKind.PROBLEM]
+    assert ["changed since you approved it" in notice.data["text"] for notice in told] == [True]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -40,6 +41,24 @@ def test_a_weekly_digest_waits_for_the_end_of_the_week_where_the_author_lives() 
     monday = sunday_night + timedelta(minutes=1)
     (draft,) = plan_drafts(ready=posts, cadence=Cadence.WEEKLY, now=monday, timezone=VIENNA)
     assert draft.period == "2026-W10"
+
+
+def test_a_digest_is_made_at_the_authors_hour_from_the_posts_since_the_last_one() -> None:
+    posts = [
+        seen(1, datetime(2026, 3, 8, 6, 59, tzinfo=UTC)),
+        seen(2, datetime(2026, 3, 9, 6, 59, tzinfo=UTC)),
+    ]
+    how: dict[str, Any] = {"cadence": Cadence.DAILY, "timezone": VIENNA, "at": time(8), "ready": posts}
+
+    (early,) = plan_drafts(now=datetime(2026, 3, 9, 6, 59, tzinfo=UTC), **how)
+    assert (early.period, [post.id for post in early.posts]) == ("2026-03-07", [1])
+    (draft,) = plan_drafts(now=datetime(2026, 3, 9, 7, tzinfo=UTC), last_period=early.period, **how)
+    assert (draft.period, [post.id for post in draft.posts]) == ("2026-03-08", [1, 2])
+
+    # The clock goes forward on 29 March: the hour on the wall is what counts.
+    posts[:] = [seen(3, datetime(2026, 3, 29, 5, 59, tzinfo=UTC))]
+    assert plan_drafts(now=datetime(2026, 3, 29, 5, 59, tzinfo=UTC), **how) == []
+    assert plan_drafts(now=datetime(2026, 3, 29, 6, tzinfo=UTC), **how)
 
 
 def test_a_post_of_the_running_period_waits_for_its_end() -> None:

@@ -180,6 +180,21 @@ RHYTHM: Final = Section(
         CADENCE,
         APPROVAL,
         Field(
+            setting="DIGEST_AT",
+            label="Digests are made at",
+            hint="In your time zone: every day, on Mondays, or on the first of the month.",
+            example="07:00",
+        ),
+        Field(
+            setting="DIGEST_APPROVAL",
+            label="A digest of posts that you approved one by one",
+            kind=Kind.CHOICE,
+            options=(
+                Option(value="once", label="Goes by itself", hint="They are as you approved them"),
+                Option(value="again", label="Waits for me as well"),
+            ),
+        ),
+        Field(
             setting="SEND_WINDOW",
             label="Send only between",
             hint="In your time zone. Empty: at any time.",
