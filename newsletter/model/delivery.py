@@ -138,6 +138,7 @@ class Outcome:
 
     ``provider_id`` is the queue id or X-Message-Id. ``bad_address`` says that the refusal names the
     address itself as bad, so that it is suppressed. ``retry_after_s`` is a wish of the provider.
+    ``slow_domain`` names a domain whose server wants less from us for a while.
     """
 
     key: MessageKey
@@ -147,6 +148,7 @@ class Outcome:
     provider_id: str = ""
     bad_address: bool = False
     retry_after_s: int | None = None
+    slow_domain: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,3 +190,4 @@ class Settled:
     reason: str = ""
     provider_id: str = ""
     bad_address: bool = False
+    slow_domain: str = ""

@@ -50,4 +50,5 @@ def settle(outcome: Outcome, tries: int, now: datetime) -> Settled:
         reason=outcome.reason,
         provider_id=outcome.provider_id,
         bad_address=outcome.bad_address,
+        slow_domain=outcome.slow_domain,
     )

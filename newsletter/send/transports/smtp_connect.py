@@ -8,7 +8,7 @@ import ssl
 from typing import Final
 
 from newsletter.errors import TransportBusy, TransportProblem
-from newsletter.send.retry import Effect, Phase, classify, reply_of
+from newsletter.send.retry import Effect, Phase, asked_wait_s, classify, reply_of
 from newsletter.send.transports.smtp_url import Protection, Relay
 
 CONNECT_S: Final = 30.0
@@ -79,5 +79,8 @@ def _refused(sentence: str, phase: Phase, error: smtplib.SMTPResponseException) 
     text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
     reply = reply_of(error.smtp_code, text.replace("\n", " "))
     if classify(phase, reply) is Effect.BUSY:
-        return TransportBusy(f"{sentence} just now ({reply.short}).", hint="It is tried again.")
+        wait_s = float(asked_wait_s(reply) or 60)
+        return TransportBusy(
+            f"{sentence} just now ({reply.short}).", hint="It is tried again.", wait_s=wait_s
+        )
     return TransportProblem(f"{sentence} ({reply.short}).", hint="Check NEWSLETTER_SMTP_URL.")

@@ -18,7 +18,7 @@ from typing import Final
 from newsletter.errors import TransportBusy, TransportProblem
 from newsletter.model.delivery import Outcome, Verdict
 from newsletter.model.privacy import without_addresses
-from newsletter.send.retry import Effect, Phase, Reply, classify
+from newsletter.send.retry import Effect, Phase, Reply, asked_wait_s, classify
 from newsletter.send.transports.smtp_session import REPLY_S, Broken, Job, Session
 
 _IDLE_S: Final = 20.0  # an idle connection is asked whether it still lives
@@ -138,15 +138,23 @@ class Wire:
             self._jobs.appendleft(job)
             others = len(self._sessions) + self._opening - 1
             if effect is Effect.BUSY:
-                self._trouble(TransportBusy(sentence, hint="It is tried again later."), others)
+                wait_s = float(asked_wait_s(reply) or 60)
+                hint = "It is tried again later."
+                self._trouble(TransportBusy(sentence, hint=hint, wait_s=wait_s), others)
             else:
                 hint = "Nothing was lost. Mend this, then resume the issue."
                 self._trouble(TransportProblem(sentence, hint=hint), others)
             return False
-        verdict = Verdict.RETRY if effect is Effect.RETRY else Verdict.FAILED
-        bad = effect is Effect.BAD_ADDRESS
         self._results.append(
-            Outcome(key=key, verdict=verdict, code=reply.short, reason=words, bad_address=bad)
+            Outcome(
+                key=key,
+                verdict=Verdict.RETRY if effect in (Effect.RETRY, Effect.SLOW_DOMAIN) else Verdict.FAILED,
+                code=reply.short,
+                reason=words,
+                bad_address=effect is Effect.BAD_ADDRESS,
+                retry_after_s=asked_wait_s(reply),
+                slow_domain=job.recipient.rpartition("@")[2] if effect is Effect.SLOW_DOMAIN else "",
+            )
         )
         return True
 
