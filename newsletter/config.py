@@ -71,9 +71,30 @@ def _sender(text: object) -> str:
 
 def _rate(text: object) -> str:
     value = str(text).strip().lower().replace(" ", "")
-    if value not in {"", "unlimited"} and not re.fullmatch(r"[1-9]\d{0,8}/(second|minute|hour|day)", value):
-        raise ValueError("write a rate such as 60/minute, 100/day or unlimited")
-    return value
+    if value in {"", "unlimited"}:
+        return value
+    parts = value.split(",")
+    if not 1 <= len(parts) <= 4 or not all(re.fullmatch(_ONE_RATE, part) for part in parts):
+        raise ValueError("write a rate such as 60/minute, 100/day, both with a comma between, or unlimited")
+    return ", ".join(parts)
+
+
+_ONE_RATE: Final = r"[1-9]\d{0,8}/(second|minute|hour|day)"
+_DOMAIN: Final = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+"
+
+
+def _domain_rates(text: object) -> str:
+    parts = [part for part in re.sub(r"\s", "", str(text).lower()).split(",") if part]
+    if not all(re.fullmatch(f"{_DOMAIN}={_ONE_RATE}", part) for part in parts):
+        raise ValueError("write rates such as gmail.com=100/hour, outlook.com=20/minute")
+    return ", ".join(parts)
+
+
+def _plan(text: object) -> str:
+    parts = [part for part in re.sub(r"\s", "", str(text)).split(",") if part]
+    if len(parts) > 60 or not all(re.fullmatch(r"[1-9]\d{0,8}", part) for part in parts):
+        raise ValueError("write how many on each day of sending, such as 50, 100, 500, 1000")
+    return ", ".join(parts)
 
 
 def _share(text: object) -> str:
@@ -306,8 +327,17 @@ class Settings(BaseModel):
     smtp_connections: int = Field(2, ge=1, le=256, description="SMTP connections at the same time.")
     rate: Annotated[str, BeforeValidator(_rate)] = Field(
         "",
-        description="The most mail: 60/minute, 100/day, 10/second, unlimited. Empty: 60/minute by SMTP, "
-        "as fast as it goes otherwise.",
+        description="The most mail: 60/minute, 100/day, 10/second, several with commas between, unlimited. "
+        "Empty: 60/minute by SMTP, as fast as it goes otherwise.",
+    )
+    domain_rates: Annotated[str, BeforeValidator(_domain_rates)] = Field(
+        "",
+        description="The most mail to single recipients' domains: gmail.com=100/hour, outlook.com=20/minute.",
+    )
+    warm_up: Annotated[str, BeforeValidator(_plan)] = Field(
+        "",
+        description="The most mail while From's domain is new: 50, 100, 500 on the first three days on which "
+        "anything is sent, and no limit of this kind afterwards.",
     )
     canary: Annotated[str, BeforeValidator(_share)] = Field(
         "0",

@@ -13,11 +13,14 @@ from newsletter.learn.merge import ABOUT_US, Consequence, alarm, consequence, me
 from newsletter.learn.ports import Clock, LearnUnit, Work
 from newsletter.model.event import Event, EventKind
 from newsletter.model.issue import IssueState
+from newsletter.model.slowdown import wants_less
 from subscribers.model import SuppressionCause
 
 PAGE: Final = 200
 _ONCE: Final = timedelta(days=3650)  #: a lease that nobody gives back marks what is done once per issue
 _ALARMING: Final = frozenset({EventKind.BOUNCED, EventKind.COMPLAINED})
+_PASSING: Final = frozenset({EventKind.DEFERRED, EventKind.SOFT_BOUNCED, EventKind.BLOCKED})
+_RECENT: Final = timedelta(hours=1)
 _FAILED: Final = frozenset({EventKind.BOUNCED, EventKind.BLOCKED, EventKind.DROPPED})
 
 log = structlog.get_logger(__name__)
@@ -96,12 +99,21 @@ def _apply(unit: LearnUnit, event: Event, now: datetime) -> dict[int, str]:
             mailed_at = unit.deliveries.attempted_at(event.attempt_id or before.attempt_id)
         state, flags = merge(before.state, before.flags, event)
         unit.deliveries.learned(before, now, state=state, flags=flags, code=event.code, reason=event.reason)
+    if subscriber_id and event.kind in _PASSING and wants_less(event.code, event.reason):
+        _slow(unit, subscriber_id, event, now)
     if subscriber_id:
         _tell(unit, what, subscriber_id, event, now, mailed_at)
     if event.kind is EventKind.DROPPED and event.code in ABOUT_US and event.issue_id:
         why = "the sending quota is used up" if event.code == "quota" else "it takes this issue for spam"
         return _pause(unit, event.issue_id, f"The mail provider drops messages: {why}.", now)
     return {}
+
+
+def _slow(unit: LearnUnit, subscriber_id: int, event: Event, now: datetime) -> None:
+    """The recipient's server wants less from us: its domain rests. Old news is not about now."""
+    person = unit.subscribers.find(subscriber_id)
+    if person is not None and person.address and now - event.at < _RECENT:
+        unit.domains.slow(person.address.rpartition("@")[2], now)
 
 
 def _tell(

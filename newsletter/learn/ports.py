@@ -11,7 +11,7 @@ from newsletter.model.delivery import Delivery, DeliveryFlag, DeliveryState
 from newsletter.model.event import Event, EventKind
 from newsletter.model.issue import Issue
 from newsletter.model.notice import Notice
-from subscribers.model import SuppressionCause
+from subscribers.model import Subscriber, SuppressionCause
 
 Clock = Callable[[], datetime]
 
@@ -57,7 +57,12 @@ class IssueStore(Protocol):
     def pause(self, issue_id: int, problem: str, now: datetime) -> Issue: ...
 
 
+class DomainStore(Protocol):
+    def slow(self, name: str, now: datetime) -> datetime: ...
+
+
 class SubscriberStore(Protocol):
+    def find(self, id: int) -> Subscriber | None: ...
     def mark_bounced(
         self,
         id: int,
@@ -84,6 +89,8 @@ class LearnUnit(Protocol):
     def notices(self) -> NoticeStore: ...
     @property
     def issues(self) -> IssueStore: ...
+    @property
+    def domains(self) -> DomainStore: ...
     @property
     def leases(self) -> LeaseStore: ...
     @property

@@ -32,12 +32,13 @@ class DeliveryState(IntEnum):
 
 _S = DeliveryState
 _MOVES: dict[DeliveryState, frozenset[DeliveryState]] = {
-    _S.PENDING: frozenset({_S.CLAIMED, _S.SKIPPED}),
+    # Straight to waiting: its domain rests, or has had its share for now.
+    _S.PENDING: frozenset({_S.CLAIMED, _S.SKIPPED, _S.RETRY_WAIT}),
     # Back to pending: the lease ran out or the transport never began. Nothing had been handed over.
     _S.CLAIMED: frozenset({_S.PENDING, _S.SUBMITTING, _S.SKIPPED}),
     # Back to pending only where the transport knows that no provider could have acted (invariant 7).
     _S.SUBMITTING: frozenset({_S.PENDING, _S.ACCEPTED, _S.FAILED, _S.UNKNOWN, _S.RETRY_WAIT}),
-    _S.RETRY_WAIT: frozenset({_S.PENDING, _S.CLAIMED, _S.FAILED, _S.SKIPPED}),
+    _S.RETRY_WAIT: frozenset({_S.RETRY_WAIT, _S.PENDING, _S.CLAIMED, _S.FAILED, _S.SKIPPED}),
     # Evidence settles an unknown; resending it is a person's choice (invariant 8).
     _S.UNKNOWN: frozenset({_S.ACCEPTED, _S.FAILED, _S.PENDING}),
     _S.ACCEPTED: frozenset({_S.FAILED}),  # dropped or blocked later

@@ -177,6 +177,8 @@ class Attempt:
             if one.bad_address:
                 mailed_at = unit.deliveries.attempted_at(self.id)
                 unit.subscribers.mark_bounced(one.subscriber_id, now, reason=one.code, mailed_at=mailed_at)
+            if one.slow_domain:
+                unit.domains.slow(one.slow_domain, now)
         unit.rates.give_back(self._rate, sum(one.state is DeliveryState.PENDING for one in settled))
         self._watch(unit, settled, now)
         return settled

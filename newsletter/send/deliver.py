@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 import structlog
@@ -18,6 +20,7 @@ from newsletter.model.rate import Rate
 from newsletter.send.attempt import LEASE, Attempt
 from newsletter.send.guards import canary_size, canary_told
 from newsletter.send.highwater import HighWater
+from newsletter.send.pace import held_back
 from newsletter.send.ports import Clock, Letters, Links, SendUnit, Transport, Work
 from subscribers.model import Recipient
 
@@ -68,15 +71,16 @@ def deliver_issue(
     batch: int = BATCH,
     mark: HighWater | None = None,
     canary: float = 0.0,
+    domain_rates: Mapping[str, Rate] = MappingProxyType({}),
 ) -> Delivered:
     """Sends what is pending of an issue that is being sent, for at most about ``budget_s`` seconds.
 
     Ends early when ``stop`` is set, when the author pauses or cancels, or when nothing is left; then the
     issue is finished. A problem of the transport as a whole pauses the issue with its sentence and burns
     no delivery; a passing one only ends the call. Refusals for policy, one after another, pause it too.
-    ``canary`` is the share of the recipients (0 to 1) after whom the issue pauses once. Never raises for one
-    bad subscriber. Raises Conflict where ``mark`` shows that the database is older than what was sent from
-    here.
+    ``domain_rates`` are those of single recipients' domains. ``canary`` is the share of the recipients (0 to
+    1) after whom the issue pauses once. Never raises for one bad subscriber. Raises Conflict where ``mark``
+    shows that the database is older than what was sent from here.
     """
     run = _Run(
         issue_id=issue_id,
@@ -91,15 +95,14 @@ def deliver_issue(
         batch=_most_claimed(rate, batch),
         mark=mark,
         canary=canary,
+        domain_rates=domain_rates,
     )
     return run.deliver()
 
 
 def _most_claimed(rate: Rate, batch: int) -> int:
     """What a minute allows: consent is checked when a delivery is claimed, so not long ahead."""
-    if rate.unlimited:
-        return batch
-    return max(1, min(batch, max(16, rate.count * 60 // rate.seconds)))
+    return max(1, min(batch, max(16, rate.most_in(60, batch))))
 
 
 @dataclass(kw_only=True)
@@ -116,6 +119,7 @@ class _Run:
     batch: int
     mark: HighWater | None
     canary: float
+    domain_rates: Mapping[str, Rate]
     waits: str = ""  #: the first share went out, and the author is to look
 
     def deliver(self) -> Delivered:
@@ -195,6 +199,9 @@ class _Run:
                 if claimed.subscriber_id not in permission.recipients
             }
             unit.deliveries.skip(self.issue_id, refused, now)
+            if waits := held_back(unit, rows, self.domain_rates, now):
+                unit.deliveries.hold_back(self.issue_id, waits, now)
+                rows = [row for row in rows if row[0].subscriber_id not in waits]
             attempt_id = unit.deliveries.open_attempt(self.issue_id, self.transport.name, now, now + LEASE)
             unit.deliveries.claim(self.issue_id, attempt_id, [claimed.subscriber_id for claimed, _ in rows])
             if not rows:

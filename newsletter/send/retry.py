@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from newsletter.model.slowdown import wants_less
+
 
 class Phase(StrEnum):
     """Where a conversation stands. Only from ``DOT`` on could the provider have acted."""
@@ -57,8 +59,6 @@ _UNAUTHENTICATED: Final = frozenset(
     f"{grade}.7.{detail}" for grade in (4, 5) for detail in (8, 9, 23, 24, 25, 26, 27, 29, 30, 32, 40)
 )
 """Login wanted, or SPF, DKIM, DMARC, TLS or reverse DNS missing (RFC 7372, Google's sender rules)."""
-_SLOW_DOMAIN: Final = frozenset({"4.7.28", "4.7.650"})
-"""Google's and Microsoft's own: too much mail from us to them."""
 
 # What relays say in words, since few of them give a status that tells these apart. Sources stand with the
 # tests (tests/send/test_retry.py).
@@ -74,11 +74,6 @@ _TOO_FAST: Final = re.compile(
     r"throttling|maximum sending rate|peak .{0,20}limit exceeded|server busy|rate limit|slow down|"
     r"too many (?:messages|connections|concurrent|recipients|login attempts)|thread limit|"
     r"temporarily blocked",
-    re.IGNORECASE,
-)
-_THEIRS_TOO_FAST: Final = re.compile(
-    r"unusual rate of unsolicited|temporarily deferred|too (?:many|frequent) connect\w* from|"
-    r"rate limited due to|too much mail (?:from|to)",
     re.IGNORECASE,
 )
 _ACCOUNT: Final = re.compile(
@@ -114,7 +109,7 @@ def classify(phase: Phase, reply: Reply) -> Effect:
     known_to_us = phase in (Phase.CONNECT, Phase.TLS, Phase.AUTH)  # nothing was said of a recipient yet
     if _about_account(phase, reply, lasting):
         return Effect.PAUSE
-    if not known_to_us and not lasting and _is_theirs(reply):
+    if not known_to_us and not lasting and wants_less(reply.enhanced, reply.text):
         return Effect.SLOW_DOMAIN
     if _TOO_FAST.search(reply.text) and (not lasting or asked_wait_s(reply) is not None):
         return Effect.BUSY
@@ -154,16 +149,6 @@ _ABOUT_A_MAILBOX: Final = frozenset({".2.1", ".2.2", ".2.3", ".2.4"})  #: RFC 34
 _PEAK: Final = re.compile(
     r"\bpeak\b|sending rate|thread limit", re.IGNORECASE
 )  #: a limit that is free again in a moment
-
-
-def _is_theirs(reply: Reply) -> bool:
-    """Whether it is the recipient's server that wants less from us, passed on by the relay."""
-    return reply.enhanced in _SLOW_DOMAIN or bool(_THEIRS_TOO_FAST.search(reply.text))
-
-
-def slows_domain(status: str, text: str) -> bool:
-    """Whether a deferral that a provider told us later says that the recipient's server wants less."""
-    return status in _SLOW_DOMAIN or bool(_THEIRS_TOO_FAST.search(text))
 
 
 def asked_wait_s(reply: Reply) -> int | None:

@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import lru_cache
 from typing import Final
@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from newsletter.compose import letter_of
+from newsletter.config import Settings
 from newsletter.errors import (
     ConfigError,
     Conflict,
@@ -27,6 +28,7 @@ from newsletter.model.artefact import Artefact
 from newsletter.model.delivery import Letter
 from newsletter.model.issue import IssueState
 from newsletter.model.notice import NewNotice, NoticeKind, NoticeState
+from newsletter.model.rate import Rate, warming
 from newsletter.model.receipt import Receipt
 from newsletter.send import (
     Delivered,
@@ -43,7 +45,7 @@ from newsletter.send import retry_failed as retry_failed_deliveries
 from newsletter.send import settle_unknown as settle_unknown_deliveries
 from newsletter.send import start_due as start_due_issues
 from newsletter.send.ports import KnowsSuppressions
-from newsletter.send.rate import parse
+from newsletter.send.rate import parse, parse_domains, parse_plan
 from newsletter.send.suppressions import take_suppressions
 from newsletter.steps import rendering
 from newsletter.steps.telling import tell_author, tell_if_paused
@@ -220,10 +222,19 @@ def _send_notices(tools: Tools, stop: threading.Event) -> int:
         work=tools.begin,
         transport=tools.transport(settings),
         render=lambda notice: rendering.render_notice(tools, settings, notice),
-        rate=parse(settings.sending_rate),
+        rate=_rate(settings),
         clock=tools.clock,
         stop=stop,
     )
+
+
+def _rate(settings: Settings) -> Rate:
+    """How fast mail may leave: what is set, and while From's domain is new, no more than its plan."""
+    rate = parse(settings.sending_rate)
+    plan, sender = parse_plan(settings.warm_up), settings.newsletter.sender
+    if not plan or sender is None:
+        return rate
+    return replace(rate, also=(*rate.also, warming(plan, sender.address.rpartition("@")[2].lower())))
 
 
 def _send_issue(tools: Tools, issue_id: int, budget_s: float, stop: threading.Event) -> Delivered:
@@ -242,12 +253,13 @@ def _send_issue(tools: Tools, issue_id: int, budget_s: float, stop: threading.Ev
             transport=transport,
             letters=_letters(_approved(tools, issue_id), rendering.common_headers(newsletter, issue_id)),
             links=tools.links(settings),
-            rate=parse(settings.sending_rate),
+            rate=_rate(settings),
             clock=tools.clock,
             stop=stop,
             budget_s=budget_s,
             mark=tools.high_water,
             canary=settings.canary_share,
+            domain_rates=parse_domains(settings.domain_rates),
         )
     except TransportBusy as error:
         done = Delivered(issue_id=issue_id, problem=str(error), wait_s=error.wait_s)

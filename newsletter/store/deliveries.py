@@ -22,6 +22,7 @@ from newsletter.store.sql import chunks, run_spelled
 from newsletter.store.tables import attempts, deliveries, issues, remarks
 
 _S = DeliveryState
+_ON_HOLDING_BACK: Final = "Its domain gets a little mail at a time."
 _ON_RECOVERY: Final = "The program stopped while this message was being handed over."
 
 _d = deliveries.c
@@ -136,7 +137,10 @@ class Deliveries(Decisions):
         )
         rows = self._conn.execute(pending).all()
         if len(rows) < limit:
-            rows = [*rows, *self._conn.execute(waiting.limit(limit - len(rows))).all()]
+            due = self._conn.execute(waiting.limit(limit - len(rows))).all()
+            # Nobody refused these: they waited for their domain, and that is over.
+            self.forget(issue_id, [who for who, _, tries in due if not tries])
+            rows = [*rows, *due]
         return sorted(
             (Claimed(subscriber_id=who, blocks=blocks, tries=tries) for who, blocks, tries in rows),
             key=lambda claimed: claimed.subscriber_id,
@@ -145,6 +149,25 @@ class Deliveries(Decisions):
     def claim(self, issue_id: int, attempt_id: int, subscriber_ids: Sequence[int]) -> None:
         """The attempt now holds these rows, which :meth:`claimable` gave in this transaction."""
         self.move(issue_id, subscriber_ids, _S.CLAIMED, attempt_id=attempt_id)
+
+    def hold_back(self, issue_id: int, waits: Mapping[int, datetime], now: datetime) -> None:
+        """These rows, which :meth:`claimable` gave in this transaction, wait for their domain until then."""
+        self.move(issue_id, list(waits), _S.RETRY_WAIT)
+        tries = self.tries(issue_id, list(waits))
+        self.remark(
+            issue_id,
+            [
+                Settled(
+                    subscriber_id=who,
+                    state=_S.RETRY_WAIT,
+                    tries=tries.get(who, 0),
+                    retry_at=retry_at,
+                    reason=_ON_HOLDING_BACK,
+                )
+                for who, retry_at in waits.items()
+            ],
+            now,
+        )
 
     # Handing over
 

@@ -184,6 +184,15 @@ class Ledger:
             ],
         )
 
+    def tries(self, issue_id: int, subscriber_ids: Sequence[int]) -> dict[int, int]:
+        """How often each of these was refused so far; who is not named never was."""
+        found: dict[int, int] = {}
+        for part in chunks(subscriber_ids):
+            query = select(remarks.c.subscriber_id, remarks.c.tries)
+            query = query.where(remarks.c.issue_id == issue_id, remarks.c.subscriber_id.in_(part))
+            found |= {row.subscriber_id: row.tries for row in self._conn.execute(query)}
+        return found
+
     def forget(self, issue_id: int, subscriber_ids: Sequence[int]) -> None:
         for part in chunks(subscriber_ids):
             self._conn.execute(

@@ -346,6 +346,14 @@ events = Table(
     Index("ix_events_issue", "issue_id", "at"),
 )  # fmt: skip
 
+domains = Table(
+    "domains",  # whose servers wanted less mail from us
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("until", Ms, nullable=False),  # nothing goes to it before
+    _count("step"),  # how often it rested without a day's peace between
+)
+
 rates = Table(
     "rates",
     metadata,

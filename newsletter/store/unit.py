@@ -12,6 +12,7 @@ from newsletter.store.account import Account
 from newsletter.store.audit import Audit
 from newsletter.store.database import Database
 from newsletter.store.deliveries import Deliveries
+from newsletter.store.domains import Domains
 from newsletter.store.doors import Doors
 from newsletter.store.events import Events
 from newsletter.store.feeds import Feeds
@@ -71,6 +72,10 @@ class Unit:
     @cached_property
     def rates(self) -> Rates:
         return Rates(self.conn)
+
+    @cached_property
+    def domains(self) -> Domains:
+        return Domains(self.conn)
 
     @cached_property
     def doors(self) -> Doors:

@@ -1,6 +1,8 @@
-"""What relays really say. Texts: Google's list of SMTP errors, Amazon SES's pages on response codes and on
-sending quotas, SendGrid's page on SMTP errors, the help pages of Mailgun, Brevo, Postmark and Microsoft 365, and the
-replies of Postfix and Exim."""
+"""What relays really say.
+
+Texts: Google's list of SMTP errors, Amazon SES's pages on response codes and sending quotas, SendGrid's page
+on SMTP errors, help pages of Mailgun, Brevo, Postmark and Microsoft 365, replies of Postfix and Exim.
+"""
 
 from __future__ import annotations
 

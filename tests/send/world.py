@@ -195,6 +195,7 @@ class World:
         budget_s: float = 30.0,
         batch: int = 1000,
         mark: HighWater | None = None,
+        domain_rates: Mapping[str, Rate] | None = None,
     ) -> Delivered:
         return deliver_issue(
             issue_id,
@@ -208,6 +209,7 @@ class World:
             budget_s=budget_s,
             batch=batch,
             mark=mark,
+            domain_rates=domain_rates or {},
         )
 
     def receipt(self, issue_id: int) -> Receipt:
