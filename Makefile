@@ -2,13 +2,14 @@
 # make test    every test            make lint         style, types and who may import whom
 # make crash   kill the real commands at random, 500 rounds of 500 recipients (about two hours; CRASH_ROUNDS=20)
 # make clean   remove what was made  make screenshots  the pictures in docs/
+# make contact-sheet    every sample email in every theme, phone and desktop, light and dark, on one page
 # Needs Python 3.11 or later; everything else is installed into .venv. GNU make 3.81 is enough.
 
 ARGS =
 PYTHON = .venv/bin/python
 NEEDS = pyproject.toml constraints.txt .ci/environment
 
-.PHONY: help demo test crash lint screenshots clean
+.PHONY: help demo test crash lint screenshots contact-sheet clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -33,6 +34,9 @@ lint: .venv/.installed-dev
 screenshots: .venv/.installed-dev
 	CHROMIUM="$$(sh .ci/chromium)"; export CHROMIUM; \
 	  for script in docs/screenshots/*.py; do $(PYTHON) $$script || exit 1; done
+
+contact-sheet: .venv/.installed-dev
+	CHROMIUM="$$(sh .ci/chromium)" $(PYTHON) docs/screenshots/email_pictures.py --all
 
 clean:
 	rm -rf .venv build dist htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

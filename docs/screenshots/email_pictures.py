@@ -1,18 +1,21 @@
 """Pictures of the email, as Chromium shows it.
 
-``python docs/screenshots/email_pictures.py [--out DIR] [NAME ...]``
+``python docs/screenshots/email_pictures.py``: the pictures of ``docs/email-gallery.md``.
+``... NAME ... [--out DIR] [--height PIXELS]``: those of some samples.
+``... --all`` (``make contact-sheet``): every sample in every theme, on one page to scroll through.
 
-Composes the sample posts of ``tests/golden`` (all, or those named), shows each at 600 and 375 px, light and
-dark, and writes the four side by side as ``NAME.png``. A theme may precede a name (``studio:podcast``);
-``digest`` and ``notice`` are names too. Needs the
-development install and a Chromium (set ``CHROMIUM`` to its path where it is not found). Nothing is fetched:
-pictures of the sample blog come from its folder, all others from a drawing made here.
+Composes the sample posts of ``tests/golden``, shows each at 600 and 375 px, light and dark, and writes the
+four side by side as ``NAME.png``. A theme may precede a name (``studio:podcast``); ``digest`` and ``notice``
+are names too; ``+pictures-off`` and ``+forced-dark`` may follow one. Needs the development install and a
+Chromium (set ``CHROMIUM`` to its path where it is not found). Nothing is fetched: pictures of the sample blog
+come from its folder, all others from a drawing made here.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,36 +35,75 @@ from tests.support.chromium import FLAGS, find_chromium  # noqa: E402
 
 WIDTHS = (600, 375)
 BLOG = ROOT / "newsletter" / "demo" / "blog"
+GALLERY = (
+    "ldn",
+    "ghost-cards",
+    "arabic",
+    "bulletin:digest",
+    "bulletin:notice",
+    "studio:static-site-code",
+    "studio:recipe",
+    "letter:ldn+pictures-off",
+)
+GALLERY_HEIGHT = 1400
+CONTACT_HEIGHT = 2200
+THEMES = ("letter", "bulletin", "studio")
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("names", nargs="*", help="all samples by default")
-    arguments.add_argument("--out", type=Path, default=ROOT / "docs" / "images" / "email")
+    arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    arguments.add_argument("names", nargs="*", help="samples; those of the gallery by default")
+    arguments.add_argument(
+        "--all", action="store_true", help="every sample in every theme, and a page of them"
+    )
+    arguments.add_argument("--out", type=Path, help="the folder to write into")
     arguments.add_argument("--height", type=int, default=0, help="crop the sheets to this many pixels")
     given = arguments.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
+    if given.all:
+        wanted = [f"{theme}:{one}" for one in [*names(), "digest", "notice"] for theme in THEMES]
+        folder, height = given.out or ROOT / "build" / "contact-sheet", given.height or CONTACT_HEIGHT
+    else:
+        wanted = given.names or list(GALLERY)
+        folder = given.out or ROOT / "docs" / "images" / "email"
+        height = given.height or (0 if given.names else GALLERY_HEIGHT)
+    folder.mkdir(parents=True, exist_ok=True)
+    made = []
     with sync_playwright() as playwright, Compiler() as compiler:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(FLAGS[1:]))
-        for name in given.names or names():
-            target = given.out / f"{name.replace(':', '-')}.png"
-            _sheet(list(_shots(browser, name, compiler)), given.height).save(target, optimize=True)
-            print(target)
+        for name in wanted:
+            made.append(folder / f"{re.sub('[:+]', '-', name)}.png")
+            _sheet(list(_shots(browser, name, compiler)), height).save(made[-1], optimize=True)
+            print(made[-1])
         browser.close()
+    if given.all:
+        print(_contact_page(folder, made))
+
+
+def _contact_page(folder: Path, pictures: list[Path]) -> Path:
+    """One page with all pictures."""
+    shown = "".join(
+        f'<h2>{one.stem}</h2><a href="{one.name}"><img src="{one.name}" loading="lazy" width="1005"></a>'
+        for one in pictures
+    )
+    page = folder / "index.html"
+    page.write_text(f"<!doctype html><meta charset=utf-8><title>Every sample</title>{shown}\n", "utf-8")
+    return page
 
 
 def _shots(browser: Browser, name: str, compiler: Compiler) -> Iterator[Image.Image]:
-    for mode in (Mode.LIGHT, Mode.DARK):
-        html = _html(name, mode, compiler)
+    name, _, way = name.partition("+")
+    modes = (Mode.LIGHT, Mode.FORCED_DARK) if way == "forced-dark" else (Mode.LIGHT, Mode.DARK)
+    for mode in modes:
+        html = _html(name, mode, compiler, images=way != "pictures-off")
         for width in WIDTHS:
-            page = browser.new_page(viewport={"width": width, "height": 800})
+            page = browser.new_page(viewport={"width": width, "height": 400})
             page.route("**/*", _serve)
             page.set_content(html, wait_until="load")
             yield Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
             page.close()
 
 
-def _html(name: str, mode: Mode, compiler: Compiler) -> str:
+def _html(name: str, mode: Mode, compiler: Compiler, *, images: bool = True) -> str:
     theme, _, sample = name.rpartition(":")
     if sample == "notice":
         return _notice(theme or "letter", compiler, mode)
@@ -75,7 +117,7 @@ def _html(name: str, mode: Mode, compiler: Compiler) -> str:
         )
     else:
         artefact = single(golden(sample), compiler, theme or "letter")
-    return preview_html(artefact, LINKS, mode=mode)
+    return preview_html(artefact, LINKS, mode=mode, images=images)
 
 
 def _notice(theme: str, compiler: Compiler, mode: Mode) -> str:

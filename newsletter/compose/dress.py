@@ -7,6 +7,7 @@ from typing import Final
 
 import css_inline
 
+from newsletter.compose.boxes import boxed
 from newsletter.compose.clean.blocks import HEADINGS, blank
 from newsletter.compose.clean.images import SHOWN_WIDTH
 from newsletter.compose.clean.tree import Element, Node, inner
@@ -17,9 +18,6 @@ _WITHIN: Final = "display:inline-block;max-width:100%;height:auto;border:0;verti
 
 _IN_A_LINE: Final = 160
 """An image wider than this, pixels, stands by itself even where the blog lets text flow around it."""
-
-_NARROW_COLUMNS: Final = 5
-"""A table of more columns is scrolled on a phone rather than squeezed."""
 
 _LESS: Final = "\ufdd0"
 _GREATER: Final = "\ufdd1"
@@ -44,12 +42,10 @@ def dress(root: Element, css: str, *, below: int = 1) -> Html:
     if "img" in used:
         for element in elements:
             _place_images(element)
-    for table in (e for e in elements if e.tag == "table"):
-        if any(map(_is_wide, table.elements())):
-            table.attrs["class"] = "wide"  # phones scroll it
+    boxed(root)
     first = next((e for e in root.children if isinstance(e, Element)), None)
     last = next((e for e in reversed(root.children) if isinstance(e, Element)), None)
-    if last is not None and last.tag in ("p", "ul", "ol", "figure", "table", "pre", "dl"):
+    if last is not None and last.tag in ("p", "ul", "ol", "figure", "table", "dl"):
         last.attrs["style"] = "margin-bottom:0"
     if not root.children:
         return Html("")
@@ -63,10 +59,6 @@ def dress(root: Element, css: str, *, below: int = 1) -> Html:
     return Html(inlined.replace(_LESS, "&lt;").replace(_GREATER, "&gt;"))
 
 
-def _is_wide(row: Element) -> bool:
-    return row.tag == "tr" and sum(isinstance(c, Element) for c in row.children) > _NARROW_COLUMNS
-
-
 def _place_images(parent: Element) -> None:
     """Sizes and styles of the images directly within an element (or within its links)."""
     if not any(map(_holds_image, parent.children)):
@@ -76,28 +68,36 @@ def _place_images(parent: Element) -> None:
         after = parent.children[parent.children.index(image) + 1 :][:1]
         if after and isinstance(after[0], Element) and after[0].tag == "br":
             parent.children.remove(after[0])
-            image.attrs["style"] = f"{_BLOCK};width:100%;max-width:{_width(image)}px;margin:0 0 8px"
-    words = any(not blank(child) for child in parent.children if not _holds_image(child))
-    for child in parent.children:
+            _stand_alone(image, "0 0 8px")
+    for position, child in enumerate(parent.children):
         shown = child.first("img") if _holds_image(child) and isinstance(child, Element) else None
         if shown is None or "style" in shown.attrs:
             continue
+        before = _words(parent.children[:position])
+        behind = _words(parent.children[position + 1 :])
         width = shown.attrs.get("width", "")
-        if width.isdigit() and int(width) <= (_IN_A_LINE if words else 64):
+        if width.isdigit() and int(width) <= (_IN_A_LINE if before or behind else 64):
             shown.attrs["style"] = _WITHIN
-        elif words:
-            shown.attrs.setdefault("width", str(SHOWN_WIDTH))
-            shown.attrs["style"] = f"{_BLOCK};width:100%;max-width:{_width(shown)}px;margin:0 0 10px"
-        elif width:
-            # A width in percent lets a narrow phone shrink it, also while it is only its description.
-            shown.attrs["style"] = f"{_BLOCK};width:100%;max-width:{width}px"
+        elif before and behind and not width:
+            shown.attrs["style"] = _WITHIN  # in the middle of a sentence: a formula, a sign
+        elif before or behind:
+            _stand_alone(shown, "10px 0" if before else "0 0 10px")
         else:
-            # Outlook for Windows reads the attribute and no max-width; everybody else reads the style.
-            shown.attrs |= {"width": str(SHOWN_WIDTH), "style": f"{_BLOCK};width:auto;max-width:100%"}
+            _stand_alone(shown)
 
 
-def _width(image: Element) -> str:
-    return image.attrs.get("width") or str(SHOWN_WIDTH)
+def _stand_alone(image: Element, margin: str = "") -> None:
+    style = f"{_BLOCK};margin:{margin}" if margin else _BLOCK
+    if width := image.attrs.get("width", ""):
+        # A width in percent lets a narrow phone shrink it, also while it is only its description.
+        image.attrs["style"] = f"{style};width:100%;max-width:{width}px"
+    else:
+        # Outlook for Windows reads the attribute and no max-width; everybody else reads the style.
+        image.attrs |= {"width": str(SHOWN_WIDTH), "style": f"{style};width:auto;max-width:100%"}
+
+
+def _words(nodes: list[Node]) -> bool:
+    return any(not blank(node) for node in nodes if not _holds_image(node))
 
 
 def _holds_image(node: Node) -> bool:

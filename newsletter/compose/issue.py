@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 from markdown_it import MarkdownIt
@@ -30,6 +31,9 @@ _MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table").ena
 
 _UNKNOWN: Final[Mapping[str, Picture]] = {}
 
+_LOOSE: Final = "1.75"
+"""The line height of scripts that are taller or denser than Latin."""
+
 _FILLER: Final = Html("&#847;&zwnj;&nbsp;" * 70)
 """Keeps the text's first words from being shown after the preview line. Invisible; screen readers skip it."""
 
@@ -56,13 +60,21 @@ def compose(
     digest = issue.cadence is not Cadence.EACH
     renderer = Renderer(theme, compiler)
     look = theme_context(theme, words)
-    css = renderer.css("article.css.j2", look)
+    sheet = cache(lambda *how: renderer.css("article.css.j2", look | _reading(theme, *how)))
     views = [
-        post_view(by_id[p.post_id], block=p.block, newsletter=newsletter, words=words, css=css,
-                  digest=digest, excerpt=shows_excerpts(issue, theme), alts=dict(issue.alts),
-                  pictures=pictures)
-        for p in places
-    ]  # fmt: skip
+        post_view(
+            by_id[place.post_id],
+            block=place.block,
+            newsletter=newsletter,
+            words=words,
+            css=lambda own: sheet(own.direction, own.upright),
+            digest=digest,
+            excerpt=shows_excerpts(issue, theme),
+            alts=dict(issue.alts),
+            pictures=pictures,
+        )
+        for place in places
+    ]
     told = told_by(views)
     subject = issue.subject if issue.subject_edited else ""
     subject = one_line(
@@ -79,9 +91,10 @@ def compose(
         "filler": _FILLER if preheader else Html(""),
         "posts": views,
         "digest": digest,
+        "headed": not digest and not any(view.titled for view in views),
         "date": words.date(issue.created_at, zone(newsletter.timezone)),
         "note_text": plain_text(note, links=words("links"), image="{alt}"),
-        "note": dress(note, css),
+        "note": dress(note, sheet(words.direction, words.upright)),
         "slot": Slot,
     }
     context |= {
@@ -125,13 +138,17 @@ def shows_excerpts(issue: Issue, theme: Theme) -> bool:
 
 def theme_context(theme: Theme, words: Language) -> dict[str, Any]:
     """What every template of a theme may use, whatever it renders."""
-    right_to_left = words.direction == "rtl"
+    how = _reading(theme, words.direction, words.upright)
+    return how | {"theme": theme, "logo": theme.logo, "t": words, "lang": Raw(words.tag)}
+
+
+def _reading(theme: Theme, direction: str, upright: bool) -> dict[str, Any]:
+    """What templates may use that depends on how a language is read."""
+    right_to_left = direction == "rtl"
     return {
-        "theme": theme,
-        "logo": theme.logo,
-        "t": words,
-        "lang": Raw(words.tag),
-        "dir": Raw(words.direction),
+        "dir": Raw(direction),
+        "upright": upright,
+        "leading": Raw(_LOOSE) if upright else theme.type["line_height"],
         "start": Raw("right" if right_to_left else "left"),
         "end": Raw("left" if right_to_left else "right"),
     }

@@ -56,6 +56,8 @@ def compose_notice(
         if kind is NoticeKind.WELCOME
         else "",
         "slot": Slot,
+        "digest": False,
+        "headed": False,
         **said,
         "paragraphs_text": ["\n".join(wrap(text)) for text in said["paragraphs"]],
         "closing_text": ["\n".join(wrap(text)) for text in said["closing"]],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +19,8 @@ from newsletter.compose.words import Language, language, zone
 from newsletter.model.picture import Picture
 from newsletter.model.post import Post
 from newsletter.model.publication import Newsletter
+
+Sheets = Callable[[Language], str]
 
 EXCERPT_WORDS: Final = 80
 """An excerpt without a "more" break of the author's: whole paragraphs until this many words."""
@@ -40,6 +42,7 @@ class PostView:
     """``html`` and ``text`` are what this issue shows: the whole post, or its excerpt where ``cut``."""
 
     title: str
+    titled: bool  #: whether the title is the post's own, not only its first words
     heading: str  #: the title for plain text, with a line beneath
     url: str
     author: str
@@ -75,14 +78,16 @@ def post_view(
     block: int,
     newsletter: Newsletter,
     words: Language,
-    css: str,
+    css: Sheets,
     digest: bool,
     excerpt: bool,
     alts: Mapping[str, str],
     pictures: Mapping[str, Picture],
 ) -> PostView:
-    """One post, cleaned and dressed. ``excerpt`` asks for its beginning only; ``alts`` are the author's
-    descriptions of pictures, ``pictures`` what we know of them, both by address."""
+    """One post, cleaned and dressed. ``excerpt`` asks for its beginning only; ``css`` gives the style sheet
+    of a language, since quotations and lists stand on the side where its lines begin; ``alts`` are the
+    author's descriptions of pictures, ``pictures`` what we know of them, both by address."""
+    own = _own_language(post, words)
     cleaned, shown = cleaned_and_shown(post, words, excerpt=excerpt)
     cut_short = excerpt and inner(shown).strip() != cleaned.html
     described(shown, alts)
@@ -93,11 +98,12 @@ def post_view(
     placed(shown, pictures)
     return PostView(
         title=title,
+        titled=bool(one_line(post.title)),
         heading=_underlined(title),
         url=absolute(post.url, ""),
         author=name_only(post.author),
         byline=byline,
-        html=_spoken(dress(shown, css, below=2 if digest else 1), post, words),
+        html=_spoken(dress(shown, css(own or words), below=2 if digest else 1), own),
         text=text,
         cut=post.truncated or cut_short,
         comments_url=absolute(post.comments_url, ""),
@@ -108,12 +114,15 @@ def post_view(
     )
 
 
-def _spoken(html: Html, post: Post, words: Language) -> Html:
-    """The text with its own language and direction declared, where they differ from the newsletter's."""
-    if not post.language:
-        return html
-    own = language(post.language)
-    if own.tag.split("-")[0].lower() == words.tag.split("-")[0].lower():
+def _own_language(post: Post, words: Language) -> Language | None:
+    """A post's language where it is not the newsletter's."""
+    own = language(post.language) if post.language else words
+    return None if own.locale.language == words.locale.language else own
+
+
+def _spoken(html: Html, own: Language | None) -> Html:
+    """The text with its own language and direction declared."""
+    if own is None:
         return html
     align = "right" if own.direction == "rtl" else "left"
     return Html(f'<div lang="{own.tag}" dir="{own.direction}" style="text-align:{align}">{html}</div>')

@@ -20,6 +20,13 @@ from newsletter.errors import TemplateProblem
 
 _FALLBACK: Final = "en"
 _RIGHT_TO_LEFT: Final = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur", "yi"})
+_UPRIGHT: Final = frozenset(
+    """
+    ar bn ckb dv fa gu he hi ja km kn ko ks lo ml mr my ne pa ps sd si ta te th ug ur yi zh
+    """.split()
+)
+"""Languages whose scripts have no italics: what programs slant for them is only bent, and hard to read.
+Their signs are also taller or denser, and want more room between lines."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,11 @@ class Language:
     @property
     def direction(self) -> str:
         return "rtl" if self.locale.language in _RIGHT_TO_LEFT else "ltr"
+
+    @property
+    def upright(self) -> bool:
+        """Whether its script has no italics."""
+        return self.locale.language in _UPRIGHT
 
     def date(self, moment: datetime, zone: tzinfo) -> str:
         return _long_date(moment.astimezone(zone).date(), self.locale)

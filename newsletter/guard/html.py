@@ -83,6 +83,7 @@ def _cleaner(base_url: str | None) -> nh3.Cleaner:
         tags=vocabulary.TAGS,
         clean_content_tags=vocabulary.CONTENT_DROPPED,
         attributes=vocabulary.ATTRIBUTES,
+        allowed_classes=vocabulary.CLASSES,
         url_schemes=vocabulary.SCHEMES,
         url_relative=("rewrite_with_base", base_url) if base_url else "deny",
         link_rel=None,

@@ -43,6 +43,13 @@ ATTRIBUTES: dict[str, frozenset[str]] = {
     "ul": frozenset({"type"}),
 }
 
+CLASSES: dict[str, frozenset[str]] = {
+    "a": frozenset({"button"}),
+    "div": frozenset({"callout"}),
+    "figure": frozenset({"card"}),
+}
+"""The classes that cleaning may leave, for what a theme shows in a box of its own. No other survives."""
+
 SCHEMES = frozenset({"http", "https", "mailto", "tel"})
 
 # How a parser treats elements, allowed or not (WHATWG HTML, "Tree construction").

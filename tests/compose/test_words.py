@@ -51,9 +51,9 @@ def test_nonsense_is_english(tag: str) -> None:
 
 def test_numbers_take_the_form_that_the_language_has_for_them() -> None:
     arabic = language("ar")
-    assert arabic.count("reading_minutes", 2) == "دقيقتان"
-    assert arabic.count("reading_minutes", 3) == "3 دقائق"
-    assert language("de-AT").count("reading_minutes", 1) == "1 Minute"
+    assert arabic.count("reading_minutes", 2) == "تُقرأ في دقيقتين"
+    assert arabic.count("reading_minutes", 3) == "تُقرأ في 3 دقائق"
+    assert language("de-AT").count("reading_minutes", 1) == "1 Minute Lesezeit"
 
 
 def test_arabic_and_hebrew_run_from_right_to_left() -> None:

@@ -103,6 +103,8 @@ class Rewriter:
         if tag not in _KEPT or debris.means_nothing(element):
             return self._styled(element, children)
         attrs = {name: element.attrs[name] for name in (*_KEPT[tag], "dir", "lang") if name in element.attrs}
+        if tag == "figure" and not _CARDS.isdisjoint(element.classes):
+            attrs["class"] = "card"
         if tag not in blocks.BLOCKS and tag != "br":
             return blocks.pushed_down(tag, attrs, children)
         return [Element(tag, attrs, *children)]
@@ -130,6 +132,8 @@ class Rewriter:
         for block in result if direction else ():
             if isinstance(block, Element):
                 block.attrs = direction | block.attrs
+        if not _CALLOUTS.isdisjoint(element.classes):
+            return [Element("div", {"class": "callout"}, *result)]
         return result
 
     def _paragraph(self, element: Element) -> list[Node]:
@@ -167,7 +171,8 @@ class Rewriter:
         if not url or all(map(blocks.blank, children)):
             return children
         title = {"title": element.attrs["title"]} if element.attrs.get("title") else {}
-        return blocks.pushed_down("a", {"href": url, **title}, children)
+        kind = {} if _BUTTONS.isdisjoint(element.classes) else {"class": "button"}
+        return blocks.pushed_down("a", {"href": url, **title, **kind}, children)
 
     def _here(self, href: str) -> bool:
         """Whether a link leads to a place within the post itself: a footnote."""
@@ -343,6 +348,11 @@ _ANCHOR_SIGNS = frozenset({"#", "¶", "§", "🔗", "↩", "↩︎", "^", "↑"}
 
 _LED = frozenset({"footnote", "kg-callout-card"})
 """Boxes whose first short part (a number, an emoji) belongs to the line after it."""
+
+_CALLOUTS = frozenset({"admonition", "callout", "callout-block", "kg-callout-card"})
+_CARDS = frozenset({"kg-bookmark-card"})
+_BUTTONS = frozenset({"btn", "button", "kg-btn", "wp-block-button__link"})
+"""Classes by which Ghost, WordPress, Substack and the usual Markdown sites mark what stands in a box."""
 
 _DOUBLE_SPACE = re.compile(r"(?<!\xa0) \xa0(?!\xa0)|(?<!\xa0)\xa0 ")
 """What editors make of two spaces after a full stop."""
