@@ -1,6 +1,7 @@
 # make demo    the whole pipeline on a sample blog, in a throw-away folder (ARGS=--once: without waiting)
 # make test    every test            make lint         style, types and who may import whom
 # make crash   kill the real commands at random, 500 rounds of 500 recipients (about two hours; CRASH_ROUNDS=20)
+# make malformed  20,000 feed documents damaged by chance, and traps of 200 KB each (about half an hour)
 # make clean   remove what was made  make screenshots  the pictures in docs/
 # make contact-sheet    every sample email in every theme, phone and desktop, light and dark, on one page
 # Needs Python 3.11 or later; everything else is installed into .venv. GNU make 3.81 is enough.
@@ -9,7 +10,7 @@ ARGS =
 PYTHON = .venv/bin/python
 NEEDS = pyproject.toml constraints.txt .ci/environment
 
-.PHONY: help demo test crash lint screenshots contact-sheet clean
+.PHONY: help demo test crash malformed lint screenshots contact-sheet clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -24,6 +25,9 @@ test: .venv/.installed-dev
 crash: .venv/.installed-dev
 	CRASH_ROUNDS="$${CRASH_ROUNDS:-500}" CRASH_RECIPIENTS="$${CRASH_RECIPIENTS:-500}" \
 	  CRASH_RESUME_S="$${CRASH_RESUME_S:-30}" $(PYTHON) -m pytest tests/crash $(ARGS)
+
+malformed: .venv/.installed-dev
+	MALFORMED="$${MALFORMED:-20000}" TRAPS="$${TRAPS:-200000}" $(PYTHON) -m pytest tests/intake/test_malformed.py $(ARGS)
 
 lint: .venv/.installed-dev
 	$(PYTHON) -m ruff check .

@@ -16,6 +16,7 @@ _SIMILAR_WORDS = 20
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _WORD = re.compile(r"\S+")
 _HTML_LIMIT = 2_000_000
+_COMPARED = 50_000  #: characters by which two texts are found alike
 
 
 _TAG = re.compile(r"</?([a-zA-Z][a-zA-Z0-9:-]{0,30})")
@@ -58,7 +59,7 @@ class Content:
 
     @cached_property
     def _vocabulary(self) -> tuple[int, frozenset[str]]:
-        words = self.words
+        words = _words(_scan(self.html[:_COMPARED])[0])
         return len(words), frozenset(words)
 
     @cached_property

@@ -125,7 +125,9 @@ def _read_whole(fetched: Fetched, known: Collection[str], parser: Parse) -> Feed
         )
         if document.problem and not document.entries:
             raise FeedUnparsable(
-                f"The feed {fetched.url} cannot be read. {document.problem}", url=fetched.url
+                f"The feed {fetched.url} cannot be read: it is damaged, and none of its posts can be found.",
+                url=fetched.url,
+                hint="Open the address in a browser.",
             )
         return document
     by_bytes = tuple(piece.sha for piece in pieces if piece.sha in known)

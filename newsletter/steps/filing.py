@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import random
 from typing import Protocol
 
-from newsletter.detect import detect, names_of
+from newsletter.detect import Named, detect, names_of
 from newsletter.model.changes import Changes, Known, Names, NewPost, Sighting
 from newsletter.model.entry import FeedDocument
 from newsletter.model.feed import Feed, FeedState, Poll, PollResult, Validators
@@ -79,17 +79,37 @@ class Polled:
     next_poll_reason: str = ""
 
 
-def file_look(unit: IntakeUnit, claimed: Feed, seen: Look, policy: PollPolicy, now: datetime) -> Polled:
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """A look at a feed, and what its document's entries call themselves.
+
+    Finding that out means reading every word, which takes seconds in a large document: it is done before the
+    transaction begins.
+    """
+
+    seen: Look
+    named: Sequence[Named] = ()
+    names: Names = field(default_factory=lambda: Names(aliases=frozenset(), raws=frozenset()))
+
+
+def visit_of(seen: Look, feed_id: int) -> Visit:
+    if seen.document is None:
+        return Visit(seen=seen)
+    named, names = names_of(seen.document, feed_id)
+    return Visit(seen=seen, named=named, names=names)
+
+
+def file_look(unit: IntakeUnit, claimed: Feed, visit: Visit, policy: PollPolicy, now: datetime) -> Polled:
     """Stores what a look at a feed brought. The caller holds the feed's lease and an open transaction.
 
     ``claimed`` is the feed as it was when the look began: a visit asked for since then is still owed.
     """
-    feed_id = claimed.id
+    feed_id, seen = claimed.id, visit.seen
     feed = stored = unit.feeds.get(feed_id)
     polled = Polled(feed_id=feed_id, result=seen.result, problem=seen.problem)
     feed = replace(feed, polled_at=now, problem=seen.problem)
     if seen.document is not None:
-        polled = _compare(unit, feed, seen.document, polled, policy, now)
+        polled = _compare(unit, feed, seen.document, visit, polled, policy, now)
         feed = _described(feed, seen.document, now)
     if seen.result in (PollResult.READ, PollResult.UNCHANGED):
         feed = _after_success(unit, feed, seen, polled, policy, now)
@@ -108,11 +128,16 @@ def file_look(unit: IntakeUnit, claimed: Feed, seen: Look, policy: PollPolicy, n
 
 
 def _compare(
-    unit: IntakeUnit, feed: Feed, document: FeedDocument, polled: Polled, policy: PollPolicy, now: datetime
+    unit: IntakeUnit,
+    feed: Feed,
+    document: FeedDocument,
+    visit: Visit,
+    polled: Polled,
+    policy: PollPolicy,
+    now: datetime,
 ) -> Polled:
-    named, names = names_of(document, feed.id)
-    known = unit.posts.known(feed.id, names)
-    changes = detect(document, named, known, feed=feed, policy=policy, now=now)
+    known = unit.posts.known(feed.id, visit.names)
+    changes = detect(document, visit.named, known, feed=feed, policy=policy, now=now)
     ids = unit.posts.add(feed.id, changes.new, now)
     unit.posts.see(feed.id, changes.seen, document.known, now)
     recalled: list[int] = []

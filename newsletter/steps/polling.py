@@ -25,7 +25,7 @@ from newsletter.poll import paging
 from newsletter.poll.fulltext import full_text, has_fulltext
 from newsletter.poll.look import Look, look, read_page
 from newsletter.poll.ports import Http, Parse
-from newsletter.steps.filing import Polled, Work, file_look
+from newsletter.steps.filing import Polled, Visit, Work, file_look, visit_of
 
 __all__ = ["Polled", "poll_due", "poll_feed"]
 
@@ -52,7 +52,7 @@ def poll_due(
     token = secrets.token_hex(8)
     polled: list[Polled] = []
     with _kept(work, token, clock), ThreadPoolExecutor(AT_ONCE, thread_name_prefix="poll") as pool:
-        looking: dict[Future[Look], Feed] = {}
+        looking: dict[Future[Visit], Feed] = {}
         completing: list[Future[None]] = []
         while True:
             if len(looking) < CLAIMED and time.monotonic() < until:
@@ -82,8 +82,8 @@ def poll_feed(
     if feed is None:
         raise Conflict(f"Feed {feed_id} is being polled right now.", hint="Try again in a minute.")
     with _kept(work, token, clock):
-        seen = _visit(work, feed, http, parser, clock())
-        stored = _store(work, [(feed, seen)], token, policy, clock())
+        visit = _visit(work, feed, http, parser, clock())
+        stored = _store(work, [(feed, visit)], token, policy, clock())
     _complete(work, feed, http, clock)
     if not stored:
         raise Conflict(f"Feed {feed_id} was polled by another process meanwhile.", hint="See what it found.")
@@ -111,14 +111,14 @@ def _kept(work: Work, token: str, clock: Clock) -> Iterator[None]:
 
 def _start(
     work: Work, http: Http, parser: Parse, clock: Clock, token: str, pool: ThreadPoolExecutor
-) -> dict[Future[Look], Feed]:
+) -> dict[Future[Visit], Feed]:
     now = clock()
     with work() as unit:
         feeds = unit.feeds.claim_due(now, lease=LEASE, token=token, limit=CLAIMED)
     return {pool.submit(_visit, work, feed, http, parser, now): feed for feed in feeds}
 
 
-def _visit(work: Work, feed: Feed, http: Http, parser: Parse, now: datetime) -> Look:
+def _visit(work: Work, feed: Feed, http: Http, parser: Parse, now: datetime) -> Visit:
     """Looks at a feed, and at its older pages where there is a gap. Raises StoreProblem."""
 
     def known() -> frozenset[str]:
@@ -128,8 +128,9 @@ def _visit(work: Work, feed: Feed, http: Http, parser: Parse, now: datetime) -> 
     try:
         seen = look(feed, known, http=http, parser=parser, now=now)
         if seen.document is None or feed.baseline_at is None:
-            return seen
-        return replace(seen, document=_without_gap(work, feed, seen.document, http, parser, now))
+            return visit_of(seen, feed.id)
+        document = _without_gap(work, feed, seen.document, http, parser, now)
+        return visit_of(replace(seen, document=document), feed.id)
     except StoreProblem:
         raise
     except Exception:
@@ -199,16 +200,16 @@ def _complete(work: Work, feed: Feed, http: Http, clock: Clock) -> None:
 
 
 def _store(
-    work: Work, looks: Sequence[tuple[Feed, Look]], token: str, policy: PollPolicy, now: datetime
+    work: Work, looks: Sequence[tuple[Feed, Visit]], token: str, policy: PollPolicy, now: datetime
 ) -> list[Polled]:
     """Stores looks: those that brought a document each in a transaction of its own, the others together."""
-    plain = [item for item in looks if item[1].document is None]
+    plain = [item for item in looks if item[1].seen.document is None]
     polled = _file(work, plain, token, policy, now) if plain else []
-    for feed, seen in looks:
-        if seen.document is None:
+    for feed, visit in looks:
+        if visit.seen.document is None:
             continue
         try:
-            polled += _file(work, [(feed, seen)], token, policy, now)
+            polled += _file(work, [(feed, visit)], token, policy, now)
         except StoreProblem:
             raise
         except Exception:
@@ -217,21 +218,18 @@ def _store(
 
 
 def _file(
-    work: Work, looks: Sequence[tuple[Feed, Look]], token: str, policy: PollPolicy, now: datetime
+    work: Work, looks: Sequence[tuple[Feed, Visit]], token: str, policy: PollPolicy, now: datetime
 ) -> list[Polled]:
     with work() as unit:
         return [
-            file_look(unit, feed, seen, policy, now)
-            for feed, seen in looks
+            file_look(unit, feed, visit, policy, now)
+            for feed, visit in looks
             if unit.feeds.holds(feed.id, token)
         ]
 
 
-def _our_fault(feed: Feed) -> Look:
+def _our_fault(feed: Feed) -> Visit:
     """What becomes of a feed on which our own code stumbled: its trouble alone (invariant 12)."""
     log.exception("a feed could not be handled", feed=feed.id)
-    return Look(
-        result=PollResult.FAILED,
-        problem=f"The feed {feed.url} cannot be handled because of a fault of ours; the log says which. "
-        "Please report it.",
-    )
+    told = f"The feed {feed.url} cannot be handled because of a fault of ours; the log says which."
+    return Visit(seen=Look(result=PollResult.FAILED, problem=f"{told} Please report it."))

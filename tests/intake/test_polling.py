@@ -21,6 +21,7 @@ from newsletter.model.post import PostState
 from newsletter.steps.polling import poll_due, poll_feed
 from tests.intake.blog import article, articles, atom
 from tests.intake.world import URL, Page, World
+from tests.support.malformed import COMPUTES_FOR_EVER, traps
 
 OLD, NEW = atom(articles(1, 2, 3)), atom(articles(1, 2, 3, 6))
 
@@ -352,9 +353,7 @@ def test_a_visit_asked_for_during_a_look_is_still_owed(world: World) -> None:
 
 @pytest.mark.slow
 def test_a_feed_that_computes_for_ever_delays_no_other(world: World) -> None:
-    trap = (
-        b"<rss version='2.0'><channel><item><author>" + b"a" * 300_000 + b"</author></item></channel></rss>"
-    )
+    trap = next(sample.body for sample in traps(600_000) if sample.name == COMPUTES_FOR_EVER)
     stored: list[str] = []
     with world.work() as unit:
         unit.feeds.add("http://trap.example/feed", now=world.now)
