@@ -8,6 +8,7 @@ from newsletter.approve.checks import checklist
 from newsletter.approve.measure import GMAIL_CLIPS_AT, measure
 from newsletter.approve.network import check_images, check_links
 from newsletter.approve.ports import ApproveUnit
+from newsletter.approve.spam import check_spam
 
 __all__ = [
     "GMAIL_CLIPS_AT",
@@ -15,6 +16,7 @@ __all__ = [
     "approve",
     "check_images",
     "check_links",
+    "check_spam",
     "checklist",
     "measure",
 ]

@@ -71,7 +71,8 @@ def check_images(artefact: Artefact, client: Client) -> tuple[CheckLine, ...]:
             level=Level.ADVICE,
             code="images",
             text=f"{len(poor)} of {len(sources)} images will not do: {'; '.join(poor[:5])}.",
-            mend="Put smaller or working ones on the blog: 1,200 pixels wide is enough.",
+            mend="Put smaller or working ones on the blog: 1,200 pixels wide is enough. Or let copies be kept"
+            " of those that mail cannot show well (Settings, Look, Pictures).",
         ),
     )
 

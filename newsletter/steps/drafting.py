@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from newsletter.approve import approve, check_images, check_links, checklist
+from newsletter.approve import approve, check_images, check_links, check_spam, checklist
 from newsletter.compose import (
     compose,
     pictures_of,
@@ -38,6 +38,7 @@ from newsletter.model.post import Post
 from newsletter.model.publication import Newsletter
 from newsletter.model.window import next_in_window
 from newsletter.steps.picturing import pictures
+from newsletter.steps.rendering import preview
 from newsletter.steps.telling import tell_author
 from newsletter.steps.tools import Tools
 from subscribers.model import Cadence
@@ -187,14 +188,19 @@ def fingerprint(tools: Tools, settings: Settings) -> str:
 
 
 def ask_links(tools: Tools, issue_id: int) -> tuple[CheckLine, ...]:
-    """Asks every link and picture of an issue whether it is there, and adds what it found to the checklist.
+    """Asks every link and picture of an issue whether it is there, and SpamAssassin what it thinks, where it
+    is reachable; adds what came back to the checklist.
 
     Raises NotFound where nothing is composed yet. May take a minute; holds no transaction meanwhile.
     """
     with tools.read() as unit:
         artefact = unit.issues.artefact(issue_id)
-    client = tools.http(tools.settings())
+    settings = tools.settings()
+    client = tools.http(settings)
     found = (*check_links(artefact, client), *check_images(artefact, client))
+    if settings.newsletter.sender is not None:  # without a From there is no whole message yet
+        message = preview(tools, issue_id, format="mime")
+        found += check_spam(message.encode(), settings.spamd)
     with tools.begin() as unit:
         renewed = unit.issues.checklist(issue_id).renewed(found)
         unit.issues.save_checklist(issue_id, renewed, content_hash=artefact.content_hash)
