@@ -6,7 +6,7 @@ import sys
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 import typer
@@ -23,7 +23,7 @@ from newsletter.cli.output import (
     show_table,
     writing,
 )
-from newsletter.desk import IssueShown, Mode
+from newsletter.desk import IssueShown, Mode, on_a_phone
 from newsletter.errors import Invalid
 from newsletter.model.checklist import Level
 from newsletter.model.issue import IssueState
@@ -43,6 +43,10 @@ class Look(StrEnum):
     DARK = "dark"
     FORCED_DARK = "forced-dark"
     NO_IMAGES = "no-images"
+    PHONE = "phone"
+
+
+_MODES: Final = {Look.DARK: Mode.DARK, Look.FORCED_DARK: Mode.FORCED_DARK}
 
 
 @issues.command("list")
@@ -133,7 +137,9 @@ def preview_issue(
     look: Annotated[
         Look,
         typer.Option(
-            "--mode", help="How a program shows its HTML; forced-dark only approximates Gmail and Outlook."
+            "--mode",
+            help="How a program shows its HTML; forced-dark only approximates Gmail and Outlook, phone puts "
+            "it into a page with a narrow frame.",
         ),
     ] = Look.LIGHT,
     reader: Annotated[
@@ -144,15 +150,15 @@ def preview_issue(
     """The email as it will be sent."""
     if look is not Look.LIGHT and form is not Format.HTML:
         raise typer.BadParameter("--mode is for --format html.")
-    images = look is not Look.NO_IMAGES
     with wiring.build() as house:
         text = house.desk.preview(
             issue_id,
             format=form.value,
-            mode=Mode(look.value) if images else Mode.LIGHT,
-            images=images,
+            mode=_MODES.get(look, Mode.LIGHT),
+            images=look is not Look.NO_IMAGES,
             reader=reader,
         )
+    text = on_a_phone(text) if look is Look.PHONE else text
     if out is None:
         sys.stdout.write(text)
         return

@@ -11,7 +11,7 @@ from newsletter.compose.issue import compose, pictures_of, shows_excerpts
 from newsletter.compose.letter import letter_of, page, text_page
 from newsletter.compose.notice import compose_notice
 from newsletter.compose.plan import PlannedDraft, period_key, plan_drafts, taken_up
-from newsletter.compose.preview import Mode, preview_html, seen_as
+from newsletter.compose.preview import Mode, on_a_phone, preview_html, seen_as
 from newsletter.compose.themes import Theme, Themes
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "compose",
     "compose_notice",
     "letter_of",
+    "on_a_phone",
     "page",
     "period_key",
     "pictures_of",

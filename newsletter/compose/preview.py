@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from html import escape
+from typing import Final
 
 from newsletter.compose.letter import page
 from newsletter.model.artefact import ALL_BLOCKS, Artefact
@@ -18,6 +20,9 @@ class Mode(StrEnum):
     DARK = "dark"
     FORCED_DARK = "forced-dark"
 
+
+PHONE: Final = (375, 812)
+"""What is called a phone: its width and height in pixels of CSS."""
 
 _DARK_QUERY = re.compile(r"@media\s*\(prefers-color-scheme:\s*dark\)")
 _SCHEMES = re.compile(r'(<meta name="(?:supported-color-schemes|color-scheme)" content=")[^"]*(")')
@@ -48,6 +53,16 @@ def seen_as(html: str, mode: Mode, *, images: bool = True) -> str:
         # Turning lightness upside down and hues back is what such clients come closest to.
         return html.replace("</head>", f"<style>{_FORCED}</style></head>", 1)
     return html
+
+
+def on_a_phone(html: str) -> str:
+    """A page that shows an email's HTML in a frame as wide as a phone, where nothing runs."""
+    return (
+        '<!doctype html><meta charset="utf-8"><title>On a phone</title>'
+        '<body style="margin:24px;background:#8a8f94;text-align:center">'
+        f'<iframe sandbox width="{PHONE[0]}" height="{PHONE[1]}" style="border:0;background:#ffffff" '
+        f'title="The email" srcdoc="{escape(html)}"></iframe>'
+    )
 
 
 _FORCED = (

@@ -6,7 +6,7 @@ read-only. What happens by itself stands in :mod:`newsletter.pipeline`.
 
 from __future__ import annotations
 
-from newsletter.compose import Mode
+from newsletter.compose import Mode, on_a_phone
 from newsletter.desk.doors import Doors
 from newsletter.desk.feeds import FeedVerbs
 from newsletter.desk.issues import ALT_MOST, IssueVerbs
@@ -27,6 +27,7 @@ __all__ = [
     "Person",
     "ReceiptShown",
     "Today",
+    "on_a_phone",
 ]
 
 

@@ -69,6 +69,7 @@ def test_the_author_takes_a_post_from_the_blog_to_the_mailbox(run: Run, tmp_path
     text = run("issues", "preview", "1", "--format", "text").stdout
     assert "Hello" in text and ldn.LINKS[0] in text
     assert run("issues", "preview", "1", "--format", "mime", "--out", "one.eml").returncode == 0
+    assert 'iframe sandbox width="375"' in run("issues", "preview", "1", "--mode", "phone").stdout
     assert arrived((tmp_path / "one.eml").read_bytes()).subject == "Small doses"
 
     assert run("issues", "approve", "1").returncode == 0

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import re
+from html import unescape
+
 import pytest
 
-from newsletter.compose import Compiler, Mode, Themes, compose, page, preview_html
+from newsletter.compose import Compiler, Mode, Themes, compose, on_a_phone, page, preview_html
 from newsletter.model.artefact import Artefact
 from tests.compose.samples import LINKS, a_newsletter, a_post, an_issue
 
@@ -46,3 +49,10 @@ def test_a_preview_of_some_blocks_leaves_the_others_out(compiler: Compiler, them
     html = preview_html(artefact, LINKS, mask=0b10)
     assert "The words of post 2." in html
     assert "The words of post 1." not in html
+
+
+def test_a_phone_is_a_narrow_frame_around_the_same_bytes(artefact: Artefact) -> None:
+    sent = page(artefact, LINKS)
+    phone = on_a_phone(sent)
+    frame = re.search(r'<iframe sandbox width="375" height="812"[^>]* srcdoc="([^"]*)"></iframe>', phone)
+    assert frame and unescape(frame[1]) == sent

@@ -134,6 +134,8 @@ class Rewriter:
                 block.attrs = direction | block.attrs
         if not _CALLOUTS.isdisjoint(element.classes):
             return [Element("div", {"class": "callout"}, *result)]
+        if "pullquote" in element.classes and not any(n.first("blockquote") for n in _elements(result)):
+            return [Element("blockquote", {}, *result)]
         return result
 
     def _paragraph(self, element: Element) -> list[Node]:
@@ -310,6 +312,10 @@ class Rewriter:
         """Drawings do not show in Gmail: their words do."""
         texts = [" ".join(e.text().split()) for e in element.elements() if e.tag in ("title", "text", "desc")]
         return [" ".join(text for text in texts if text)]
+
+
+def _elements(nodes: list[Node]) -> Iterator[Element]:
+    return (node for node in nodes if isinstance(node, Element))
 
 
 def _direction(element: Element) -> dict[str, str]:
