@@ -40,6 +40,8 @@ def text(html: str) -> str:
         ('<p><a href="https://e.org/l.jpg"><img src="https://e.org/s.jpg" alt="A hill"></a></p>', "Image: A hill"),
         ('<p><img src="https://e.org/s.jpg" alt=""></p>', ""),
         ("<p>H<sub>2</sub>O, m<sup>3</sup>, a<sup>b</sup></p>", "H₂O, m³, a[b]"),
+        ("<p>the <del>moon</del> sun</p>", "the ~moon~ sun"),
+        ("<blockquote><p>a</p><p><cite>Ann</cite></p></blockquote>", "> a\n>\n> — Ann"),
         ("<p><b>so</b> <em>it</em> <q>goes</q></p>", "*so* _it_ “goes”"),
         ("<figure><img src='https://e.org/s.jpg' alt='A'><figcaption>By me</figcaption></figure>", "Image: A\n\nBy me"),
         ("", ""),
