@@ -14,12 +14,13 @@ from newsletter.compose.compiler import Compiler
 from newsletter.compose.dress import dress
 from newsletter.compose.headline import preheader_line, subject_line, told_by
 from newsletter.compose.pictures import pictured
-from newsletter.compose.plaintext import plain_text, wrap
+from newsletter.compose.plaintext import plain_text
 from newsletter.compose.render import Renderer
 from newsletter.compose.slots import Html, Raw, Slot
 from newsletter.compose.themes import Theme, Themes
 from newsletter.compose.view import cleaned_and_shown, newsletter_view, one_line, post_view
 from newsletter.compose.words import Language, language, zone
+from newsletter.compose.wrapping import wrap
 from newsletter.model.artefact import Artefact, Block
 from newsletter.model.issue import Issue
 from newsletter.model.picture import Picture, Pictured

@@ -11,12 +11,12 @@ from typing import Any, Final
 from newsletter.compose.clean.embeds import absolute
 from newsletter.compose.compiler import Compiler
 from newsletter.compose.issue import theme_context
-from newsletter.compose.plaintext import wrap
 from newsletter.compose.render import Renderer
 from newsletter.compose.slots import Html, Slot
 from newsletter.compose.themes import Themes
 from newsletter.compose.view import newsletter_view, one_line, shortened
 from newsletter.compose.words import Language, language, zone
+from newsletter.compose.wrapping import wrap
 from newsletter.errors import ConfigError
 from newsletter.model.delivery import Letter
 from newsletter.model.notice import NoticeKind

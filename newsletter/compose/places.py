@@ -1,7 +1,8 @@
-"""Where the shipped email templates lie."""
+"""Where the shipped email templates lie, and where in a file a problem is."""
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -17,3 +18,15 @@ def shipped(name: str = "") -> Path:
         if folder.is_dir():
             return folder / name if name else folder
     raise TemplateProblem("The email templates are missing from this installation.", file="templates/email")
+
+
+def line_of(path: Path, word: str) -> int:
+    """The first line of a TOML file that begins with a word, or ``[word``; 0 where there is none."""
+    lines = path.read_text("utf-8", errors="replace").splitlines()
+    return next((n for n, text in enumerate(lines, 1) if re.match(rf"\s*\[?{re.escape(word)}\b", text)), 0)
+
+
+def line_in(error: Exception) -> int:
+    """The line that a parser's own message names, else 0."""
+    found = re.search(r"at line (\d+)", str(error))
+    return int(found[1]) if found else 0

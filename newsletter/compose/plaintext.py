@@ -9,13 +9,11 @@ a program that does not know it shows the very same lines.
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Final
 
 from newsletter.compose.clean.blocks import HEADINGS, is_block
 from newsletter.compose.clean.tree import Element, Node, parse
-
-WIDTH: Final = 78
+from newsletter.compose.wrapping import WIDTH, columns, single_spaced, wrap
 
 
 def plain_text(html: str | Element, *, links: str, image: str) -> str:
@@ -31,93 +29,6 @@ def plain_text(html: str | Element, *, links: str, image: str) -> str:
         lines += ["", links, *(f"[{number}] {url}" for number, url in enumerate(writer.links, 1))]
     # Hard spaces have kept together and indented what they should; now they are spaces.
     return "\n".join(line.replace("\xa0", " ").rstrip() for line in lines).strip("\n")
-
-
-def columns(text: str) -> int:
-    """How many columns a text takes in a terminal: two for East Asian wide characters, none for marks
-    that combine with the character before (Unicode Standard Annex 11)."""
-    if text.isascii() or _UNEVEN.search(text) is None:
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(c) or unicodedata.category(c) in ("Mn", "Me", "Cf")
-        else 2 if unicodedata.east_asian_width(c) in "WF" else 1
-        for c in text
-    )  # fmt: skip
-
-
-_UNEVEN = re.compile(
-    r"[^\x00-\xac\xae-\u02ff\u0370-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u205e\u20a0-\u20bf]"
-)
-"""Anything outside Latin, Greek, Cyrillic and common punctuation, whose characters take one column each."""
-
-_WIDE = re.compile(
-    r"[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff01-\uff60\U00020000-\U0003ffff]"
-)
-_NEVER_FIRST = (
-    "\u3001\u3002\uff0c\uff0e\u30fb\uff1a\uff1b\uff1f\uff01\uff09\uff3d\uff5d\u300d\u300f\u3011\u3009\u300b"
-    "\u30fc\u3005\u309d\u30fd,.:;?!)]}"
-)
-
-
-def wrap(text: str, width: int = WIDTH) -> list[str]:
-    """Lines of at most ``width`` columns. A word without a place to break stays whole, so that
-    addresses can be opened; scripts without spaces break between characters."""
-    lines: list[str] = []
-    for paragraph in text.split("\n"):
-        even = paragraph.isascii() or _UNEVEN.search(paragraph) is None
-        if (len(paragraph) if even else columns(paragraph)) <= width and "  " not in paragraph:
-            lines.append(paragraph.strip(" "))
-            continue
-        if even:  # the common case: one column each, breaks at spaces only
-            lines += _filled(paragraph, width)
-            continue
-        line, used = "", 0
-        for word in re.findall(r"[^ ]+", paragraph):
-            for gap, piece in _pieces(word):
-                size = columns(piece)
-                space = " " if gap and line else ""
-                if line and used + len(space) + size > width:
-                    lines.append(line)
-                    line, used, space = "", 0, ""
-                line += space + piece
-                used += len(space) + size
-        lines.append(line)
-    return lines
-
-
-def _filled(text: str, width: int) -> list[str]:
-    text = _single_spaced(text).strip(" ")
-    lines: list[str] = []
-    start = 0
-    while len(text) - start > width:
-        cut = text.rfind(" ", start, start + width + 1)
-        if cut < 0:
-            cut = text.find(" ", start)
-            if cut < 0:
-                break
-        lines.append(text[start:cut])
-        start = cut + 1
-    return [*lines, text[start:]]
-
-
-def _single_spaced(text: str, white: str = "") -> str:
-    """Each run of spaces, and of what else is ``white``, as one space."""
-    for character in white:
-        if character in text:
-            text = text.replace(character, " ")
-    while "  " in text:
-        text = text.replace("  ", " ")
-    return text
-
-
-def _pieces(word: str) -> list[tuple[bool, str]]:
-    """A word's unbreakable pieces; the flag says whether a space precedes the piece."""
-    if not _WIDE.search(word):
-        return [(True, word)]
-    pieces: list[tuple[bool, str]] = []
-    for part in re.findall(rf"{_WIDE.pattern}[{re.escape(_NEVER_FIRST)}]*|(?:(?!{_WIDE.pattern}).)+", word):
-        pieces.append((not pieces, part))
-    return pieces
 
 
 _AROUND_BREAK = re.compile(r"[ \t]*\n[ \t]*")
@@ -245,11 +156,11 @@ class _Writer:
     def inline(self, nodes: list[Node]) -> str:
         text = "".join(self._inline(node) for node in nodes)
         text = _AROUND_BREAK.sub("\n", text) if "\n" in text else text
-        return _single_spaced(text, "\t").strip(" \n")
+        return single_spaced(text, "\t").strip(" \n")
 
     def _inline(self, node: Node) -> str:
         if isinstance(node, str):
-            return _single_spaced(node, "\n\t\r\f\v").replace("\u00ad", "").replace("\u200b", "")
+            return single_spaced(node, "\n\t\r\f\v").replace("\u00ad", "").replace("\u200b", "")
         tag = node.tag
         if tag == "br":
             return "\n"
@@ -295,7 +206,7 @@ class _Writer:
 def _source(paragraph: Element) -> Element | None:
     """Whose words a quotation's were, where its last line says nothing else."""
     match [child for child in paragraph.children if not (isinstance(child, str) and not child.strip())]:
-        case [Element(tag="cite") as cite] if not cite.text().lstrip().startswith(("—", "–", "-")):
+        case [Element(tag="cite") as cite] if not cite.text().lstrip().startswith(("\u2014", "\u2013", "-")):
             return cite
         case _:
             return None

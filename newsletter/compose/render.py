@@ -177,8 +177,9 @@ class Renderer:
         try:
             return self._env.get_template(name).render(**context, _tokens=tokens)
         except TemplateNotFound as error:
+            file, line = _where(error)  # who asked for it
             raise TemplateProblem(
-                f"The template {error.name} does not exist.", file=str(error.name)
+                f"The template {error.name} does not exist.", file=file or str(error.name), line=line
             ) from error
         except TemplateSyntaxError as error:
             raise TemplateProblem(

@@ -16,7 +16,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
-from newsletter.compose.places import shipped
+from newsletter.compose.places import line_in, line_of, shipped
 from newsletter.compose.slots import Raw
 from newsletter.errors import ConfigError, TemplateProblem
 from newsletter.guard.addresses import safe_link
@@ -145,29 +145,22 @@ def _read(path: Path) -> dict[str, dict[str, object]]:
     try:
         data = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        line = re.search(r"at line (\d+)", str(error))
         raise TemplateProblem(
-            f"{path.name} cannot be read: {error}.", file=str(path), line=int(line[1]) if line else 0
+            f"{path.name} cannot be read: {error}.", file=str(path), line=line_in(error)
         ) from error
     for name, value in data.items():
         if name not in _TABLES:
             raise TemplateProblem(
                 f"{path.name} has a part {name!r} that means nothing.",
                 file=str(path),
-                line=_line(path, name),
+                line=line_of(path, name),
                 hint=f"Its parts are: {', '.join(sorted(_TABLES))}.",
             )
         if not isinstance(value, dict) and name != "name":
             raise TemplateProblem(
-                f"{path.name}: {name!r} must be a table.", file=str(path), line=_line(path, name)
+                f"{path.name}: {name!r} must be a table.", file=str(path), line=line_of(path, name)
             )
     return data
-
-
-def _line(path: Path, word: str) -> int:
-    """The first line that begins with a word, or ``[word``; 0 where there is none."""
-    lines = path.read_text("utf-8", errors="replace").splitlines()
-    return next((n for n, text in enumerate(lines, 1) if re.match(rf"\s*\[?{re.escape(word)}\b", text)), 0)
 
 
 def _merged(
@@ -182,7 +175,7 @@ def _merged(
                 raise TemplateProblem(
                     f"theme.toml sets {table}.{token}, which does not exist.",
                     file=str(file),
-                    line=_line(file, token),
+                    line=line_of(file, token),
                     hint=f"[{table}] has: {', '.join(base.get(table, {}))}.",
                 )
         merged[table] = {**base.get(table, {}), **values}
@@ -200,7 +193,7 @@ def _checked(
             raise TemplateProblem(
                 f"theme.toml: {table}.{token} is {value!r}, which cannot be used.",
                 file=file,
-                line=_line(Path(file), token) if Path(file).is_file() else 0,
+                line=line_of(Path(file), token) if Path(file).is_file() else 0,
                 hint="Colours are written #rrggbb, sizes as numbers of pixels, fonts as names with commas.",
             )
         checked[token] = Raw(value)
@@ -216,7 +209,7 @@ def _logo(data: Mapping[str, Mapping[str, object]], file: str) -> Logo | None:
         raise TemplateProblem(
             "theme.toml: the logo needs a public url and a width in pixels.",
             file=file,
-            line=_line(Path(file), "logo") if Path(file).is_file() else 0,
+            line=line_of(Path(file), "logo") if Path(file).is_file() else 0,
         )
     return Logo(url=url, alt=str(given.get("alt", "")), width=Raw(width))
 

@@ -13,9 +13,10 @@ from newsletter.compose.clean.embeds import absolute
 from newsletter.compose.clean.tree import Element, inner
 from newsletter.compose.dress import dress
 from newsletter.compose.pictures import described, placed
-from newsletter.compose.plaintext import columns, plain_text, wrap
+from newsletter.compose.plaintext import plain_text
 from newsletter.compose.slots import Html, Mark
 from newsletter.compose.words import Language, language, zone
+from newsletter.compose.wrapping import columns, wrap
 from newsletter.model.picture import Picture
 from newsletter.model.post import Post
 from newsletter.model.publication import Newsletter

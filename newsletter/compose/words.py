@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime
 
-from newsletter.compose.places import shipped
+from newsletter.compose.places import line_in, line_of, shipped
 from newsletter.errors import TemplateProblem
 
 _FALLBACK: Final = "en"
@@ -102,7 +102,11 @@ def _with_own(texts: Mapping[str, str], file: Path) -> dict[str, str]:
     own = read_texts(file)
     for name in own:
         if name.partition(".")[0] not in {known.partition(".")[0] for known in texts}:
-            raise TemplateProblem(f"{file.name} has a text {name!r}, which nothing says.", file=str(file))
+            raise TemplateProblem(
+                f"{file.name} has a text {name!r}, which nothing says.",
+                file=str(file),
+                line=line_of(file, name.partition(".")[0]),
+            )
     return {**texts, **own}
 
 
@@ -129,12 +133,16 @@ def read_texts(path: Path) -> dict[str, str]:
     try:
         data = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TemplateProblem(f"The texts cannot be read: {error}.", file=str(path)) from error
+        raise TemplateProblem(
+            f"The texts cannot be read: {error}.", file=str(path), line=line_in(error)
+        ) from error
     texts: dict[str, str] = {}
     for name, value in data.items():
         forms = value if isinstance(value, dict) else {"": value}
         for form, text in forms.items():
             if not isinstance(text, str):
-                raise TemplateProblem(f"The text {name!r} is no text.", file=str(path))
+                raise TemplateProblem(
+                    f"The text {name!r} is no text.", file=str(path), line=line_of(path, name)
+                )
             texts[f"{name}.{form}" if form else name] = text
     return texts

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.compose.plaintext import columns, plain_text, wrap
+from newsletter.compose.plaintext import plain_text
+from newsletter.compose.wrapping import columns, wrap
 
 
 def text(html: str) -> str:

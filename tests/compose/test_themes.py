@@ -82,7 +82,12 @@ def test_an_author_replaces_the_plain_text(compiler: Compiler, tmp_path: Path) -
         ("masthead.mjml.j2", "\n<mj-text>b", 2, "<mj-text> is not closed before </mj-column>"),
         ("masthead.mjml.j2", "\n<mj-section></mj-section>", 2, "belongs into"),
         ("masthead.mjml.j2", "\n<mj-text>{{ ''.__class__ }}</mj-text>", 2, "unsafe|undefined"),
-        ("masthead.mjml.j2", "\n{% include 'missing.mjml.j2' %}", 0, "missing.mjml.j2 does not exist"),
+        ("masthead.mjml.j2", "\n{% include 'missing.mjml.j2' %}", 2, "missing.mjml.j2 does not exist"),
+        ("text.txt.j2", "\n{{ post.titel }}", 2, "undefined"),
+        ("article.css.j2", "a {}\np { color: {{ theme.light.ink }}; }", 2, "ink"),
+        ("words/en.toml", '\nunsubscribe = "Enough\n', 2, "cannot be read"),
+        ("words/en.toml", 'view = "See"\nunsubscrib = "Enough"\n', 2, "nothing says"),
+        ("words/en.toml", "view = 3\n", 1, "is no text"),
         ("theme.toml", '[light]\n\ntext = "red"\n', 3, "cannot be used"),
         ("theme.toml", '[light]\nlinks = "#123456"\n', 2, "does not exist"),
         ("theme.toml", "[light\n", 1, "cannot be read"),
@@ -93,12 +98,11 @@ def test_an_author_replaces_the_plain_text(compiler: Compiler, tmp_path: Path) -
 def test_a_wrong_file_is_told_with_its_line_and_reason(
     compiler: Compiler, tmp_path: Path, file: str, content: str, line: int, reason: str
 ) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
     (tmp_path / file).write_text(content)
     with pytest.raises(TemplateProblem, match=reason) as caught:
         composed(compiler, folder=tmp_path)
-    assert caught.value.line == line
-    if line:
-        assert caught.value.file == str(tmp_path / file)
+    assert (caught.value.line, caught.value.file) == (line, str(tmp_path / file))
 
 
 def test_a_template_cannot_reach_outside_its_folders(compiler: Compiler, tmp_path: Path) -> None:

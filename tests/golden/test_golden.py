@@ -7,7 +7,7 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from newsletter.compose import Compiler
-from newsletter.compose.plaintext import columns
+from newsletter.compose.wrapping import columns
 from tests.golden.library import EXPECTED, article, digest, golden, names, single, text
 
 RENEW = "look at the difference, then: python -m tests.golden.renew"
