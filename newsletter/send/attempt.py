@@ -27,8 +27,8 @@ from newsletter.errors import NewsletterError
 from newsletter.model.delivery import Claimed, DeliveryState, Envelope, MessageKey, Outcome, Settled, Verdict
 from newsletter.model.issue import IssueState
 from newsletter.model.rate import Rate
-from newsletter.send.guards import MOST_POLICY_REFUSALS, is_policy, refused_for_us
-from newsletter.send.ports import Clock, Letters, Links, SendUnit, Transport, Work
+from newsletter.send.guards import CANCELLED, MOST_POLICY_REFUSALS, is_policy, refused_for_us
+from newsletter.send.ports import Clock, Letters, Links, Recalls, SendUnit, Transport, Work
 from newsletter.send.settle import settle
 from subscribers.model import Recipient
 
@@ -76,6 +76,7 @@ class Attempt:
         self._flying: set[int] = set()  # pulled by the transport and not answered yet
         self._refused: int | None = None  # for policy, one after another; None until there is one
         self._outcomes: list[Outcome] = []
+        self._recalled = False  # nothing more is begun, and what waits is given back
         self._recording = threading.Lock()
         self._renewed = time.monotonic()
 
@@ -85,7 +86,7 @@ class Attempt:
         Whatever it raises, every outcome that the transport told was taken down, and what was not begun is
         given back.
         """
-        with self._heart():
+        with self._heart(transport):
             try:
                 for outcome in transport.hand_over(self._feed(transport)):
                     self._flying.discard(outcome.key.number)
@@ -110,13 +111,18 @@ class Attempt:
                 self._close()
 
     def _feed(self, transport: Transport) -> Iterator[Envelope]:
-        while self._rows and not self._stop.is_set() and time.monotonic() < self._deadline:
+        while (
+            self._rows
+            and not self._recalled
+            and not self._stop.is_set()
+            and time.monotonic() < self._deadline
+        ):
             room = min(transport.window, transport.in_hand - len(self._flying))
             if room <= 0:
                 raise RuntimeError(f"{transport.name} pulled more than it may have in hand")
             if not self._mark(room):
                 return
-            while self._ready:
+            while self._ready and not self._recalled:
                 claimed, recipient = self._ready.popleft()
                 self._flying.add(claimed.subscriber_id)
                 yield self._envelope(claimed, recipient)
@@ -210,15 +216,19 @@ class Attempt:
             with self._work() as unit:
                 settled = self._record(unit, outcomes)
                 unit.deliveries.release(self.id)
+                if unit.issues.get(self._issue_id).state is IssueState.CANCELLED:
+                    # What came back, or waits for another try, was in flight while the author cancelled.
+                    unit.deliveries.skip_open(self._issue_id, CANCELLED, self._clock())
                 became = self.tally + Counter(one.state for one in settled)
                 unit.deliveries.close_attempt(self.id, self._clock(), became)
             self._recorded(settled)
 
     @contextmanager
-    def _heart(self) -> Iterator[None]:
-        """Keeps the lease, and records what is known while the transport waits for its provider."""
+    def _heart(self, transport: Transport) -> Iterator[None]:
+        """Keeps the lease, records what is known while the transport waits for its provider, and looks
+        whether the author or the system wants it to stop."""
         done = threading.Event()
-        thread = threading.Thread(target=self._beat, args=(done,), name="heartbeat", daemon=True)
+        thread = threading.Thread(target=self._beat, args=(done, transport), name="heartbeat", daemon=True)
         thread.start()
         try:
             yield
@@ -226,22 +236,26 @@ class Attempt:
             done.set()
             thread.join()
 
-    def _beat(self, done: threading.Event) -> None:
+    def _beat(self, done: threading.Event, transport: Transport) -> None:
         while not done.wait(_FLUSH_S):
-            due = time.monotonic() - self._renewed >= HEARTBEAT_S
-            if not due and not self._outcomes:
-                continue
             try:
                 with self._recording:
                     if done.is_set():
                         return
+                    due = bool(self._outcomes) or time.monotonic() - self._renewed >= HEARTBEAT_S
                     outcomes = self._outcomes[:]
                     with self._work() as unit:
                         settled = self._record(unit, outcomes)
-                        if not unit.deliveries.renew(self.id, self._clock() + LEASE):
+                        if due and not unit.deliveries.renew(self.id, self._clock() + LEASE):
                             self.lost = True
+                        wanted = unit.issues.get(self._issue_id).state is IssueState.SENDING
                     self._recorded(settled)
-                    self._renewed = time.monotonic()
+                    self._renewed = time.monotonic() if due else self._renewed
+                if (self._stop.is_set() or not wanted) and not self._recalled:
+                    self._recalled = True
+                    self.halted = not wanted
+                    if isinstance(transport, Recalls):
+                        transport.recall()
             except NewsletterError as problem:
                 # The next beat tries again; without any, the lease runs out and others take over.
                 log.warning("heartbeat failed", issue=self._issue_id, attempt=self.id, code=problem.code)

@@ -8,11 +8,10 @@ import structlog
 
 from newsletter.errors import Conflict
 from newsletter.model.issue import IssueState
+from newsletter.send.guards import CANCELLED
 from newsletter.send.ports import Clock, SendUnit, Work
 
 log = structlog.get_logger(__name__)
-
-_CANCELLED = "The author cancelled the rest."
 
 
 def pause_issue(unit: SendUnit, issue_id: int, now: datetime, *, problem: str = "") -> None:
@@ -31,7 +30,7 @@ def resume_issue(unit: SendUnit, issue_id: int, now: datetime) -> None:
 def cancel_issue(unit: SendUnit, issue_id: int, now: datetime) -> int:
     """Ends an unfinished issue; returns how many of those drawn will now get nothing."""
     unit.issues.cancel(issue_id, now)
-    return unit.deliveries.skip_open(issue_id, _CANCELLED, now)
+    return unit.deliveries.skip_open(issue_id, CANCELLED, now)
 
 
 def retry_failed(unit: SendUnit, issue_id: int, now: datetime) -> int:

@@ -9,6 +9,7 @@ from typing import Final
 MOST_POLICY_REFUSALS: Final = 10
 """So many in a row, without anybody accepted between them, are about us and not about them."""
 
+CANCELLED: Final = "The author cancelled the rest."
 _POLICY: Final = re.compile(r"5\d\d 5\.7\.\d{1,3}")
 
 

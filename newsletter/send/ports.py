@@ -41,6 +41,16 @@ class Transport(Protocol):
 
 
 @runtime_checkable
+class Recalls(Protocol):
+    """A transport that holds messages whose turn has not come yet, and can give them back."""
+
+    def recall(self) -> None:
+        """What was pulled and not begun is told as unsent; what is being handed over ends as it ends. From
+        any thread, while another one iterates."""
+        ...
+
+
+@runtime_checkable
 class KnowsSuppressions(Protocol):
     """A transport whose provider keeps a list of its own of whom it never mails."""
 

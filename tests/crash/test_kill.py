@@ -178,16 +178,6 @@ def test_two_processes_at_once_send_each_delivery_once(ready: Round) -> None:
     check(ready.count(), subscribers=RECIPIENTS, most_unknown=0)
 
 
-def test_a_process_asked_to_stop_leaves_nothing_unknown(ready: Round) -> None:
-    with FaultySink(record=ready.record, keep=False) as sink:
-        child = ready.child(smtp=sink.url)
-        wait_until(lambda: sum(ready.taken().values()) >= 40)
-        child.process.send_signal(signal.SIGTERM)
-        assert child.wait() == 0
-        ready.finish(crashes=0, smtp=sink.url)
-    check(ready.count(), subscribers=RECIPIENTS, most_unknown=0)
-
-
 @pytest.mark.parametrize(
     "fault",
     [None, server_error(stored=True), hang(stored=True)],

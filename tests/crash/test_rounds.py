@@ -113,18 +113,6 @@ def test_killed_at_random_the_next_start_finishes(
         assert told.resumed_s <= RESUME_S, f"seed {told.seed}"
 
 
-def test_asked_to_stop_the_server_leaves_nothing_unknown(template: tuple[Path, int], tmp_path: Path) -> None:
-    record = tmp_path / "taken.jsonl"
-    with FaultySink(record=record, keep=False, fault=slowly) as sink:
-        here = place(template[0], tmp_path / "here", template[1], sink)
-        first = here.run()
-        until(lambda: first.poll() is not None or _readers(record) >= RECIPIENTS // 4, "mail was sent")
-        assert stop(first) == 0
-        second = here.send()
-        assert second.wait(PATIENCE_S) == 0
-    check(count(here, record), subscribers=RECIPIENTS, most_unknown=0)
-
-
 @pytest.mark.parametrize("most_bytes", [60_000, 100_000])
 def test_a_full_disk_ends_in_a_sentence_and_loses_nothing(
     template: tuple[Path, int], tmp_path: Path, most_bytes: int

@@ -329,6 +329,21 @@ def test_cancelling_in_mid_send_skips_the_rest(world: World) -> None:
     assert receipt.remaining == 0
 
 
+def test_who_was_refused_for_now_while_it_was_cancelled_is_left_out(world: World) -> None:
+    issue_id = world.sending(40)
+
+    def script(envelope: Envelope) -> Outcome:
+        if len(transport.handed) == 3:
+            with world.store.begin() as unit:
+                cancel_issue(unit, issue_id, world.clock())
+        return Outcome(key=envelope.key, verdict=Verdict.RETRY, code="451 4.3.0", reason="later")
+
+    transport = FakeTransport(script)
+    world.deliver(issue_id, transport)
+    receipt = world.receipt(issue_id)
+    assert (receipt.skipped, receipt.remaining) == (40, 0)
+
+
 def test_stopping_drains_what_is_in_hand(world: World) -> None:
     issue_id = world.sending(100)
     stop = threading.Event()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable
@@ -311,3 +312,29 @@ def test_the_parts_of_an_smtp_url() -> None:
     assert (relay.host, relay.port, relay.protection) == ("mail.example", 465, Protection.TLS)
     assert (relay.user, relay.password, relay.oauth) == ("ada@b.example", "p:s", True)
     assert "p:s" not in repr(relay)
+
+
+def test_what_waits_for_a_connection_can_be_called_back() -> None:
+    held, go_on = threading.Event(), threading.Event()
+
+    def at_the_first(step: Step) -> None:
+        if step.verb == "DOT" and step.message == 1:
+            held.set()
+            go_on.wait(30)
+
+    with FaultySink(fault=at_the_first) as sink:
+        transport = smtp(sink)
+
+        def call_back() -> None:
+            held.wait(30)
+            transport.recall()
+            go_on.set()
+
+        caller = threading.Thread(target=call_back)
+        caller.start()
+        outcomes = send(transport, ten())
+        caller.join()
+    verdicts = [outcomes[number].verdict for number in range(1, 11)]
+    began = len(sink.recipients)
+    assert verdicts == [Verdict.ACCEPTED] * began + [Verdict.UNSENT] * (10 - began)
+    assert 1 <= began <= 2, "the one in flight, and the next where it was announced already"

@@ -55,6 +55,7 @@ class Smtp:
         self._per_connection = per_connection
         self._press = Press(signer)
         self._idle = Idle()
+        self._wires: set[Wire] = set()
         weakref.finalize(self, self._idle.close)
 
     def hand_over(self, envelopes: Iterable[Envelope]) -> Iterator[Outcome]:
@@ -82,7 +83,9 @@ class Smtp:
                         if isinstance(job, Outcome):
                             told.append(job)
                             continue
-                        wire = wire or self._wire()
+                        if wire is None:
+                            wire = self._wire()
+                            self._wires.add(wire)
                         wire.put(job)
                 if not flying:
                     break
@@ -98,9 +101,15 @@ class Smtp:
                 told = []
         finally:
             if wire is not None:
+                self._wires.discard(wire)
                 wire.end()
         if problem is not None:
             raise problem
+
+    def recall(self) -> None:
+        """See :class:`newsletter.send.ports.Recalls`."""
+        for wire in list(self._wires):
+            wire.recall()
 
     def close(self) -> None:
         """Closes idle connections."""

@@ -79,7 +79,7 @@ class Wire:
         self._opened: deque[smtplib.SMTP | Exception] = deque()
         self._proven = False  # a connection was opened: others may be opened at once
         self._ending = False
-        self._stopped = False  # by a problem: nothing more is begun
+        self._stopped = False  # by a problem, or recalled: nothing more is begun
         self._asleep = False
         self._over = False
         self._selector = selectors.DefaultSelector()
@@ -106,6 +106,11 @@ class Wire:
                 self._told.wait_for(lambda: len(found) >= enough, patience_s)
                 self._wanted = 0
         return [found.popleft() for _ in range(len(found))]
+
+    def recall(self) -> None:
+        """Begins nothing more: what waits is told as unsent. From any thread."""
+        self._stopped = True
+        self._ring()
 
     def end(self) -> None:
         """Ends when everything put in is answered; the connections that live are kept."""
