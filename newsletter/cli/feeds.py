@@ -11,7 +11,8 @@ import typer
 
 from newsletter import wiring
 from newsletter.cli.output import After, AsJson, Limit, cell, say, show_json, show_pairs, show_table
-from newsletter.desk.shown import fate
+from newsletter.desk.shown import brought, fate
+from newsletter.model.feed import Poll
 from newsletter.model.post import PostState
 
 feeds = typer.Typer(no_args_is_help=True, help="The blogs that are watched.")
@@ -86,15 +87,13 @@ def show_feed(feed_id: Annotated[int, typer.Argument(metavar="ID")], as_json: As
     )
     say("")
     show_table(
-        ["looked", "came back", "status", "bytes", "entries", "new", "edited", "held", "problem",
-         "next look because"],
+        ["looked", "came back", "brought", "bytes", "what followed"],
         [
-            (p.at, p.result, p.status or "", p.size, p.entries, p.new, p.edited, p.held, p.problem,
-             p.next_poll_reason)
+            (p.at, f"{p.result} {p.status or ''}".strip(), brought(p), p.size or "", _after(p))
             for p in shown.polls
         ],
         empty="It was not looked at yet.",
-    )  # fmt: skip
+    )
     say("")
     show_table(
         ["id", "state", "title", "published", "because", "became of it"],
@@ -113,6 +112,12 @@ def show_feed(feed_id: Annotated[int, typer.Argument(metavar="ID")], as_json: As
             [(p.id, p.feed_id, p.state, p.title) for p in shown.elsewhere],
             empty="",
         )
+
+
+def _after(poll: Poll) -> str:
+    """What was wrong with a look, and when and why the next one was to come."""
+    when = f"Next look {cell(poll.next_poll_at)}: " if poll.next_poll_at else ""
+    return f"{poll.problem} {when}{poll.next_poll_reason}".strip()
 
 
 @feeds.command("fulltext")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -111,6 +111,21 @@ _FATES: Final[Mapping[IssueState, str]] = {
     IssueState.FINISHED: "mailed in",
     IssueState.CANCELLED: "cancelled with",
 }
+
+
+def brought(poll: Poll) -> str:
+    """What a look at a feed brought, in one clause: "9 posts, 1 new, 4 held"; "" where it brought nothing."""
+    counts = ((poll.entries, "posts"), (poll.new, "new"), (poll.edited, "edited"), (poll.held, "held"))
+    said = [
+        f"{count:,} {'post' if count == 1 and word == 'posts' else word}" for count, word in counts if count
+    ]
+    return ", ".join(said)
+
+
+def is_mailed(carriers: Iterable[Carrier]) -> bool:
+    """Whether a post has gone out, at least to some, in one of these issues."""
+    under_way = (IssueState.SENDING, IssueState.PAUSED, IssueState.FINISHED)
+    return any(carrier.included and carrier.state in under_way for carrier in carriers)
 
 
 def fate(carrier: Carrier) -> str:

@@ -20,10 +20,13 @@ TRIED = 12  #: addresses asked behind one page
 _TYPES = {"application/atom+xml", "application/rss+xml", "application/feed+json", "application/rdf+xml",
           "text/xml", "application/xml", "application/json", "application/x.atom+xml"}  # fmt: skip
 _NO_FEED = re.compile(r"/wp-json|oembed|/xmlrpc|rsd\.xml|opensearch|manifest|sitemap", re.I)
-_COMMENTS = re.compile(r"comment|kommentar|commentaire|comentario|replies", re.I)
+_COMMENTS = re.compile(
+    r"comment|kommentar|coment[aá]rio|reacties|replies|комментари|評論|评论|コメント", re.I
+)
 _LIKELY = re.compile(
     r"/(?:feed|rss|atom)/?$|/(?:feed|rss|atom|index)\.(?:xml|rss|atom|json)$|/feeds/posts/default", re.I
 )
+_VIDEOS = "https://www.youtube.com/feeds/videos.xml"
 _WELL_KNOWN = ("/feed/", "/feeds/posts/default", "/rss/", "/feed.xml", "/atom.xml", "/rss.xml",
 "/index.xml",
                "/feed.json", "/blog/feed/", "/blog/index.xml")  # fmt: skip
@@ -57,16 +60,29 @@ def find_feeds(url: str, http: Http, parser: Parse) -> list[FoundFeed]:
     if itself is not None:
         return [_found(page.asked, itself)]
     named, guessed = _candidates(page)
-    found = _all_of(named, page, http, parser) or _all_of(guessed, page, http, parser)[:1]
+    found = _all_of(named, page, http, parser, TRIED) or _all_of(guessed, page, http, parser, 1)
     return sorted(found, key=lambda feed: (feed.comments, feed.entries == 0))
 
 
-def _all_of(addresses: Sequence[str], page: Fetched, http: Http, parser: Parse) -> list[FoundFeed]:
+def _of_youtube(path: str, query: str) -> str:
+    """The feed of a channel or a list whose page may be hidden behind a question about cookies; "" else."""
+    channel = re.fullmatch(r"/channel/(UC[\w-]{10,40})(?:/.*)?", path)
+    if channel:
+        return f"{_VIDEOS}?channel_id={channel[1]}"
+    playlist = re.search(r"(?:^|&)list=([\w-]{10,60})(?:&|$)", query) if path == "/playlist" else None
+    return f"{_VIDEOS}?playlist_id={playlist[1]}" if playlist else ""
+
+
+def _all_of(
+    addresses: Sequence[str], page: Fetched, http: Http, parser: Parse, wanted: int
+) -> list[FoundFeed]:
     found: list[FoundFeed] = []
     for address in [address for address in dict.fromkeys(addresses) if address != page.url][:TRIED]:
         feed = _read(address, http, parser)
         if feed is not None and not _same(feed, found):
             found.append(feed)
+        if len(found) == wanted:
+            break
     return found
 
 
@@ -88,6 +104,10 @@ def _page(url: str) -> str:
         return f"https://github.com/{path[0]}/{path[1]}/releases.atom"
     if host == "medium.com" and path and path[0] != "feed":
         return f"https://medium.com/feed/{path[0]}"
+    if host == "open.substack.com" and path[:1] == ["pub"] and len(path) > 1:
+        return f"https://{path[1]}.substack.com/feed"
+    if host in ("youtube.com", "m.youtube.com"):
+        return _of_youtube(parts.path, parts.query) or url
     if host == "reddit.com" and path[:1] == ["r"] and not parts.path.endswith(".rss"):
         return f"https://www.reddit.com/r/{path[1]}/.rss" if len(path) > 1 else url
     return url
@@ -131,6 +151,10 @@ def _candidates(page: Fetched) -> tuple[list[str], list[str]]:
             base = address
         elif name == "meta" and attributes.get("name", "").lower() == "generator":
             generator = attributes.get("content", "").lower()
+        elif name == "meta" and attributes.get("itemprop") in ("channelId", "identifier"):
+            channel = attributes.get("content", "")  # on the page of a YouTube video, which links no feed
+            if channel.startswith("UC") and (urlsplit(page.url).hostname or "").endswith("youtube.com"):
+                likely.insert(0, f"{_VIDEOS}?channel_id={channel}")
         elif name == "link" and _is_feed_link(attributes) and not _NO_FEED.search(address):
             linked.append(address)
         elif name == "a" and _LIKELY.search(urlsplit(address).path) and address.startswith(root):

@@ -181,7 +181,7 @@ def _tell_problem(tools: Tools, unit: Unit, settings: Settings, polled: Polled) 
             "text": f"{feed.title or feed.url}: {feed.problem}",
             "hint": "It is still looked at."
             if feed.state is FeedState.ACTIVE
-            else "It is no longer looked at.",
+            else "It is no longer looked at. Should it come back, add it once more.",
         },
         now=tools.clock(),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from newsletter.errors import Invalid
+from newsletter.model.feed import FeedState
 from newsletter.model.issue import IssueState
 from newsletter.model.post import PostState
 from newsletter.pipeline import Step
@@ -153,6 +154,37 @@ def test_a_feeds_page_names_the_issue_of_each_post_and_turns_full_text_on_and_of
         assert "completed from their pages" in visitor.get("/studio/settings/feeds/1").text
         visitor.post("/studio/settings/feeds/1/full-text", data={"wanted": "off"})
         assert not studio.house.desk.feed(1).feed.full_text
+
+
+def test_a_feeds_page_offers_what_can_still_be_decided_and_calls_mailed_what_went_out(studio: Studio) -> None:
+    issue = studio.draft()
+    desk = studio.house.desk
+    release, skip = (f'action="/studio/posts/1/{verb}"' for verb in ("release", "skip"))
+    with studio.visitor() as visitor:
+        carried = next(post.id for post in desk.posts() if post.state == "ready")
+        page = visitor.get("/studio/settings/feeds/1").text
+        assert f'action="/studio/posts/{carried}/skip"' in page, "it waits, and may be left out"
+        assert ">Mailed<" not in page
+        assert release in page and skip not in page, "what was already there can be mailed after all"
+        desk.add_subscriber("ann@example.org")
+        desk.approve_issue(issue)
+        desk.send_issue(issue)
+        page = visitor.get("/studio/settings/feeds/1").text
+        assert ">Mailed<" in page and f'mailed in <a href="/studio/issues/{issue}"' in page
+        assert f'action="/studio/posts/{carried}/skip"' not in page
+        assert "Read <span" in page and "3 posts" in page, "the log says what came back"
+
+
+def test_a_feed_that_has_ended_can_be_watched_again_from_its_page(studio: Studio) -> None:
+    studio.draft()
+    desk = studio.house.desk
+    with studio.house.store.begin() as unit:
+        unit.feeds.set_state(1, FeedState.PAUSED, studio.house.tools.clock())
+    with studio.visitor() as visitor:
+        page = visitor.get("/studio/settings/feeds/1").text
+        assert "no longer looked at" in page and "Watch it again" in page and "Look now" not in page
+        visitor.post("/studio/settings/feeds/add", data={"url": desk.feed(1).feed.url})
+    assert desk.feed(1).feed.state is FeedState.ACTIVE
 
 
 def test_feeds_behind_an_address_are_shown_before_one_is_added(studio: Studio) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response
 
-from newsletter.desk.shown import fate
+from newsletter.desk.shown import brought, fate, is_mailed
 from newsletter.errors import NewsletterError
 from newsletter.model.feed import FeedState
 from newsletter.web.doors import DeskHere, PagesHere, RowId, signed_in
@@ -53,7 +53,15 @@ def add(desk: DeskHere, url: Text = "") -> Response:
 
 @router.get("/{feed_id}")
 def feed(request: Request, feed_id: RowId, desk: DeskHere, pages: PagesHere) -> Response:
-    return pages.page(request, "studio/feed.html", shown=desk.feed(feed_id), fate=fate, tab="feeds")
+    return pages.page(
+        request,
+        "studio/feed.html",
+        shown=desk.feed(feed_id),
+        fate=fate,
+        brought=brought,
+        is_mailed=is_mailed,
+        tab="feeds",
+    )
 
 
 @router.post("/{feed_id}/poll")
