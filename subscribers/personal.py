@@ -14,7 +14,7 @@ from subscribers.addresses import normalise
 from subscribers.errors import Unknown
 from subscribers.model import SubscriberState, SuppressionCause
 from subscribers.store import Subscribers
-from subscribers.tables import batch_changes, consents, requests, subscribers
+from subscribers.tables import asks, batch_changes, consents, requests, subscribers
 from subscribers.times import from_ms, rfc3339, to_ms
 
 
@@ -87,7 +87,7 @@ def erase(people: Subscribers, id: int, now: datetime) -> str:
     address = normalise(person.address)
     people.suppressions.add([address.key], SuppressionCause.ERASED, now)
     people.suppressions.forget_reasons(address.key)
-    for table in (consents, requests, batch_changes):
+    for table in (consents, requests, batch_changes, asks):
         people.conn.execute(delete(table).where(table.c.subscriber_id == id))
     former.forget(people.conn, id)
     day = person.joined_at.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -99,6 +99,7 @@ def erase(people: Subscribers, id: int, now: datetime) -> str:
             address_key=f"erased {id}",  # no address has a space
             domain="",
             name="",
+            sought="",
             state=SubscriberState.ERASED.value,
             cadence=None,
             topics_off="[]",

@@ -62,6 +62,11 @@ def consent(row: Row[*tuple[Any, ...]]) -> Consent:
     )
 
 
+def sought(address_key: str, name: str) -> str:
+    """What a search looks through: the address and the name, whatever their case."""
+    return f"{address_key} {name.casefold()}" if name else address_key
+
+
 def words(stored: str) -> tuple[str, ...]:
     """A stored JSON list of strings; nearly everybody's is empty."""
     return () if stored == "[]" else tuple(json.loads(stored))

@@ -135,34 +135,6 @@ class SignUps:
                     )
         return found
 
-    def invite(self, now: datetime, *, limit: int, wording: str, batch_id: int | None = None) -> list[Ask]:
-        """Imported people who never proved their consent are asked to confirm, ``limit`` of them now.
-
-        Whoever of them is active stays so; whoever is not confirmed becomes active by confirming. Each is
-        asked once. ``batch_id`` names one import; without it all of them. ``wording`` is what the message
-        asks; it becomes their proof.
-        """
-        conn = self._people.conn
-        asked = select(requests.c.subscriber_id)
-        proven = select(consents.c.subscriber_id).where(consents.c.kind != ConsentKind.UNKNOWN.value)
-        query = select(subscribers.c.id).where(
-            subscribers.c.state.in_([SubscriberState.ACTIVE.value, SubscriberState.UNCONFIRMED.value]),
-            subscribers.c.batch_id.is_not(None) if batch_id is None else subscribers.c.batch_id == batch_id,
-            subscribers.c.id.not_in(asked),
-            subscribers.c.id.not_in(proven),
-        )
-        ids = list(conn.execute(query.order_by(subscribers.c.id).limit(limit)).scalars())
-        form = Form(source="asked after an import", wording=wording)
-        return [
-            Ask(
-                request_id=self._requests.add(id, RequestKind.SIGN_UP, form, now),
-                subscriber_id=id,
-                address=self._people.get(id).address,
-            )
-            for id in ids
-            if not self._people.suppressions.causes(normalise(self._people.get(id).address).key)
-        ]
-
     def vanish(self, now: datetime) -> list[int]:
         """Forgets requests that ended, and with them those who never answered; returns who they were, for
         whoever else holds something of them."""

@@ -25,7 +25,7 @@ from subscribers.model import (
     SuppressionCause,
 )
 from subscribers.requests import Requests
-from subscribers.rows import SHOWN, stored_words, subscriber
+from subscribers.rows import SHOWN, sought, stored_words, subscriber
 from subscribers.sql import insert
 from subscribers.states import Act, Move, Standing, decide
 from subscribers.tables import consents, subscribers
@@ -111,6 +111,7 @@ class Subscribers(Lookup):
             "address_key": address.key,
             "domain": address.domain,
             "name": plain_name(name),
+            "sought": sought(address.key, plain_name(name)),
             "state": state.value,
             "cadence": cadence.value if cadence else None,
             "language": language,
@@ -161,7 +162,8 @@ class Subscribers(Lookup):
         )
 
     def rename(self, id: int, name: str, now: datetime) -> None:
-        self._set(id, now, name=plain_name(name))
+        plain = plain_name(name)
+        self._set(id, now, name=plain, sought=sought(normalise(self.get(id).address).key, plain))
 
     def readdress(self, id: int, address: str, now: datetime) -> None:
         """Their mail goes elsewhere from now on. Raises Invalid, Unknown, and Refused where the new
@@ -173,7 +175,15 @@ class Subscribers(Lookup):
         before = self.get(id)
         if before.address and (old := normalise(before.address).key) != written.key:
             former.remember(self.conn, id, self.suppressions.hash_of(old), now)
-        self._set(id, now, address=written.text, address_key=written.key, domain=written.domain, strikes=0)
+        self._set(
+            id,
+            now,
+            address=written.text,
+            address_key=written.key,
+            domain=written.domain,
+            sought=sought(written.key, before.name),
+            strikes=0,
+        )
 
     def tag(
         self, ids: Sequence[int], now: datetime, *, add: Iterable[str] = (), remove: Iterable[str] = ()

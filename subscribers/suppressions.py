@@ -6,26 +6,26 @@ changed, what older keys wrote still counts for as long as they stay in the list
 
 from __future__ import annotations
 
-import hmac
+import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from subscribers.model import Suppression, SuppressionCause
-from subscribers.sql import MANY, chunks, insert
+from subscribers.sql import insert, select_in
 from subscribers.tables import suppressions
 from subscribers.times import from_ms, to_ms
 
 Causes = frozenset[SuppressionCause]
 NONE: Final[Causes] = frozenset()
 
+_KNOWN_BY_HEART: Final = 200_000
 _DOMAIN: Final = b"newsletter suppression\0"
-_BY_HASH: Final = select(suppressions.c.address_hash, suppressions.c.cause).where(
-    suppressions.c.address_hash.in_(bindparam("hashes", expanding=True))
-)
+_BY_HASH: Final = "SELECT address_hash, cause FROM suppressions WHERE address_hash {in}"
 
 
 class Suppressions:
@@ -43,18 +43,40 @@ class Suppressions:
         return self.causes_of([address_key]).get(address_key, NONE)
 
     def causes_of(self, address_keys: Sequence[str]) -> dict[str, Causes]:
-        """Of many at once; only those that have a cause. One query for 1,000 addresses and each key."""
+        """Of many at once; only those that have a cause. One query for each key."""
         found: defaultdict[str, set[SuppressionCause]] = defaultdict(set)
-        for few in chunks(address_keys, MANY):
-            for key in self._keys:
-                owners = {_hash(key, address): address for address in few}
-                for row in self._conn.execute(_BY_HASH, {"hashes": list(owners)}):
-                    found[owners[row.address_hash]].add(SuppressionCause(row.cause))
+        for key in self._keys:
+            hashes = _hashes(key, address_keys)
+            told = select_in(self._conn, _BY_HASH, hashes)
+            if told:
+                owners = dict(zip(hashes, address_keys, strict=True))
+                for address_hash, cause in told:
+                    found[owners[address_hash]].add(SuppressionCause(cause))
         return {address: frozenset(causes) for address, causes in found.items()}
+
+    def reader(self) -> Callable[[Sequence[str]], Mapping[str, Causes]]:
+        """``causes_of`` for whoever goes through the whole list: what fits into memory is read but once."""
+        everything = select(suppressions.c.address_hash, suppressions.c.cause).limit(_KNOWN_BY_HEART + 1)
+        rows = self._conn.execute(everything).all()
+        if len(rows) > _KNOWN_BY_HEART:
+            return self.causes_of
+        by_hash: defaultdict[str, set[SuppressionCause]] = defaultdict(set)
+        for address_hash, cause in rows:
+            by_hash[address_hash].add(SuppressionCause(cause))
+
+        def causes_of(address_keys: Sequence[str]) -> Mapping[str, Causes]:
+            found: dict[str, Causes] = {}
+            for key in self._keys if by_hash else ():
+                for address, address_hash in zip(address_keys, _hashes(key, address_keys), strict=True):
+                    if address_hash in by_hash:
+                        found[address] = found.get(address, NONE) | by_hash[address_hash]
+            return found
+
+        return causes_of
 
     def of(self, address_key: str) -> list[Suppression]:
         """The whole record, oldest first."""
-        query = select(suppressions).where(suppressions.c.address_hash.in_(self._hashes(address_key)))
+        query = select(suppressions).where(suppressions.c.address_hash.in_(self._all_hashes(address_key)))
         rows = self._conn.execute(query.order_by(suppressions.c.at))
         return [
             Suppression(cause=SuppressionCause(row.cause), at=from_ms(row.at), reason=row.reason)
@@ -105,7 +127,7 @@ class Suppressions:
         self._conn.execute(
             update(suppressions)
             .where(
-                suppressions.c.address_hash.in_(self._hashes(address_key)),
+                suppressions.c.address_hash.in_(self._all_hashes(address_key)),
                 suppressions.c.cause == cause.value,
             )
             .values(reason=reason)
@@ -113,7 +135,7 @@ class Suppressions:
 
     def forget_reasons(self, address_key: str) -> None:
         """Empties what anybody wrote beside this address's causes."""
-        mine = suppressions.c.address_hash.in_(self._hashes(address_key))
+        mine = suppressions.c.address_hash.in_(self._all_hashes(address_key))
         self._conn.execute(update(suppressions).where(mine).values(reason=""))
 
     def remove(self, address_key: str, causes: Iterable[SuppressionCause]) -> None:
@@ -122,14 +144,34 @@ class Suppressions:
         if gone:
             self._conn.execute(
                 delete(suppressions).where(
-                    suppressions.c.address_hash.in_(self._hashes(address_key)),
+                    suppressions.c.address_hash.in_(self._all_hashes(address_key)),
                     suppressions.c.cause.in_(gone),
                 )
             )
 
-    def _hashes(self, address_key: str) -> list[str]:
+    def _all_hashes(self, address_key: str) -> list[str]:
         return [_hash(key, address_key) for key in self._keys]
 
 
 def _hash(key: bytes, address_key: str) -> str:
-    return hmac.digest(key, _DOMAIN + address_key.encode(), "sha256").hex()
+    return _hashes(key, (address_key,))[0]
+
+
+def _hashes(key: bytes, address_keys: Sequence[str]) -> list[str]:
+    """HMAC-SHA256 of each, by RFC 2104's own definition from two states that are prepared once for the key:
+    a third of what hmac.digest costs, which counts when a million are looked up."""
+    inside, outside = _prepared(key)
+    found = []
+    for address_key in address_keys:
+        inner, outer = inside(), outside()
+        inner.update(address_key.encode())
+        outer.update(inner.digest())
+        found.append(outer.hexdigest())
+    return found
+
+
+@lru_cache(maxsize=16)
+def _prepared(key: bytes) -> tuple[Callable[[], hashlib._Hash], Callable[[], hashlib._Hash]]:
+    block = (key if len(key) <= 64 else hashlib.sha256(key).digest()).ljust(64, b"\0")
+    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block) + _DOMAIN)
+    return inner.copy, hashlib.sha256(bytes(byte ^ 0x5C for byte in block)).copy

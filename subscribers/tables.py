@@ -47,10 +47,16 @@ subscribers = Table(
     Column("batch_id", Id),  # the import that brought them
     Column("joined_at", Ms, nullable=False),
     Column("changed_at", Ms, nullable=False),
-    Index("ix_subscribers_state_id", "state", "id"),
+    Column("sought", Text, nullable=False, server_default=""),  # what a search reads: rows.sought
     Index("ix_subscribers_cadence", "state", "cadence"),
     Index("ix_subscribers_domain", "domain", "id"),
-    Index("ix_subscribers_joined", "joined_at"),
+    # What a search and a count of a segment read on SQLite, in place of the table: half as wide, and in
+    # id order within a state, so that new rows go to its end. PostgreSQL reads the table with several
+    # workers, and its index entries must be shorter than a list of tags may be.
+    Index("ix_subscribers_search", "state", "id", "sought").ddl_if("sqlite"),
+    Index("ix_subscribers_segment", "state", "id", "cadence", "paused_until", "consent_until", "joined_at",
+          "engaged_at", "domain", "topics_off", "tags").ddl_if("sqlite"),
+    Index("ix_subscribers_state_id", "state", "id").ddl_if("postgresql"),
     Index("ix_subscribers_batch", "batch_id",
           sqlite_where=text("batch_id IS NOT NULL"), postgresql_where=text("batch_id IS NOT NULL")),
     sqlite_autoincrement=True,  # an id in an old link must never mean somebody else
@@ -120,7 +126,18 @@ batches = Table(
     Column("changed", Integer, nullable=False, server_default="0"),
     Column("suppressed", Integer, nullable=False, server_default="0"),
     Column("undone_at", Ms),
+    Column("ask_per_day", Integer),  # how many of its people are asked to confirm; NULL: nobody is
+    Column("ask_stopped", Text, nullable=False, server_default=""),  # why no more are asked
     sqlite_autoincrement=True,
+)
+
+asks = Table(
+    "asks",  # the imported people who are to confirm before they are mailed
+    metadata,
+    Column("batch_id", Id, primary_key=True),
+    Column("subscriber_id", Id, primary_key=True),
+    Column("asked_at", Ms),
+    sqlite_with_rowid=False,
 )
 
 batch_changes = Table(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +24,11 @@ from newsletter.cli.output import (
     show_table,
     writing,
 )
+from newsletter.desk.list import FORMS
 from newsletter.errors import Invalid
+from subscribers.batches import Imported
+from subscribers.exports import defused
+from subscribers.imports import How, ImportedRow
 from subscribers.model import SubscriberState
 
 subscribers = typer.Typer(no_args_is_help=True, help="Who receives the newsletter.")
@@ -100,16 +107,36 @@ def import_file(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")
     ] = False,
+    ask: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Ask people without proof of consent to confirm, so many a day; 0 mails them unasked. "
+            "By default 50 where nobody joined the list for a year, else 0.",
+        ),
+    ] = None,
+    never_mail: Annotated[
+        bool, typer.Option("--never-mail", help="Everybody in the file is to be kept out.")
+    ] = False,
+    rows: Annotated[
+        Path | None, typer.Option(help="Write what happens to each row to this CSV file.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring addresses from a CSV file; who unsubscribed or bounced elsewhere stays out."""
-    with wiring.build() as house, Progress(console=err, transient=True) as progress:
-        bar = progress.add_task("Reading", total=None)
+    """Bring addresses from a CSV or ZIP file; who unsubscribed or bounced elsewhere stays out."""
+    how = How(ask_per_day=ask, never_mail=never_mail)
+    with ExitStack() as opened:
+        house = opened.enter_context(wiring.build())
+        each = opened.enter_context(_fates(rows)) if rows else None
+        bar = opened.enter_context(Progress(console=err, transient=True))
+        task = bar.add_task("Reading", total=None)
         report = house.desk.import_subscribers(
             file.read_bytes(),
             source=file.name,
             dry_run=dry_run,
-            progress=lambda done, total: progress.update(bar, completed=done, total=total),
+            how=how,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            each=each,
         )
     if as_json:
         return show_json(report)
@@ -118,27 +145,84 @@ def import_file(
         [(row.line, row.address, row.outcome, row.reason) for row in report.told],
         empty="Every row is fine.",
     )
+    if report.hidden:
+        say(f"And {report.hidden:,} more; --rows FILE writes them all.")
     say("")
+    say(f"Read as {report.guessed}; {', '.join(report.columns)}.")
     say(report.sentence)
+    if report.asking:
+        say(report.asking)
+    if report.batch_id:
+        say(f"Take it back with: newsletter subscribers undo {report.batch_id}")
+
+
+@contextmanager
+def _fates(file: Path) -> Iterator[Callable[[ImportedRow], None]]:
+    """Writes a row of CSV for each row of an import."""
+    with writing(file), file.open("w", encoding="utf-8", newline="") as target:
+        file.chmod(0o600)
+        sheet = csv.writer(target)
+        sheet.writerow(["file", "line", "address", "what", "because"])
+
+        def write(row: ImportedRow) -> None:
+            sheet.writerow([row.file, row.line, defused(row.address), row.outcome.value, defused(row.reason)])
+
+        yield write
+
+
+@subscribers.command("imports")
+def list_imports(as_json: AsJson = False) -> None:
+    """The imports so far, and how far their people have been asked to confirm."""
+    with wiring.build() as house:
+        found = house.desk.imports()
+    if as_json:
+        return show_json(found)
+    show_table(
+        ["id", "when", "file", "added", "changed", "kept out", "asked"],
+        [
+            (one.id, one.at, one.source, one.created, one.changed, one.suppressed, _asked(one))
+            for one in found
+        ],
+        empty="Nothing was imported yet.",
+    )
+
+
+def _asked(one: Imported) -> str:
+    if one.undone_at is not None:
+        return "taken back"
+    if one.asking is None:
+        return ""
+    told = f"{one.asking.asked} of {one.asking.asked + one.asking.waiting}"
+    return f"{told}, stopped: {one.asking.stopped}" if one.asking.stopped else told
+
+
+@subscribers.command("undo")
+def undo_import(batch: Annotated[int, typer.Argument(metavar="IMPORT", help="Its id.")]) -> None:
+    """Take an import back: whom it brought goes, except those who did something since."""
+    with wiring.build() as house:
+        gone, stayed = house.desk.undo_import(batch)
+    say(f"{gone:,} are gone; {stayed:,} stay, since they did something since.")
 
 
 @subscribers.command("export")
 def export_file(
     file: Annotated[Path, typer.Argument(help="Where to; - for standard output.")],
+    form: Annotated[str, typer.Option(help=f"Whose form: {', '.join(FORMS)}.")] = "own",
 ) -> None:
-    """Write every subscriber as CSV."""
+    """Write every subscriber as CSV, in our own form, which comes back without loss, or another's."""
     with wiring.build() as house:
+        pieces = house.desk.export_subscribers(form)
         if str(file) == "-":
-            for line in house.desk.export_subscribers():
-                sys.stdout.write(line)
+            for piece in pieces:
+                sys.stdout.buffer.write(piece)
             return
-        count = -1
-        with writing(file), file.open("w", encoding="utf-8", newline="") as target:
+        with writing(file), file.open("wb") as target:
             file.chmod(0o600)
-            for line in house.desk.export_subscribers():
-                target.write(line)
-                count += 1
-    say(f"Wrote {count} subscribers to {file}.")
+            for piece in pieces:
+                target.write(piece)
+        counts = house.desk.subscriber_counts()
+    count = sum(n for state, n in counts.items() if state is not SubscriberState.ERASED)
+    say(f"Wrote {count:,} subscribers to {file}.")
 
 
 @subscribers.command("unsubscribe")

@@ -8,9 +8,10 @@ from typing import Final
 
 from newsletter.desk.base import Verbs
 from newsletter.desk.shown import Person
-from newsletter.errors import Conflict, NotFound
-from subscribers import exports, imports, personal
-from subscribers.imports import Report
+from newsletter.errors import Conflict, Invalid, NotFound
+from subscribers import batches, exports, imports, personal
+from subscribers.batches import Imported
+from subscribers.imports import How, ImportedRow, Report
 from subscribers.model import Subscriber, SubscriberState, SuppressionCause
 from subscribers.states import STRONGEST
 from subscribers.store import Added, Subscribers
@@ -83,11 +84,13 @@ class ListVerbs(Verbs):
         *,
         source: str,
         dry_run: bool,
+        how: How | None = None,
         progress: Callable[[int, int], None] | None = None,
+        each: Callable[[ImportedRow], None] | None = None,
     ) -> Report:
-        """Brings a CSV file's rows onto the list, a transaction for every thousand, so that whoever wants to
-        leave meanwhile does not wait; ``dry_run`` only says what would happen. ``progress`` is called with
-        the rows done and the rows there are.
+        """Brings a CSV or ZIP file's rows onto the list, a transaction for every thousand, so that whoever
+        wants to leave meanwhile does not wait; ``dry_run`` only says what would happen. ``progress`` is
+        called with the rows done and the rows there are, ``each`` with every row's fate.
 
         Interrupted, it is resumed by running it again. Raises subscribers.errors.Invalid for a file that
         cannot be read; then the rows before the broken one are on the list.
@@ -100,12 +103,34 @@ class ListVerbs(Verbs):
                 yield unit.subscribers
 
         report = imports.run_in_steps(
-            work, content, source=source, now=self._now(), dry_run=dry_run, progress=progress
+            work,
+            content,
+            source=source,
+            now=self._now(),
+            dry_run=dry_run,
+            how=how,
+            progress=progress,
+            each=each,
         )
         if not dry_run:
             with self.tools.begin() as unit:
                 self._audit(unit, "import", f"batch {report.batch_id}", detail=f"{report.rows} rows")
         return report
+
+    def imports(self, limit: int = 50) -> Sequence[Imported]:
+        """Newest first."""
+        with self.tools.read() as unit:
+            return batches.newest(unit.subscribers, limit)
+
+    def undo_import(self, batch_id: int) -> tuple[int, int]:
+        """Takes an import back; how many went, and how many stayed since they did something since.
+
+        Raises subscribers.errors.Unknown, and Refused for one that was taken back already.
+        """
+        with self.tools.begin() as unit:
+            done = imports.undo(unit.subscribers, batch_id, self._now())
+            self._audit(unit, "undo import", f"batch {batch_id}")
+        return done
 
     def unsuppress(self, address: str) -> None:
         """Takes back a complaint or the author's own suppression; nothing else lifts those, and this lifts
@@ -120,14 +145,28 @@ class ListVerbs(Verbs):
                 raise Conflict(_why_it_stays(causes))
             self._audit(unit, "unsuppress", "an address")
 
-    def export_subscribers(self) -> Iterator[str]:
-        """Lines of CSV, the header first."""
+    def export_subscribers(self, form: str = "own") -> Iterator[bytes]:
+        """A CSV file, piece by piece; a ZIP of several for the form ``mailchimp``.
+
+        Raises Invalid for a form that nobody has.
+        """
+        if form != MAILCHIMP and form not in exports.FORMS:
+            raise Invalid(f"There is no form {form}.", hint=f"Choose one of: {', '.join(FORMS)}.")
+        return self._exported(form)
+
+    def _exported(self, form: str) -> Iterator[bytes]:
         with self.tools.begin() as unit:
-            self._audit(unit, "export", "subscribers")
+            self._audit(unit, "export", "subscribers", detail=form)
         with self.tools.read() as unit:
-            yield from exports.export(unit.subscribers)
+            if form == MAILCHIMP:
+                yield from exports.archive(unit.subscribers)
+            else:
+                for text in exports.export(unit.subscribers, form=form):
+                    yield text.encode()
 
 
+MAILCHIMP: Final = "mailchimp"
+FORMS: Final = (*exports.FORMS, MAILCHIMP)
 _STAYS: Final = {
     SuppressionCause.UNSUBSCRIBED: "They unsubscribed themselves: only they can come back, by signing up.",
     SuppressionCause.BOUNCED: "Mail to this address bounced: signing up and confirming lifts that.",

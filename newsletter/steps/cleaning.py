@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from newsletter.steps.telling import confirmation
+from newsletter.model.notice import NoticeKind
+from newsletter.steps.telling import confirmation, tell_author
 from newsletter.steps.tools import Tools
-from subscribers import former
+from subscribers import asking, former
 from subscribers.signups import SignUps
 
 POLL_LOG_KEPT: Final = timedelta(days=90)
@@ -15,7 +16,7 @@ AUDIT_KEPT: Final = timedelta(days=365)
 
 
 def clean(tools: Tools) -> None:
-    now = tools.clock()
+    now, settings = tools.clock(), tools.settings()
     with tools.begin() as unit:
         unit.feeds.prune_polls(now - POLL_LOG_KEPT)
         unit.doors.clean(now)
@@ -24,5 +25,22 @@ def clean(tools: Tools) -> None:
         for ask in signups.reminders(now):
             unit.notices.queue(confirmation(ask), now)
         unit.notices.forget_all(signups.vanish(now))
+        asks, stopped = asking.due(unit.subscribers, now)
+        for ask in asks:
+            unit.notices.queue(confirmation(ask), now)
+        for one in stopped:
+            tell_author(
+                unit,
+                settings,
+                key=f"asking:{one.batch_id}",
+                kind=NoticeKind.PROBLEM,
+                now=now,
+                data={
+                    "text": f"Nobody else of import {one.batch_id} is asked to confirm: {one.bounced} of the "
+                    f"{one.asked} who were asked bounced.",
+                    "hint": "A list like this harms how your mail is received everywhere. Leave it, or check "
+                    "the addresses elsewhere and import those that are good.",
+                },
+            )
         unit.leases.clean(now)
         former.clean(unit.conn, now)

@@ -8,6 +8,7 @@ which it is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -61,6 +62,7 @@ class Dialect:
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     states: States = field(default_factory=lambda: _COMMON)
     only: SubscriberState | None = None
+    ended: bool = False  #: the service has long ended, so that nobody on its list was mailed since
     tells: Mapping[str, SubscriberState] = field(default_factory=dict)
 
 
@@ -85,6 +87,8 @@ OWN: Final = Dialect(
         "origin": ("consentorigin",),
         "wording": ("consentwording",),
         "expires": ("consentexpiresat",),
+        "engaged": ("engagedat",),
+        "earlier": ("earlierconsents",),
     },
     states={state.value: state for state in _S},
 )
@@ -103,6 +107,7 @@ KNOWN: Final = (
             "agreed": ("confirmtime",),
             "origin": ("confirmip",),
             "tags": ("tags",),
+            "complained": ("unsubreason",),
         },
         tells={"unsubtime": _S.UNSUBSCRIBED, "cleantime": _S.BOUNCED},
     ),
@@ -136,6 +141,7 @@ KNOWN: Final = (
         columns={
             "address": ("email", "emailaddress"),
             "status": ("subscribertype", "type"),
+            "described": ("metadata",),
             "joined": ("creationdate",),
             "tags": ("tags",),
         },
@@ -151,6 +157,7 @@ KNOWN: Final = (
             "name": ("name",),
             "status": ("status",),
             "joined": ("createdat",),
+            "described": ("attributes",),
         },
         states={
             "enabled": _S.ACTIVE,
@@ -167,6 +174,7 @@ KNOWN: Final = (
         needs=frozenset({"email", "subscribed", "status"}),
         columns={"address": ("email",), "status": ("status",), "joined": ("subscribed",)},
         states={**_COMMON, "pendingverification": _S.UNCONFIRMED},
+        ended=True,  # it mails nobody since August 2021
     ),
     Dialect(
         name="kit",
@@ -203,6 +211,42 @@ KNOWN: Final = (
         columns={"address": ("email",), "joined": ("created",)},
         only=_S.BOUNCED,
     ),
+    Dialect(
+        name="ses-suppressions",
+        title="Amazon SES's suppression list",
+        needs=frozenset({"emailaddress", "reason", "lastupdatetime"}),
+        columns={"address": ("emailaddress",), "status": ("reason",), "joined": ("lastupdatetime",)},
+        states={"bounce": _S.BOUNCED, "complaint": _S.COMPLAINED},
+    ),
+    Dialect(
+        name="postmark-suppressions",
+        title="Postmark's suppressions",
+        needs=frozenset({"emailaddress", "suppressionreason"}),
+        columns={
+            "address": ("emailaddress",),
+            "status": ("suppressionreason",),
+            "joined": ("createdat",),
+        },
+        states={
+            "hardbounce": _S.BOUNCED,
+            "spamcomplaint": _S.COMPLAINED,
+            "manualsuppression": _S.UNSUBSCRIBED,
+        },
+    ),
+    Dialect(
+        name="mailgun-bounces",
+        title="Mailgun's bounces",
+        needs=frozenset({"address", "code", "error"}),
+        columns={"address": ("address",), "joined": ("createdat",)},
+        only=_S.BOUNCED,
+    ),
+)
+_EPOCH: Final = re.compile(r"\d{10}")
+SENDGRID_UNSUBSCRIBES: Final = Dialect(
+    name="sendgrid-unsubscribes",
+    title="SendGrid's unsubscribes",
+    columns={"address": ("email",), "joined": ("created",)},
+    only=_S.UNSUBSCRIBED,
 )
 
 ANY: Final = Dialect(
@@ -221,6 +265,7 @@ ANY: Final = Dialect(
 
 # Services that write one file per status name it so.
 _FILE_NAMES: Final = (
+    ("nonsubscri", _S.UNCONFIRMED),
     ("unsubscri", _S.UNSUBSCRIBED),
     ("cleaned", _S.BOUNCED),
     ("bounce", _S.BOUNCED),
@@ -231,15 +276,33 @@ _FILE_NAMES: Final = (
 )
 
 
+_MEANINGS: Final = {
+    "address": "address",
+    "name": "name",
+    "first": "first name",
+    "last": "last name",
+    "status": "status",
+    "on": "whether they want mail",
+    "off": "whether they want no mail",
+    "joined": "since when",
+    "agreed": "when they agreed",
+    "tags": "tags",
+    "cadence": "how often",
+    "complained": "whether they complained",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Understood:
     """A file's dialect with the place of each column that counts, and everybody's state if it has one.
-    ``unsaid`` is the state of rows whose status is empty; None where that is a status nobody knows."""
+    ``unsaid`` is the state of rows whose status is empty; None where that is a status nobody knows.
+    ``shown`` says for people which column was taken for what."""
 
     dialect: Dialect
     places: Mapping[str, int]
     everybody: SubscriberState | None
     unsaid: SubscriberState | None = None
+    shown: tuple[str, ...] = ()
 
 
 def understand(header: Sequence[str], first_row: Sequence[str], file_name: str) -> Understood:
@@ -248,13 +311,15 @@ def understand(header: Sequence[str], first_row: Sequence[str], file_name: str) 
     Raises Invalid where no column holds addresses.
     """
     names = [plain(cell) for cell in header]
-    by_name = next((state for part, state in _FILE_NAMES if part in file_name.casefold()), None)
+    by_name = _by_name(file_name)
     if not names:
         at = next((i for i, cell in enumerate(first_row) if "@" in cell), -1)
         if at < 0:
             raise Invalid("The file holds no email addresses.")
-        return Understood(dialect=ANY, places={"address": at}, everybody=by_name)
-    dialect = next((one for one in KNOWN if one.needs <= set(names)), ANY)
+        return Understood(
+            dialect=ANY, places={"address": at}, everybody=by_name, shown=(f"column {at + 1}: address",)
+        )
+    dialect = _dialect(names, first_row)
     places: dict[str, int] = {}
     for meaning, spellings in dialect.columns.items():
         found = next((names.index(spelling) for spelling in spellings if spelling in names), None)
@@ -267,10 +332,28 @@ def understand(header: Sequence[str], first_row: Sequence[str], file_name: str) 
         )
     told = next((state for column, state in dialect.tells.items() if column in names), None)
     everybody = dialect.only or told
-    if everybody is None and "status" not in places and dialect is ANY:
+    if everybody is None and not {"status", "on", "off"} & places.keys() and dialect is not OWN:
         everybody = by_name
-    unsaid = (by_name or _S.ACTIVE) if dialect is ANY else None
-    return Understood(dialect=dialect, places=places, everybody=everybody, unsaid=unsaid)
+    return Understood(
+        dialect=dialect,
+        places=places,
+        everybody=everybody,
+        unsaid=(by_name or _S.ACTIVE) if dialect is ANY else None,
+        shown=tuple(f"{header[at]}: {_MEANINGS.get(meaning, meaning)}" for meaning, at in places.items()),
+    )
+
+
+def _dialect(names: Sequence[str], first_row: Sequence[str]) -> Dialect:
+    # Nothing but its epoch seconds tells this file from a list of people who want mail.
+    if names == ["email", "created"] and len(first_row) > 1 and _EPOCH.fullmatch(first_row[1].strip()):
+        return SENDGRID_UNSUBSCRIBES
+    return next((one for one in KNOWN if one.needs <= set(names)), ANY)
+
+
+def _by_name(file_name: str) -> SubscriberState | None:
+    """What the name of a file says of everybody in it; the folder it lies in says nothing."""
+    name = file_name.replace("\\", "/").rpartition("/")[2].casefold()
+    return next((state for part, state in _FILE_NAMES if part in name), None)
 
 
 def plain(text: str) -> str:

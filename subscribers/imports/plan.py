@@ -9,7 +9,7 @@ from typing import Final
 
 from subscribers.addresses import is_role, suggestion
 from subscribers.imports.rows import Person
-from subscribers.model import SubscriberState, SuppressionCause
+from subscribers.model import ConsentKind, SubscriberState, SuppressionCause
 from subscribers.states import Act, Move, Standing, decide
 
 _S = SubscriberState
@@ -19,6 +19,7 @@ class Outcome(StrEnum):
     """What became, or would become, of a row."""
 
     ADDED = "added"
+    ASKED = "added, to be asked"  #: no proof of consent came along: they are asked to confirm
     UNCONFIRMED = "added, not confirmed"  #: they never confirmed where they come from
     CHANGED = "changed"
     UNCHANGED = "already there"
@@ -63,6 +64,9 @@ _HERE: Final = {
 }
 
 
+NOBODY: Final = Standing(state=None)
+"""An address of which nothing is known, as nearly all of an import's are."""
+_NO_PROOF: Final = "the file has no proof that they agreed"
 _ADDED: Final = Planned(outcome=Outcome.ADDED, state=_S.ACTIVE)
 
 
@@ -72,26 +76,31 @@ def _decided(standing: Standing) -> Move:
     return decide(standing, Act.IMPORT)
 
 
-def plan(person: Person, standing: Standing, *, changes: bool) -> Planned:
-    """``changes`` says whether the row has a name or tags that somebody active lacks."""
+def plan(person: Person, standing: Standing, *, changes: bool, ask: bool = False) -> Planned:
+    """``changes`` says whether the row has a name or tags that somebody active lacks; ``ask``, whether
+    people without proof of consent are to confirm before they are mailed."""
     if person.state is _S.ERASED:
         return Planned(outcome=Outcome.INVALID, reason="they were erased there")
     if person.suppressed or person.state in _ACTS:
         return _left(person, standing)
-    move = _decided(standing)
-    if move.refused:
-        return Planned(outcome=Outcome.REFUSED, reason=_HERE[SuppressionCause(move.refused)])
+    if standing is not NOBODY:
+        move = _decided(standing)
+        if move.refused:
+            return Planned(outcome=Outcome.REFUSED, reason=_HERE[SuppressionCause(move.refused)])
     if person.state is _S.UNCONFIRMED:
         if standing.state is not None:
             return Planned(outcome=Outcome.UNCHANGED, state=standing.state)
         return Planned(outcome=Outcome.UNCONFIRMED, reason="they never confirmed there", state=_S.UNCONFIRMED)
-    remark = remarks(person)
+    ask = ask and person.agreed is None and person.kind in (None, ConsentKind.UNKNOWN)
     if standing.state is None:
+        remark = remarks(person)
+        if ask:
+            return Planned(outcome=Outcome.ASKED, reason=remark or _NO_PROOF, state=_S.UNCONFIRMED)
         return Planned(outcome=Outcome.ADDED, reason=remark, state=_S.ACTIVE) if remark else _ADDED
-    if standing.state is _S.UNCONFIRMED:
+    if standing.state is _S.UNCONFIRMED and not ask:
         return Planned(outcome=Outcome.CHANGED, reason="they were not confirmed yet", state=_S.ACTIVE)
     if changes:
-        return Planned(outcome=Outcome.CHANGED, reason="a name or tags came along", state=_S.ACTIVE)
+        return Planned(outcome=Outcome.CHANGED, reason="a name or tags came along", state=standing.state)
     return Planned(outcome=Outcome.UNCHANGED, state=standing.state)
 
 

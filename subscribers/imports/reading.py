@@ -1,9 +1,14 @@
-"""Bytes of a file that somebody exported somewhere -> rows: encoding, delimiter and header are guessed."""
+"""Bytes of a file that somebody exported somewhere -> rows: encoding, delimiter and header are guessed.
+
+A ZIP is read as the CSV files in it that hold subscribers.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -11,14 +16,18 @@ from typing import Final
 from subscribers.errors import Invalid
 
 MOST_BYTES: Final = 200 * 1024 * 1024
+_MOST_FILES: Final = 20_000  # a publication's posts are in Substack's
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _NAMES: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
+_ZIP: Final = b"PK\x03\x04"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sheet:
-    """``header`` is empty where the file has none. ``lines`` is about how many rows there are."""
+    """``header`` is empty where the file has none. ``lines`` is about how many rows there are. ``name`` is
+    the file's own, within its ZIP."""
 
+    name: str
     text: str
     encoding: str
     delimiter: str
@@ -30,6 +39,10 @@ class Sheet:
         """What was guessed, for people."""
         header = "a first row of names" if self.header else "no row of names"
         return f"{self.encoding}, {_NAMES[self.delimiter]} between the columns, {header}"
+
+    def first(self) -> list[str]:
+        """The first row that is not a row of names; empty where there is none."""
+        return next(self.rows(), (0, []))[1]
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Each row that is not empty with the line on which it ends. Raises Invalid for a broken file."""
@@ -47,22 +60,65 @@ class Sheet:
             ) from error
 
 
-def read(content: bytes) -> Sheet:
-    """What a file says. Raises Invalid for one that is empty, too large or no table."""
+def read(content: bytes, name: str) -> list[Sheet]:
+    """What a file says, or each table of a ZIP. Raises Invalid for one that is empty, too large or none."""
     if len(content) > MOST_BYTES:
         raise Invalid("The file is larger than 200 MB.", hint="Split it into several files.")
+    if not content.startswith(_ZIP):
+        return [_sheet(content, name)]
+    sheets = []
+    for member, unpacked in _unpacked(content):
+        if unpacked.strip():
+            sheets.append(_sheet(unpacked, member))
+    if not sheets:
+        raise Invalid("There is no CSV file in this ZIP.", hint="Choose the file that the service exported.")
+    return sheets
+
+
+def _unpacked(content: bytes) -> Iterator[tuple[str, bytes]]:
+    """The CSV files of a ZIP, never more than MOST_BYTES of them together."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = archive.infolist()
+            if len(members) > _MOST_FILES:
+                raise Invalid("The ZIP holds too many files.", hint="Choose the CSV file inside.")
+            left = MOST_BYTES
+            for member in members:
+                path = member.filename
+                if not path.lower().endswith((".csv", ".tsv", ".txt")) or "__MACOSX" in path:
+                    continue
+                with archive.open(member) as file:
+                    unpacked = file.read(left + 1)
+                if len(unpacked) > left:
+                    raise Invalid("The ZIP holds more than 200 MB.", hint="Choose the CSV file inside.")
+                left -= len(unpacked)
+                yield path, unpacked
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        # RuntimeError: it asks for a password.
+        raise Invalid(
+            "The ZIP cannot be unpacked.", hint="Unpack it yourself, and choose the CSV file inside."
+        ) from error
+
+
+def _sheet(content: bytes, name: str) -> Sheet:
     text, encoding = _decoded(content)
     if not text.strip():
         raise Invalid("The file is empty.", hint="Choose the CSV file that the other service exported.")
-    if "\x00" in text or content[:4] == b"PK\x03\x04":
-        raise Invalid("This is not a CSV file.", hint="Unpack it first, and choose the CSV file inside.")
+    if "\x00" in text:
+        raise Invalid("This is not a CSV file.", hint="Choose the CSV or ZIP file that was exported.")
     delimiter = _delimiter(text)
     try:
         first = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     except (csv.Error, StopIteration) as error:
         raise Invalid("The first line of the file cannot be read as CSV.") from error
-    header = () if any("@" in cell for cell in first) else tuple(cell.strip() for cell in first)
-    return Sheet(text=text, encoding=encoding, delimiter=delimiter, header=header, lines=text.count("\n") + 1)
+    return Sheet(
+        name=name,
+        text=text,
+        encoding=encoding,
+        delimiter=delimiter,
+        header=() if any("@" in cell for cell in first) else tuple(cell.strip() for cell in first),
+        lines=text.count("\n") + 1,
+    )
 
 
 def _decoded(content: bytes) -> tuple[str, str]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import ipaddress
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from subscribers.addresses import Address, normalise
 from subscribers.errors import Invalid
@@ -15,12 +14,18 @@ from subscribers.imports.dialects import Understood, plain
 from subscribers.model import Cadence, ConsentKind, SubscriberState, SuppressionCause
 
 _TRUE: Final = frozenset({"true", "1", "yes", "y", "t"})
+_COMPLAINED: Final = frozenset({"abuse", "spam"})  # Mailchimp's UNSUB_REASON
 _FORMATS: Final = ("%Y-%m-%d %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y", "%Y/%m/%d", "%d.%m.%Y", "%b %d, %Y")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Person:
-    """A row that can be used. ``agreed`` is None where the file holds no proof of consent."""
+Proof = tuple[str, int, str, str, str, int | None]
+"""An earlier consent: kind, epoch milliseconds, source, origin, wording, when it ends."""
+
+
+class Person(NamedTuple):
+    """A row that can be used. ``agreed`` is None where the file holds no proof of consent.
+
+    A tuple, since a million of them are made by an import."""
 
     address: Address
     state: SubscriberState
@@ -38,6 +43,9 @@ class Person:
     origin: str = ""
     wording: str = ""
     expires: datetime | None = None
+    until: datetime | None = None  #: when the last valid consent ends, where the file says more than one
+    engaged: datetime | None = None
+    earlier: tuple[Proof, ...] = ()
 
 
 def reader(understood: Understood) -> Callable[[Sequence[str]], Person]:
@@ -50,24 +58,46 @@ def reader(understood: Understood) -> Callable[[Sequence[str]], Person]:
     first, last = understood.places.get("first", -1), understood.places.get("last", -1)
     halves = "name" not in understood.places and (first >= 0 or last >= 0)
 
+    described = understood.places.get("described", -1)
+
     def person(row: Sequence[str]) -> Person:
         width = len(row)
-        if at >= width or not row[at]:
+        written = row[at] if at < width else ""
+        if not written:
             raise Invalid("the row has no address")
+        if written[0] == "'":
+            written = undefused(written)
         try:
-            address = normalise(undefused(row[at]))
+            address = normalise(written)
         except Invalid as error:
             raise Invalid("it is not an email address that mail can reach") from error
-        found = {
-            field: convert(undefused(row[place].strip()))
-            for field, place, convert in plain_fields
-            if place < width and row[place]
-        }
+        found = {}
+        for field, place, convert in plain_fields:
+            if place < width and (cell := row[place].strip()):
+                found[field] = convert(undefused(cell) if cell[0] == "'" else cell)
         if halves:
-            found["name"] = " ".join(row[i].strip() for i in (first, last) if 0 <= i < width)
-        return Person(address=address, state=state_of(row), **found)
+            found["name"] = " ".join(undefused(row[i].strip()) for i in (first, last) if 0 <= i < width)
+        if 0 <= described < width and len(row[described]) > 2:
+            found = _described(row[described]) | found
+        return Person(address, state_of(row), **found)
 
     return person
+
+
+def _described(cell: str) -> dict[str, Any]:
+    """A name and tags from a column of JSON, as listmonk and Buttondown have one."""
+    try:
+        told = json.loads(cell)
+    except ValueError:
+        return {}
+    if not isinstance(told, dict):
+        return {}
+    found: dict[str, Any] = {}
+    if isinstance(told.get("name"), str):
+        found["name"] = told["name"][:1000]
+    if isinstance(told.get("tags"), list):
+        found["tags"] = listed(json.dumps(told["tags"]))
+    return found
 
 
 def cell_of(understood: Understood, meaning: str) -> Callable[[Sequence[str]], str]:
@@ -81,10 +111,13 @@ def _state_reader(understood: Understood) -> Callable[[Sequence[str]], Subscribe
     places, states = understood.places, understood.dialect.states
     everybody = understood.everybody
     status, off, on = (places.get(meaning, -1) for meaning in ("status", "off", "on"))
+    complained = places.get("complained", -1)
     if everybody is None and status < 0 and off < 0 and on < 0:
         everybody = SubscriberState.ACTIVE
 
     def state_of(row: Sequence[str]) -> SubscriberState:
+        if 0 <= complained < len(row) and plain(row[complained]) in _COMPLAINED:
+            return SubscriberState.COMPLAINED
         if everybody is not None:
             return everybody
         if 0 <= off < len(row) and plain(row[off]) in _TRUE:
@@ -138,14 +171,37 @@ def _causes(cell: str) -> frozenset[SuppressionCause]:
     )
 
 
+def _proofs(cell: str) -> tuple[Proof, ...]:
+    """The consents before the newest one, as our own export writes them; what is none is left out."""
+    try:
+        found = json.loads(cell)
+    except ValueError:
+        return ()
+    return (
+        tuple(
+            (one[0], one[1], one[2][:200], network(one[3]), one[4][:1000], one[5])
+            for one in found
+            if isinstance(one, list)
+            and len(one) == 6
+            and one[0] in set(ConsentKind)
+            and type(one[1]) is int
+            and all(isinstance(text, str) for text in one[2:5])
+            and (one[5] is None or type(one[5]) is int)
+        )[:100]
+        if isinstance(found, list)
+        else ()
+    )
+
+
 def moment(cell: str) -> datetime | None:
     """The time that a cell means, UTC where it names no zone; None where it is none."""
     found = _iso(cell) or _otherwise(cell)
-    if found is None:
+    if found is None or not 1990 <= found.year <= 9000:
         return None
-    if not 1990 <= found.year <= 9000:
-        return None
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    zone = found.tzinfo
+    if zone is UTC:
+        return found
+    return found.astimezone(UTC) if zone else found.replace(tzinfo=UTC)
 
 
 def _iso(cell: str) -> datetime | None:
@@ -190,4 +246,7 @@ _FIELDS: Final[dict[str, Callable[[str], Any]]] = {  # what a column fills, and 
     "origin": network,
     "wording": lambda cell: cell[:1000],
     "expires": moment,
+    "until": moment,
+    "engaged": moment,
+    "earlier": _proofs,
 }

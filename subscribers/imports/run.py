@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import cache
 from itertools import islice
 from typing import Final
 
 from subscribers.errors import Invalid
-from subscribers.imports.dialects import understand
-from subscribers.imports.plan import Outcome, Planned, plan
+from subscribers.imports.dialects import ANY, Understood, understand
+from subscribers.imports.plan import NOBODY, Outcome, Planned, plan
 from subscribers.imports.reading import Sheet, read
-from subscribers.imports.rows import Person, cell_of, reader
+from subscribers.imports.rows import Person, cell_of, moment, reader
 from subscribers.imports.write import Batch, Known, Writer
-from subscribers.model import ConsentKind
+from subscribers.model import ConsentKind, SubscriberState
 from subscribers.states import Standing
 from subscribers.store import Subscribers, plain_name
 from subscribers.suppressions import NONE, Causes
@@ -26,30 +26,53 @@ Work = Callable[[], AbstractContextManager[Subscribers]]
 
 MOST_TOLD: Final = 1_000
 STEP: Final = 1_000
+ASK_PER_DAY: Final = 50
+STALE: Final = timedelta(days=365)
+"""A list that nobody was mailed from for so long is asked before it is mailed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class How:
+    """What the author says of a file.
+
+    ``kind``: of consents that the file does not prove. ``ask_per_day``: how many of the people without
+    proof are asked to confirm before they are mailed; 0 for none, None to decide by the list's age.
+    ``never_mail``: everybody in it is to be kept out.
+    """
+
+    kind: ConsentKind = ConsentKind.UNKNOWN
+    ask_per_day: int | None = None
+    never_mail: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportedRow:
     """What happened to one row, and why. ``line`` is the line of the file on which it ends; ``address`` is
-    as the file writes it where the row was left out, and empty where it has none."""
+    as the file writes it where the row was left out, and empty where it has none. ``file`` is the one of a
+    ZIP."""
 
     line: int
     outcome: Outcome
     reason: str
     address: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """``told`` are the first thousand rows that are not plainly added or there already."""
+    """``told`` are the first thousand rows that are not plainly added or there already. ``columns`` says
+    which column of the file was taken for what. ``ask_per_day`` is 0 where nobody is asked."""
 
     dialect: str
     guessed: str
+    columns: Sequence[str]
     dry_run: bool
     batch_id: int
     counts: dict[Outcome, int]
     told: Sequence[ImportedRow]
     hidden: int = field(default=0)  #: rows that ``told`` leaves out
+    ask_per_day: int = 0
+    stale: bool = False  #: nobody joined this list for a year
 
     @property
     def rows(self) -> int:
@@ -59,7 +82,7 @@ class Report:
     def sentence(self) -> str:
         """The whole in one sentence or two."""
         parts = [
-            f"{count} {texts[self.dry_run]}"
+            f"{count:,} {texts[self.dry_run]}"
             for outcome, texts in _SUMS
             if (count := self.counts.get(outcome))
         ]
@@ -68,9 +91,21 @@ class Report:
             return f"This looks like {self.dialect}: {what}. Nothing was changed."
         return f"{what[:1].upper()}{what[1:]}."
 
+    @property
+    def asking(self) -> str:
+        """How those without proof are asked, or an empty string."""
+        if not self.counts.get(Outcome.ASKED):
+            return ""
+        why = "Nobody joined this list for a year. " if self.stale else ""
+        return (
+            f"{why}Those without proof of consent get one message that asks them to confirm, "
+            f"{self.ask_per_day:,} a day; it stops by itself where 3 % of them bounce."
+        )
+
 
 _SUMS: Final = (  # what was done, what would be
     (Outcome.ADDED, ("added", "to add")),
+    (Outcome.ASKED, ("to be asked to confirm", "to ask to confirm")),
     (Outcome.UNCONFIRMED, ("added as not confirmed", "to add as not confirmed")),
     (Outcome.CHANGED, ("changed", "to change")),
     (Outcome.UNCHANGED, ("there already", "there already")),
@@ -88,7 +123,7 @@ def run(
     source: str,
     now: datetime,
     dry_run: bool = False,
-    kind: ConsentKind = ConsentKind.UNKNOWN,
+    how: How | None = None,
     progress: Callable[[int, int], None] | None = None,
     each: Callable[[ImportedRow], None] | None = None,
 ) -> Report:
@@ -99,7 +134,7 @@ def run(
         source=source,
         now=now,
         dry_run=dry_run,
-        kind=kind,
+        how=how,
         progress=progress,
         each=each,
     )
@@ -112,7 +147,7 @@ def run_in_steps(
     source: str,
     now: datetime,
     dry_run: bool = False,
-    kind: ConsentKind = ConsentKind.UNKNOWN,
+    how: How | None = None,
     progress: Callable[[int, int], None] | None = None,
     each: Callable[[ImportedRow], None] | None = None,
 ) -> Report:
@@ -120,102 +155,183 @@ def run_in_steps(
     meanwhile has to wait. With ``dry_run`` writes nothing.
 
     Interrupted, it is resumed by running it again: who is there already stays as they are. ``source`` is
-    the file's name, kept in the proof of consent; ``kind`` is what the author says of consents that the
-    file does not prove. ``each`` gets every row, ``progress`` (done, about how many). Lifts no suppression
-    (invariant 10). Raises Invalid for a file that cannot be read; then the rows before it are on the list.
+    the file's name, kept in the proof of consent. ``each`` gets every row, ``progress`` (done, about how
+    many). Lifts no suppression (invariant 10). Raises Invalid for a file that cannot be read; then the
+    rows before it are on the list.
     """
-    sheet = read(content)
-    first = next(sheet.rows(), (0, []))[1]
-    understood = understand(sheet.header, first, source)
-    parse = reader(understood)
-    address_in = cell_of(understood, "address")
-    batch = Batch(now=now, source=source[:200], kind=kind, dialect=understood.dialect.name)
+    how = how or How()
+    tables = _tables(read(content, source), how)
+    stale = how.ask_per_day is None and _is_stale(tables, now)
+    per_day = (ASK_PER_DAY if stale else 0) if how.ask_per_day is None else how.ask_per_day
+    batch = Batch(
+        now=now,
+        source=source[:200],
+        kind=how.kind,
+        dialect=tables[0].understood.dialect.name,
+        ask_per_day=per_day,
+    )
     if not dry_run:
         with work() as people:
             batch.open(people.conn)
-    counts: Counter[Outcome] = Counter()
-    told: list[ImportedRow] = []
-    seen: set[str] = set()
-    hidden = done = 0
-    for rows in _steps(sheet):
-        with work() as people:
-            happened = _step(rows, parse, address_in, Writer(people, batch), seen, dry_run)
-        for row in happened:
-            counts[row.outcome] += 1
-            if each is not None:
-                each(row)
-            if row.reason or row.outcome not in _PLAIN:
-                if len(told) < MOST_TOLD:
-                    told.append(row)
-                else:
-                    hidden += 1
-        done += len(rows)
-        if progress is not None:
-            progress(done, max(sheet.lines, done))
+    counting = _Counting(each)
+    step = _Step(batch, dry_run=dry_run)
+    total = sum(table.sheet.lines for table in tables)
+    done = 0
+    for table in tables:
+        counting.file = table.sheet.name if len(tables) > 1 else ""
+        parse, address_in = reader(table.understood), cell_of(table.understood, "address")
+        rows = table.sheet.rows()
+        while some := list(islice(rows, STEP)):
+            with work() as people:
+                happened = step.take(some, parse, address_in, Writer(people, batch))
+            counting.take(happened)
+            done += len(some)
+            if progress is not None:
+                progress(done, max(total, done))
     return Report(
-        dialect=understood.dialect.title,
-        guessed=sheet.guessed,
+        dialect=tables[0].understood.dialect.title,
+        guessed=tables[0].sheet.guessed,
+        columns=tables[0].understood.shown,
         dry_run=dry_run,
         batch_id=batch.id,
-        counts=dict(counts),
-        told=tuple(told),
-        hidden=hidden,
+        counts=dict(counting.counts),
+        told=tuple(counting.told),
+        hidden=counting.hidden,
+        ask_per_day=per_day,
+        stale=stale,
     )
 
 
-_PLAIN: Final = frozenset({Outcome.ADDED, Outcome.UNCHANGED})
-Rows = list[tuple[int, list[str]]]
+@dataclass(frozen=True, kw_only=True)
+class _Table:
+    sheet: Sheet
+    understood: Understood
 
 
-def _steps(sheet: Sheet) -> Iterator[Rows]:
-    rows = sheet.rows()
-    while step := list(islice(rows, STEP)):
-        yield step
-
-
-def _step(
-    rows: Rows,
-    parse: Callable[[Sequence[str]], Person],
-    address_in: Callable[[Sequence[str]], str],
-    writer: Writer,
-    seen: set[str],
-    dry_run: bool,
-) -> list[ImportedRow]:
-    found: list[tuple[int, Person | ImportedRow]] = []
-    for line, cells in rows:
+def _tables(sheets: Sequence[Sheet], how: How) -> list[_Table]:
+    """The tables that hold subscribers, those of people who left first: where an address stands in two,
+    the first one counts. Raises Invalid where none does."""
+    found: list[_Table] = []
+    problem: Invalid | None = None
+    for sheet in sheets:
         try:
-            found.append((line, parse(cells)))
+            understood = understand(sheet.header, sheet.first(), sheet.name)
         except Invalid as error:
-            left_out = ImportedRow(
-                line=line, outcome=Outcome.INVALID, reason=error.message, address=address_in(cells)
-            )
-            found.append((line, left_out))
-    known = writer.known([person.address.key for _, person in found if isinstance(person, Person)])
-    planned: list[tuple[Person, Known | None, Planned]] = []
-    told: list[ImportedRow] = []
-    for line, person in found:
-        if isinstance(person, ImportedRow):
-            told.append(person)
+            problem = error
             continue
-        key = person.address.key
-        if key in seen:
-            reason = "the address stands in an earlier line"
-            told.append(
-                ImportedRow(line=line, outcome=Outcome.TWICE, reason=reason, address=person.address.text)
-            )
-            continue
-        seen.add(key)
-        one = known.people.get(key)
-        causes = known.causes.get(key, NONE)
-        standing = Standing(state=one.state, causes=causes) if one else _standing_of_nobody(causes)
-        what = plan(person, standing, changes=one is not None and brings_something(person, one))
-        planned.append((person, one, what))
-        told.append(
-            ImportedRow(line=line, outcome=what.outcome, reason=what.reason, address=person.address.text)
-        )
-    if not dry_run:
-        writer.write(planned, known.causes)
-    return told
+        if how.never_mail:
+            understood = replace(understood, everybody=SubscriberState.UNSUBSCRIBED)
+        found.append(_Table(sheet=sheet, understood=understood))
+    # In an archive of everything there are tables of other things with addresses in them.
+    known = [table for table in found if table.understood.dialect is not ANY]
+    if len(sheets) > 1 and known:
+        found = known
+    if not found:
+        raise problem or Invalid("The file holds no email addresses.")
+    return sorted(found, key=lambda table: table.understood.everybody in (None, SubscriberState.ACTIVE))
+
+
+def _is_stale(tables: Sequence[_Table], now: datetime) -> bool:
+    """Whether the newest date of joining in the file is a year old; a file without dates is not judged."""
+    if any(table.understood.dialect.ended for table in tables):
+        return True
+    newest: datetime | None = None
+    for table in tables:
+        for meaning in ("agreed", "joined"):
+            if meaning in table.understood.places:
+                cell = cell_of(table.understood, meaning)
+                for _, row in table.sheet.rows():
+                    at = moment(cell(row))
+                    if at is None:
+                        continue
+                    if now - at < STALE:
+                        return False
+                    newest = at if newest is None else max(newest, at)
+    return newest is not None
+
+
+class _Counting:
+    """Keeps what is to be told of the rows."""
+
+    def __init__(self, each: Callable[[ImportedRow], None] | None) -> None:
+        self.file = ""
+        self.counts: Counter[Outcome] = Counter()
+        self.told: list[ImportedRow] = []
+        self.hidden = 0
+        self._each = each
+
+    def take(self, happened: Sequence[Happened]) -> None:
+        for line, outcome, reason, address in happened:
+            self.counts[outcome] += 1
+            tell = bool(reason) or outcome not in _PLAIN
+            if not tell and self._each is None:
+                continue
+            row = ImportedRow(line=line, outcome=outcome, reason=reason, address=address, file=self.file)
+            if self._each is not None:
+                self._each(row)
+            if tell and len(self.told) < MOST_TOLD:
+                self.told.append(row)
+            elif tell:
+                self.hidden += 1
+
+
+_PLAIN: Final = frozenset({Outcome.ADDED, Outcome.UNCHANGED})
+Happened = tuple[int, Outcome, str, str]  #: line, what, why, address
+Found = tuple[int, "Person | None", str, str]  #: line, who, or why they are left out and their address
+
+
+class _Step:
+    """A thousand rows: who they are, what happens to them, and that."""
+
+    def __init__(self, batch: Batch, *, dry_run: bool) -> None:
+        self._batch = batch
+        self._dry_run = dry_run
+        self._ask = batch.ask_per_day > 0
+        self._seen: set[str] = set()
+
+    def take(
+        self,
+        rows: Sequence[tuple[int, list[str]]],
+        parse: Callable[[Sequence[str]], Person],
+        address_in: Callable[[Sequence[str]], str],
+        writer: Writer,
+    ) -> list[Happened]:
+        found: list[Found] = []
+        for line, cells in rows:
+            try:
+                found.append((line, parse(cells), "", ""))
+            except Invalid as error:
+                found.append((line, None, error.message, address_in(cells)))
+        known = writer.known([person.address.key for _, person, _, _ in found if person])
+        people, causes_of = known.people, known.causes
+        seen, ask = self._seen, self._ask
+        planned: list[tuple[Person, Known | None, Planned]] = []
+        happened: list[Happened] = []
+        for line, person, why, written in found:
+            if person is None:
+                happened.append((line, Outcome.INVALID, why, written))
+                continue
+            address, key, _ = person.address
+            if key in seen:
+                happened.append((line, Outcome.TWICE, _TWICE, address))
+                continue
+            seen.add(key)
+            one = people.get(key)
+            causes = causes_of.get(key, NONE)
+            if one is not None:
+                standing = Standing(state=one.state, causes=causes)
+                what = plan(person, standing, changes=brings_something(person, one), ask=ask)
+            else:
+                standing = _standing_of_nobody(causes) if causes else NOBODY
+                what = plan(person, standing, changes=False, ask=ask)
+            planned.append((person, one, what))
+            happened.append((line, what.outcome, what.reason, address))
+        if not self._dry_run:
+            writer.write(planned, causes_of)
+        return happened
+
+
+_TWICE: Final = "the address stands in an earlier line"
 
 
 @cache

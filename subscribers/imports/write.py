@@ -8,30 +8,31 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from subscribers.errors import Refused, Unknown
 from subscribers.imports.plan import Outcome, Planned
 from subscribers.imports.rows import Person
 from subscribers.model import ConsentKind, SubscriberState, SuppressionCause
-from subscribers.rows import stored_words, words
-from subscribers.sql import chunks, insert_many
+from subscribers.rows import sought, stored_words, words
+from subscribers.sql import insert_many, select_in, take_ids
 from subscribers.store import Subscribers, plain_name
 from subscribers.suppressions import Causes
-from subscribers.tables import batch_changes, batches, consents, subscribers, suppressions
+from subscribers.tables import asks, batch_changes, batches, consents, requests, subscribers, suppressions
 from subscribers.times import maybe_ms, to_ms
 
 _c = subscribers.c
-_KNOWN: Final = select(
-    _c.id, _c.address_key, _c.state, _c.name, _c.tags, _c.consent_until, _c.changed_at
-).where(_c.address_key.in_(bindparam("keys", expanding=True)))
-
-_IDS: Final = select(_c.id, _c.address_key).where(_c.address_key.in_(bindparam("keys", expanding=True)))
+_KNOWN: Final = (
+    "SELECT id, address_key, state, name, tags, consent_until, changed_at FROM subscribers "
+    "WHERE address_key {in}"
+)
 _PERSON: Final = (
-    "address address_key domain name state cadence topics_off tags paused_until language consent_until "
-    "batch_id joined_at changed_at"
+    "id address address_key domain name state cadence topics_off tags paused_until language consent_until "
+    "engaged_at batch_id joined_at changed_at sought"
 ).split()
 _PROOF: Final = "subscriber_id kind at source origin wording expires_at".split()
+_ASK: Final = ("batch_id", "subscriber_id")
+Row = tuple[int | str | None, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,13 +61,19 @@ class Batch:
     source: str
     kind: ConsentKind  #: of consents that the file does not prove
     dialect: str
+    ask_per_day: int = 0
     id: int = 0
     created: int = 0
     changed: int = 0
     suppressed: int = 0
 
     def open(self, conn: Connection) -> None:
-        made = batches.insert().values(at=to_ms(self.now), dialect=self.dialect, source=self.source)
+        made = batches.insert().values(
+            at=to_ms(self.now),
+            dialect=self.dialect,
+            source=self.source,
+            ask_per_day=self.ask_per_day or None,
+        )
         self.id = int(conn.execute(made.returning(batches.c.id)).scalar_one())
 
     def save(self, conn: Connection) -> None:
@@ -85,19 +92,20 @@ class Writer:
         self._conn = people.conn
         self._batch = batch
         self._ms = to_ms(batch.now)
+        self._source = f"import: {batch.source}"
 
     def known(self, keys: Sequence[str]) -> AllKnown:
-        people = {}
-        for few in chunks(keys):
-            for row in self._conn.execute(_KNOWN, {"keys": list(few)}):
-                people[row.address_key] = Known(
-                    id=row.id,
-                    state=SubscriberState(row.state),
-                    name=row.name,
-                    tags=words(row.tags),
-                    consent_until=row.consent_until,
-                    changed_at=row.changed_at,
-                )
+        people = {
+            key: Known(
+                id=id,
+                state=SubscriberState(state),
+                name=name,
+                tags=words(tags),
+                consent_until=consent_until,
+                changed_at=changed_at,
+            )
+            for id, key, state, name, tags, consent_until, changed_at in select_in(self._conn, _KNOWN, keys)
+        }
         return AllKnown(people=people, causes=self._people.suppressions.causes_of(keys))
 
     def write(
@@ -105,13 +113,13 @@ class Writer:
     ) -> None:
         fresh = [(person, what) for person, one, what in planned if one is None and what.state is not None]
         self._insert(fresh)
+        added: dict[SuppressionCause, list[str]] = {}
         for person, one, what in planned:
             if one is not None and what.outcome in (Outcome.CHANGED, Outcome.KEPT_OUT):
                 self._change(person, one, what)
-        added: dict[SuppressionCause, list[str]] = {}
-        for person, _, what in planned:
-            for cause in what.causes - before.get(person.address.key, frozenset()):
-                added.setdefault(cause, []).append(person.address.key)
+            if what.causes:
+                for cause in what.causes - before.get(person.address.key, frozenset()):
+                    added.setdefault(cause, []).append(person.address.key)
         for cause, keys in added.items():
             self._batch.suppressed += self._people.suppressions.add(
                 keys, cause, self._batch.now, reason=f"import: {self._batch.source}", batch_id=self._batch.id
@@ -119,45 +127,59 @@ class Writer:
         self._batch.save(self._conn)
 
     def _insert(self, fresh: Sequence[tuple[Person, Planned]]) -> None:
+        """Straight to the driver with ids taken beforehand, so that nothing has to be read back."""
         if not fresh:
             return
         ms, batch = self._ms, self._batch.id
-        insert_many(
-            self._conn,
-            subscribers,
-            _PERSON,
-            [
+        people: list[Row] = []
+        proofs: list[Row] = []
+        asked: list[Row] = []
+        for id, (person, what) in zip(take_ids(self._conn, subscribers, len(fresh)), fresh, strict=True):
+            address, key, domain = person.address
+            name = plain_name(person.name) if person.name else ""
+            joined = to_ms(person.joined) if person.joined else ms
+            until = maybe_ms(person.until or person.expires)
+            state = what.state.value if what.state else ""
+            people.append(
                 (
-                    person.address.text,
-                    person.address.key,
-                    person.address.domain,
-                    plain_name(person.name) if person.name else "",
-                    what.state.value if what.state else "",
+                    id,
+                    address,
+                    key,
+                    domain,
+                    name,
+                    state,
                     person.cadence.value if person.cadence else None,
                     stored_words(person.topics_off) if person.topics_off else "[]",
                     stored_words(person.tags) if person.tags else "[]",
                     maybe_ms(person.paused_until),
                     person.language,
-                    maybe_ms(person.expires),
+                    until,
+                    maybe_ms(person.engaged),
                     batch,
-                    to_ms(person.joined) if person.joined else ms,
+                    joined,
                     ms,
+                    f"{key} {name.casefold()}" if name else key,  # as rows.sought has it
                 )
-                for person, what in fresh
-            ],
-        )
+            )
+            if person.state is not SubscriberState.UNCONFIRMED:
+                proofs.append(self._proof(id, person, joined))
+                for proof in person.earlier:
+                    proofs.append((id, *proof))
+            if what.outcome is Outcome.ASKED:
+                asked.append((batch, id))
+        insert_many(self._conn, subscribers, _PERSON, people)
+        insert_many(self._conn, consents, _PROOF, proofs)
+        insert_many(self._conn, asks, _ASK, asked)
         self._batch.created += len(fresh)
-        agreed = {p.address.key: p for p, _ in fresh if p.state is not SubscriberState.UNCONFIRMED}
-        ids = self._conn.execute(_IDS, {"keys": list(agreed)})
-        insert_many(self._conn, consents, _PROOF, [self._proof(id, agreed[key]) for id, key in ids])
 
-    def _proof(self, id: int, person: Person) -> tuple[int | str | None, ...]:
-        kind = person.kind or (ConsentKind.EXPRESS if person.agreed else self._batch.kind)
+    def _proof(self, id: int, person: Person, joined: int) -> Row:
+        agreed = person.agreed
+        kind = person.kind or (ConsentKind.EXPRESS if agreed else self._batch.kind)
         return (
             id,
             kind.value,
-            to_ms(person.agreed or person.joined or self._batch.now),
-            person.source or f"import: {self._batch.source}",
+            to_ms(agreed) if agreed else joined,
+            person.source or self._source,
             person.origin,
             person.wording,
             maybe_ms(person.expires),
@@ -170,17 +192,20 @@ class Writer:
         if what.outcome is Outcome.CHANGED:
             if person.name and not one.name:
                 after["name"] = plain_name(person.name)
+                after["sought"] = sought(person.address.key, after["name"])
             tags = stored_words({*one.tags, *person.tags})
             if tags != stored_words(one.tags):
                 after["tags"] = tags
             if one.state is SubscriberState.UNCONFIRMED:
                 after["consent_until"] = maybe_ms(person.expires)
-                insert_many(self._conn, consents, _PROOF, [self._proof(one.id, person)])
+                joined = to_ms(person.joined) if person.joined else self._ms
+                insert_many(self._conn, consents, _PROOF, [self._proof(one.id, person, joined)])
         if not after:
             return
         before = {
             "state": one.state.value,
             "name": one.name,
+            "sought": sought(person.address.key, one.name),
             "tags": stored_words(one.tags),
             "consent_until": one.consent_until,
         }
@@ -219,7 +244,9 @@ def undo(people: Subscribers, batch_id: int, now: datetime) -> tuple[int, int]:
         )
     mine = (_c.batch_id == batch_id, _c.changed_at == batch.at)
     going = select(_c.id).where(*mine)
-    conn.execute(delete(consents).where(consents.c.subscriber_id.in_(going)))
+    for table in (consents, requests):
+        conn.execute(delete(table).where(table.c.subscriber_id.in_(going)))
+    conn.execute(delete(asks).where(asks.c.batch_id == batch_id))
     gone = conn.execute(delete(subscribers).where(*mine)).rowcount
     left = conn.execute(select(func.count()).where(_c.batch_id == batch_id)).scalar_one()
     conn.execute(update(batches).where(batches.c.id == batch_id).values(undone_at=to_ms(now)))

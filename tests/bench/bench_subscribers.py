@@ -14,7 +14,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, text
 
 from newsletter.store.database import Database
 from subscribers import exports, imports, segments
-from subscribers.model import Cadence
+from subscribers.model import Cadence, SuppressionCause
 from subscribers.segments import Filter
 from subscribers.sql import insert_many
 from subscribers.store import Subscribers
@@ -35,21 +35,30 @@ AUDIENCE = Table("bench_audience", MetaData(), Column("subscriber_id", BigIntege
 DOMAINS = ("gmail.com", "yahoo.com", "outlook.com", "example.org", "web.de", "example.co.uk")
 
 
+LEFT = [f"first.last{n}@{DOMAINS[n % len(DOMAINS)]}" for n in range(0, 10_000, 2)]
+"""Who is kept out, so that neither import nor export can skip looking."""
+
+
 def rows_of(count: int) -> bytes:
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(["email", "name", "created_at"])
     writer.writerows(
-        [f"first.last{n}@{DOMAINS[n % len(DOMAINS)]}", f"First Last {n}", "2024-05-04 10:00:00"]
-        for n in range(count)
+        [f"first.last{n}@{DOMAINS[n % len(DOMAINS)]}", f"First Last {n}", _day(n)] for n in range(count)
     )
     return out.getvalue().encode()
 
 
+def _day(n: int) -> str:
+    """A different time for nearly everybody, as in a real file."""
+    return (NOW - timedelta(seconds=97 * n + 60)).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def timed(what: Callable[[], object]) -> float:
-    started = time.perf_counter()
+    """The CPU time of this process: other work on the machine does not count."""
+    started = time.process_time()
     what()
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 def compared(
@@ -101,7 +110,9 @@ def benches(url: str, count: int, rounds: int) -> None:
 
     def bring() -> None:
         with database.write() as conn:
-            imports.run(Subscribers(conn, keys=[KEY]), content, source="bench.csv", now=NOW)
+            people = Subscribers(conn, keys=[KEY])
+            people.suppressions.add(LEFT, SuppressionCause.UNSUBSCRIBED, NOW)
+            imports.run(people, content, source="bench.csv", now=NOW)
 
     print(f"{count:,} rows, {rounds} rounds, {database.url.get_backend_name()}")
     print(f"{'':<52} {'ours':>13} {'reference':>13}")
@@ -116,7 +127,7 @@ def benches(url: str, count: int, rounds: int) -> None:
         people = Subscribers(conn, keys=[KEY])
         compared(
             "export, against SELECT and csv alone",
-            lambda: sum(len(line) for line in exports.export(people)),
+            lambda: sum(len(piece) for piece in exports.export(people)),
             lambda: writing_alone(conn),
             rounds,
         )

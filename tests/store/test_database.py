@@ -109,7 +109,10 @@ def test_the_migrations_make_what_the_tables_say(migrated: Database) -> None:
     """A column that was added without a migration fails here."""
     both = MetaData()
     for table in (*tables.sorted_tables, *list_tables.sorted_tables):
-        table.to_metadata(both)
+        copied = table.to_metadata(both)
+        for index in table.indexes:  # those of the other dialect
+            if index._ddl_if is not None and index._ddl_if.dialect != migrated.url.get_backend_name():
+                copied.indexes -= {one for one in copied.indexes if one.name == index.name}
     with migrated.read() as conn:
         context = MigrationContext.configure(conn, opts={"include_name": _ours})
         assert compare_metadata(context, both) == []

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from subscribers.model import ConsentKind, SubscriberState, SuppressionCause
 from subscribers.store import Subscribers
 from subscribers.tables import batches, metadata
 from tests.subscribers.people import DAY, KEY, NOW, joined
+
+DIRECTLY = imports.How(ask_per_day=0)  # the files of the tests are years old
 
 S: TypeAlias = SubscriberState
 Did: TypeAlias = Outcome
@@ -120,7 +123,7 @@ FILES: dict[str, tuple[str, str, dict[str, S]]] = {
 
 
 def _run(people: Subscribers, text: str, name: str = "list.csv") -> imports.Report:
-    return imports.run(people, text.encode(), source=name, now=NOW)
+    return imports.run(people, text.encode(), source=name, now=NOW, how=DIRECTLY)
 
 
 @pytest.mark.parametrize("service", FILES)
@@ -141,7 +144,9 @@ def test_a_dry_run_says_the_same_and_writes_nothing(people: Subscribers, service
     name, text, _ = FILES[service]
     rows: list[ImportedRow] = []
 
-    dry = imports.run(people, text.encode(), source=name, now=NOW, dry_run=True, each=rows.append)
+    dry = imports.run(
+        people, text.encode(), source=name, now=NOW, dry_run=True, how=DIRECTLY, each=rows.append
+    )
 
     for table in metadata.sorted_tables:
         assert people.conn.execute(select(table)).all() == []
@@ -291,7 +296,7 @@ def test_encodings_are_guessed(people: Subscribers, content: bytes) -> None:
     [
         (b"", "empty"),
         (b"  \n ", "empty"),
-        (b"PK\x03\x04zip", "not a CSV"),
+        (b"PK\x03\x04zip", "cannot be unpacked"),
         (b"a\x00b", "not a CSV"),
         (b"first,second\n1,2\n", "called like an email"),
         (b"\xff\xfea", "damaged"),
@@ -368,3 +373,86 @@ def test_an_interrupted_import_is_resumed_by_running_it_again(database: Database
         assert people.counts()[S.ACTIVE] == 2500
         created = select(batches.c.created).order_by(batches.c.id)
         assert list(conn.execute(created).scalars()) == [1000, 1500]
+
+
+def _zip(files: dict[str, str]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
+        for name, text in files.items():
+            target.writestr(name, text)
+    return packed.getvalue()
+
+
+def test_mailchimp_s_zip_keeps_out_who_left_even_where_another_file_has_them(people: Subscribers) -> None:
+    content = _zip(
+        {
+            "subscribed_members_export_1.csv": "Email Address,EUID\nann@example.com,1\nbob@example.com,2\n",
+            "unsubscribed_members_export_1.csv": "Email Address,EUID,UNSUB_TIME\nbob@example.com,2,2020\n",
+            "cleaned_members_export_1.csv": "Email Address,EUID,CLEAN_TIME\ncid@example.com,3,2020-01-01\n",
+            "nonsubscribed_members_export_1.csv": "Email Address,EUID\ndee@example.com,4\n",
+        }
+    )
+
+    imports.run(people, content, source="export.zip", now=NOW)
+
+    assert {one.address: one.state for one in people.list()} == {
+        "ann@example.com": S.ACTIVE,
+        "bob@example.com": S.UNSUBSCRIBED,
+        "cid@example.com": S.BOUNCED,
+        "dee@example.com": S.UNCONFIRMED,
+    }
+
+
+def test_substack_s_zip_is_its_list_and_not_who_opened_what(people: Subscribers) -> None:
+    content = _zip(
+        {
+            "email_list.blog.csv": "email,email_disabled,created_at\nann@example.com,false,\n",
+            "posts.csv": "post_id,title\n1,One\n",
+            "posts/1.opens.csv": "post_id,timestamp,email\n1,2024-01-01,reader@example.com\n",
+            "posts/1.html": "<p>mail@example.com</p>",
+        }
+    )
+
+    imports.run(people, content, source="export.zip", now=NOW)
+
+    assert [one.address for one in people.list()] == ["ann@example.com"]
+
+
+def test_a_zip_that_unpacks_to_too_much_is_refused(
+    people: Subscribers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("subscribers.imports.reading.MOST_BYTES", 10_000)
+
+    with pytest.raises(Invalid, match="more than"):
+        imports.run(people, _zip({"a.csv": "a@b.de\n" * 2_000}), source="bomb.zip", now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        ("EmailAddress,Reason,LastUpdateTime\nann@example.com,BOUNCE,2024-01-01T00:00:00Z\n", S.BOUNCED),
+        ("EmailAddress,Reason,LastUpdateTime\nann@example.com,COMPLAINT,\n", S.COMPLAINED),
+        ("EmailAddress,SuppressionReason,Origin,CreatedAt\nann@example.com,HardBounce,,\n", S.BOUNCED),
+        ("address,code,error,created_at\nann@example.com,550,no such user,\n", S.BOUNCED),
+        ("email,created\nann@example.com,1443651125\n", S.UNSUBSCRIBED),
+    ],
+)
+def test_suppression_files_keep_out_whatever_they_are_called(
+    people: Subscribers, text: str, state: S
+) -> None:
+    imports.run(people, text.encode(), source="download.csv", now=NOW)
+
+    assert [one.state for one in people.list()] == [state]
+
+
+def test_a_file_can_be_said_to_keep_everybody_in_it_out(people: Subscribers) -> None:
+    imports.run(people, b"ann@example.com\n", source="x.csv", now=NOW, how=imports.How(never_mail=True))
+
+    assert people.list()[0].state is S.UNSUBSCRIBED
+
+
+def test_what_was_guessed_is_shown(people: Subscribers) -> None:
+    report = imports.run(people, b"Full Name;E-Mail\nAnn;ann@example.com\n", source="x.csv", now=NOW)
+
+    assert list(report.columns) == ["E-Mail: address", "Full Name: name"]
+    assert report.guessed == "UTF-8, semicolon between the columns, a first row of names"

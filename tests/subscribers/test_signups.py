@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from subscribers import imports
 from subscribers.errors import Expired, Invalid, Refused
 from subscribers.model import SubscriberState, SuppressionCause
 from subscribers.requests import Form, RequestKind
@@ -200,30 +199,3 @@ def test_a_change_of_address_keeps_the_person_and_carries_no_suppression_away(pe
     with pytest.raises(Expired):
         SignUps(people).confirm(ask.request_id, NOW)
     assert people.get(ann.id).address == "ann@example.com"
-
-
-def test_imported_people_without_proof_are_asked_at_a_chosen_pace(people: Subscribers) -> None:
-    text = "Email,Subscribed,Status\n" + "".join(
-        f"p{n}@example.com,04/30/2009 01:37,{'Active' if n % 2 else 'Unverified'}\n" for n in range(4)
-    )
-    imports.run(people, text.encode(), source="feed.csv", now=NOW)
-    joined(people, "proven@example.com")
-    signups = SignUps(people)
-
-    first = signups.invite(NOW, limit=3, wording=FORM.wording)
-    second = signups.invite(NOW, limit=3, wording=FORM.wording)
-
-    assert [ask.address for ask in first + second] == [f"p{n}@example.com" for n in range(4)]
-    assert signups.invite(NOW + DAY, limit=3, wording=FORM.wording) == []
-    done = signups.confirm(first[0].request_id, NOW)
-    assert done.fresh and done.subscriber.state is SubscriberState.ACTIVE
-    assert people.get(first[1].subscriber_id).state is SubscriberState.ACTIVE
-
-
-def test_unverified_imports_vanish_when_they_do_not_answer_and_active_ones_stay(people: Subscribers) -> None:
-    text = "Email,Subscribed,Status\na@example.com,,Active\nb@example.com,,Unverified\n"
-    imports.run(people, text.encode(), source="feed.csv", now=NOW)
-    SignUps(people).invite(NOW, limit=9, wording=FORM.wording)
-
-    assert len(SignUps(people).vanish(NOW + 30 * DAY)) == 1
-    assert [p.address for p in people.list()] == ["a@example.com"]

@@ -449,8 +449,18 @@ def upgrade() -> None:
         sa.Column("changed", sa.Integer(), server_default="0", nullable=False),
         sa.Column("suppressed", sa.Integer(), server_default="0", nullable=False),
         sa.Column("undone_at", sa.BigInteger(), nullable=True),
+        sa.Column("ask_per_day", sa.Integer(), nullable=True),
+        sa.Column("ask_stopped", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_batches")),
         sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "asks",
+        sa.Column("batch_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("subscriber_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("asked_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("batch_id", "subscriber_id", name=op.f("pk_asks")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "segments",
@@ -480,6 +490,7 @@ def upgrade() -> None:
         sa.Column("batch_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("joined_at", sa.BigInteger(), nullable=False),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.Column("sought", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subscribers")),
         sa.UniqueConstraint("address_key", name=op.f("uq_subscribers_address_key")),
         sqlite_autoincrement=True,
@@ -494,8 +505,27 @@ def upgrade() -> None:
     )
     op.create_index("ix_subscribers_cadence", "subscribers", ["state", "cadence"], unique=False)
     op.create_index("ix_subscribers_domain", "subscribers", ["domain", "id"], unique=False)
-    op.create_index("ix_subscribers_joined", "subscribers", ["joined_at"], unique=False)
-    op.create_index("ix_subscribers_state_id", "subscribers", ["state", "id"], unique=False)
+    if op.get_bind().dialect.name == "sqlite":
+        op.create_index("ix_subscribers_search", "subscribers", ["state", "id", "sought"], unique=False)
+        op.create_index(
+            "ix_subscribers_segment",
+            "subscribers",
+            [
+                "state",
+                "id",
+                "cadence",
+                "paused_until",
+                "consent_until",
+                "joined_at",
+                "engaged_at",
+                "domain",
+                "topics_off",
+                "tags",
+            ],
+            unique=False,
+        )
+    else:
+        op.create_index("ix_subscribers_state_id", "subscribers", ["state", "id"], unique=False)
     op.create_table(
         "former_addresses",
         sa.Column("subscriber_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
