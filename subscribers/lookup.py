@@ -119,4 +119,6 @@ def matching(text: str) -> ColumnElement[bool]:
     wanted = text.strip().casefold()
     if wanted.startswith("@") and "." in wanted:
         return _c.domain == wanted[1:]
-    return _c.sought.like(f"%{like(wanted)}%", escape="\\")
+    escaped = like(wanted)
+    # Twice as fast on SQLite without an escape character, which hardly anybody's search needs.
+    return _c.sought.like(f"%{escaped}%", escape="\\" if escaped != wanted else None)
