@@ -18,14 +18,14 @@ from newsletter.compose.plaintext import plain_text
 from newsletter.compose.render import Renderer
 from newsletter.compose.slots import Html, Raw, Slot
 from newsletter.compose.themes import Theme, Themes
-from newsletter.compose.view import cleaned_and_shown, newsletter_view, one_line, post_view
+from newsletter.compose.view import cleaned_and_shown, newsletter_view, one_line, post_view, sender_of
 from newsletter.compose.words import Language, language, zone
 from newsletter.compose.wrapping import wrap
 from newsletter.model.artefact import Artefact, Block
 from newsletter.model.issue import Issue
 from newsletter.model.picture import Picture, Pictured
 from newsletter.model.post import Post
-from newsletter.model.publication import Newsletter, Sender
+from newsletter.model.publication import Newsletter
 from subscribers.model import Cadence
 
 _MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table").enable("strikethrough")
@@ -106,7 +106,7 @@ def compose(
     return Artefact(
         subject=subject,
         preheader=preheader,
-        sender=newsletter.sender or Sender(name=context["newsletter"].title, address=""),
+        sender=sender_of(newsletter),
         reply_to=newsletter.reply_to,
         language=words.tag,
         title=context["newsletter"].title,

@@ -14,7 +14,7 @@ from newsletter.compose.issue import theme_context
 from newsletter.compose.render import Renderer
 from newsletter.compose.slots import Html, Slot
 from newsletter.compose.themes import Themes
-from newsletter.compose.view import newsletter_view, one_line, shortened
+from newsletter.compose.view import newsletter_view, one_line, sender_of, shortened
 from newsletter.compose.words import Language, language, zone
 from newsletter.compose.wrapping import wrap
 from newsletter.errors import ConfigError
@@ -65,10 +65,10 @@ def compose_notice(
     }
     html = renderer.html("notice.mjml.j2", context)
     text = renderer.text("notice.txt.j2", context)
-    body = repr((said["subject"], newsletter.sender, newsletter.reply_to, html, text))
+    body = repr((said["subject"], sender_of(newsletter), newsletter.reply_to, html, text))
     return Letter(
         id=f"notice-{hashlib.sha256(body.encode()).hexdigest()[:40]}",
-        sender=newsletter.sender,
+        sender=sender_of(newsletter),
         reply_to=newsletter.reply_to,
         subject=said["subject"],
         language=words.tag,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from newsletter.compose.clean import Cleaned, clean
@@ -19,7 +19,7 @@ from newsletter.compose.words import Language, language, zone
 from newsletter.compose.wrapping import columns, wrap
 from newsletter.model.picture import Picture
 from newsletter.model.post import Post
-from newsletter.model.publication import Newsletter
+from newsletter.model.publication import Newsletter, Sender
 
 Sheets = Callable[[Language], str]
 
@@ -175,11 +175,23 @@ def first_words(root: Element) -> Element:
 
 def one_line(text: str) -> str:
     """A text on one line, without control characters and without marks that turn the direction of what
-    follows (Unicode Technical Report 36)."""
+    follows (Unicode Technical Report 36). What a header would be decoded from (RFC 2047) stays what it says:
+    it could hold both."""
     if not text.isprintable():
         text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
         text = re.sub(r"[\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]", "", text)
+    if "=?" in text and _ENCODED_WORD.search(text):
+        text = text.replace("=?", "= ?")
     return " ".join(text.split())
+
+
+_ENCODED_WORD: Final = re.compile(r"=\?[^?\s]+\?[bBqQ]\?[^?]*\?=")
+
+
+def sender_of(newsletter: Newsletter) -> Sender:
+    """Who the mail comes from; the name may be a feed's title."""
+    sender = newsletter.sender or Sender(name=newsletter.title, address="")
+    return replace(sender, name=one_line(sender.name))
 
 
 def title_of(post: Post, words: Language) -> str:

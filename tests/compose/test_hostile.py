@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import re
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 
 import pytest
 from playwright.sync_api import Browser, Route
@@ -8,9 +11,12 @@ from playwright.sync_api import Browser, Route
 from newsletter.archive import issue_page
 from newsletter.compose import Compiler, Mode, Themes, compose, letter_of, page, preview_html, text_page
 from newsletter.model.artefact import Artefact
+from newsletter.model.delivery import Envelope, MessageKey
 from newsletter.model.post import Post
+from newsletter.model.publication import Sender
+from newsletter.send.message import mime
 from tests.compose.hostile import POSTS, TITLES, URLS
-from tests.compose.samples import LINKS, a_newsletter, a_post, an_issue
+from tests.compose.samples import LINKS, NOW, a_newsletter, a_post, an_issue
 
 
 def composed(compiler: Compiler, themes: Themes, *posts: Post, **newsletter: str) -> Artefact:
@@ -55,6 +61,44 @@ def test_a_hostile_address_becomes_no_link(url: str, compiler: Compiler, themes:
     assert "\nX-Evil" not in html
 
 
+def emitted(artefact: Artefact) -> EmailMessage:
+    """What leaves, read as a receiver reads it."""
+    envelope = Envelope(
+        key=MessageKey(1, 1),
+        to="ada@example.net",
+        letter=letter_of(artefact, artefact.mask, (("List-Id", "<newsletter.news.example.org>"),)),
+        message_id="<1.1.x@news.example.org>",
+        values=LINKS,
+    )
+    return message_from_bytes(mime(envelope, date=NOW), policy=default)
+
+
+HEADERS = {
+    "date", "from", "to", "subject", "message-id", "mime-version", "content-type", "list-id", "reply-to",
+    "content-language",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_a_hostile_title_or_name_adds_no_header_to_what_leaves(
+    title: str, compiler: Compiler, themes: Themes
+) -> None:
+    post = a_post(title=title, author=title, html="<p>Words.</p>")
+    sender = Sender(name=title, address="rosa@example.org")
+    artefact = compose(
+        a_newsletter(title=title, disclaimer=title, sender=sender),
+        an_issue([post], preheader=title, preheader_edited=True),
+        [post],
+        compiler=compiler,
+        themes=themes,
+    )
+    message = emitted(artefact)
+    assert {name.lower() for name in message.keys()} <= HEADERS
+    assert len(message.keys()) == len(set(message.keys()))
+    assert "victim" not in str(message["to"]) and message["bcc"] is None
+    assert [address.addr_spec for address in message["from"].addresses] == ["rosa@example.org"]
+
+
 IN_THE_FLOW = """
     [...document.querySelectorAll('.article *')].every(e => getComputedStyle(e).position === 'static')
 """
@@ -78,6 +122,9 @@ def test_no_hostile_post_runs_a_script_in_a_real_browser(
         preview_html(artefact, LINKS, mode=mode, images=images) for mode in Mode for images in (True, False)
     ]
     shown.append(issue_page(artefact, base_url="https://news.example.org", issue_id=1))
+    body = emitted(artefact).get_body(("html",))
+    assert body is not None
+    shown.append(body.get_content())
     for html in shown:
         tab = browser.new_page()
         tab.route("**/*", _nothing)
