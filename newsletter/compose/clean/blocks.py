@@ -128,6 +128,26 @@ def as_heading(tag: str, children: list[Node]) -> list[Node]:
     return [heading] if heading.children else []
 
 
+def only(children: list[Node], tags: tuple[str, ...]) -> list[Node]:
+    """Children of these tags; what else stands between them becomes one of the last."""
+    out: list[Node] = []
+    run: list[Node] = []
+
+    def close() -> None:
+        if not all(map(blank, run)):
+            out.append(Element(tags[-1], {}, *run))
+        run.clear()
+
+    for child in children:
+        if isinstance(child, Element) and child.tag in tags:
+            close()
+            out.append(child)
+        else:
+            run.append(child)
+    close()
+    return out
+
+
 def joined_to_next(nodes: list[Node]) -> list[Node]:
     """The first paragraph, a number or a sign, put before the words of the next."""
     match nodes:

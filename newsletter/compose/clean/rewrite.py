@@ -69,6 +69,8 @@ class Rewriter:
         """What stands for one element: any number of nodes."""
         tag = element.tag
         if element.attrs or tag in debris.SILENT:
+            if address := embeds.absolute(embeds.widget(element), self._base_url):
+                return embeds.linked(address, element.attrs.get("title", ""), self._words)
             if tag == "script":
                 return _tex_script(element)
             if tag == "input" and element.attrs.get("type", "").lower() == "checkbox":
@@ -102,6 +104,8 @@ class Rewriter:
             children = blocks.word_lists(blocks.paragraphs(children))
         if tag not in _KEPT or debris.means_nothing(element):
             return self._styled(element, children)
+        if tag == "dl":
+            children = blocks.only(children, ("dt", "dd"))
         attrs = {name: element.attrs[name] for name in (*_KEPT[tag], "dir", "lang") if name in element.attrs}
         if tag == "figure" and not _CARDS.isdisjoint(element.classes):
             attrs["class"] = "card"
@@ -279,7 +283,7 @@ class Rewriter:
         caption: list[Node] = []
         for cell in (e for e in element.elements() if e.tag == "td"):
             (caption if "tr-caption" in cell.classes else picture).extend(self.children(cell))
-        figure = Element("figure", {}, *(n for n in picture if not isinstance(n, str)))
+        figure = Element("figure", {}, *(n for n in picture if not blocks.blank(n)))
         if not all(map(blocks.blank, caption)):
             figure.children.append(Element("figcaption", {}, *caption))
         return [figure]
