@@ -206,6 +206,7 @@ def test_a_box_that_a_script_would_fill_keeps_the_words_that_are_in_it() -> None
 TAGS = (
     "p div span b i em strong ul ol li blockquote h1 h2 h3 h4 a pre code table tr td th section article font"
     " center figure figcaption details summary form label button fieldset legend dl dt dd sub sup u s mark small"
+    " caption thead tbody tfoot select option canvas"
     " ins del cite q abbr time address main aside nav custom-tag ruby rt noscript marquee body html"
 ).split()
 

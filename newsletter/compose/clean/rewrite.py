@@ -273,6 +273,7 @@ class Rewriter:
             return self._captioned(element)
         cells = list(_own_cells(element))
         if len(cells) <= 1 or element.attrs.get("role", "") in ("presentation", "none"):
+            cells = [*_captions(element), *cells]
             return [block for cell in cells for block in blocks.paragraphs(self.children(cell))]
         rows = [Element("table", {}, *[c for c in self.children(element) if not isinstance(c, str)])]
         return [row for row in rows if not blocks.blank(row) or row.first("img")]
@@ -281,8 +282,9 @@ class Rewriter:
         """Blogger's picture with a caption is a table."""
         picture: list[Node] = []
         caption: list[Node] = []
-        for cell in (e for e in element.elements() if e.tag == "td"):
-            (caption if "tr-caption" in cell.classes else picture).extend(self.children(cell))
+        for cell in (*_own_cells(element), *_captions(element)):
+            below = cell.tag == "caption" or "tr-caption" in cell.classes
+            (caption if below else picture).extend(self.children(cell))
         figure = Element("figure", {}, *(n for n in picture if not blocks.blank(n)))
         if not all(map(blocks.blank, caption)):
             figure.children.append(Element("figcaption", {}, *caption))
@@ -371,6 +373,10 @@ _DOUBLE_SPACE = re.compile(r"(?<!\xa0) \xa0(?!\xa0)|(?<!\xa0)\xa0 ")
 def _footnote(link: Element) -> bool:
     """Whether a link within the post is a footnote's number, by its class: elsewhere it stands in a sup."""
     return any("footnote" in name for name in link.classes) and "footnote-number" not in link.classes
+
+
+def _captions(table: Element) -> list[Element]:
+    return [e for e in table.children if isinstance(e, Element) and e.tag == "caption"]
 
 
 def _own_cells(table: Element) -> Iterator[Element]:
