@@ -72,7 +72,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(FLAGS[1:]))
         for name in wanted:
             made.append(folder / f"{re.sub('[:+]', '-', name)}.png")
-            _sheet(list(_shots(browser, name, compiler)), height).save(made[-1], optimize=True)
+            _sheet(list(_shots(browser, name, compiler, height or None))).save(made[-1], optimize=True)
             print(made[-1])
         browser.close()
     if given.all:
@@ -90,7 +90,7 @@ def _contact_page(folder: Path, pictures: list[Path]) -> Path:
     return page
 
 
-def _shots(browser: Browser, name: str, compiler: Compiler) -> Iterator[Image.Image]:
+def _shots(browser: Browser, name: str, compiler: Compiler, height: int | None) -> Iterator[Image.Image]:
     name, _, way = name.partition("+")
     modes = (Mode.LIGHT, Mode.FORCED_DARK) if way == "forced-dark" else (Mode.LIGHT, Mode.DARK)
     for mode in modes:
@@ -99,7 +99,9 @@ def _shots(browser: Browser, name: str, compiler: Compiler) -> Iterator[Image.Im
             page = browser.new_page(viewport={"width": width, "height": 400})
             page.route("**/*", _serve)
             page.set_content(html, wait_until="load")
-            yield Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
+            tall = page.evaluate("document.documentElement.scrollHeight")
+            area = {"x": 0, "y": 0, "width": width, "height": min(tall, height or tall)}
+            yield Image.open(io.BytesIO(page.screenshot(full_page=True, clip=area))).convert("RGB")
             page.close()
 
 
@@ -147,7 +149,8 @@ def _serve(route: Route) -> None:
 
 
 def _drawing(seed: str) -> bytes:
-    """A calm landscape whose colours depend on the address, so that pictures can be told apart."""
+    """A calm landscape whose colours depend on the address, so that pictures can be told apart; a formula
+    or an icon is a small one."""
     tone = sum(map(ord, seed)) % 90
     image = Image.new("RGB", (1200, 800), (206 - tone, 214 - tone // 2, 220 - tone // 3))
     draw = ImageDraw.Draw(image)
@@ -159,13 +162,14 @@ def _drawing(seed: str) -> bytes:
             fill=shade,
         )
     out = io.BytesIO()
+    if "latex" in seed or "icon" in seed:
+        image = image.resize((48, 24))
     image.save(out, "PNG")
     return out.getvalue()
 
 
-def _sheet(pictures: list[Image.Image], height: int) -> Image.Image:
-    tallest = max(picture.height for picture in pictures)
-    size = (sum(picture.width + 12 for picture in pictures) + 12, min(tallest, height or tallest))
+def _sheet(pictures: list[Image.Image]) -> Image.Image:
+    size = (sum(picture.width + 12 for picture in pictures) + 12, max(one.height for one in pictures))
     sheet = Image.new("RGB", size, "#8a8f94")
     left = 12
     for picture in pictures:

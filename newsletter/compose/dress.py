@@ -71,6 +71,10 @@ def _place_images(parent: Element) -> None:
             _stand_alone(image, "0 0 8px")
     for position, child in enumerate(parent.children):
         shown = child.first("img") if _holds_image(child) and isinstance(child, Element) else None
+        if shown is not None and isinstance(child, Element) and child.tag == "a":
+            child.attrs["style"] = (
+                "text-decoration:none"  # a line under a picture, or under what stands for it
+            )
         if shown is None or "style" in shown.attrs:
             continue
         before = _words(parent.children[:position])
