@@ -196,3 +196,13 @@ def test_every_token_and_every_slot_is_documented(themes: Themes) -> None:
         assert f"{token}`" in text or f"{token}'" in text, token
     for name in PostView.__dataclass_fields__.keys() - {"heading", "begins"}:
         assert f"`{name}`" in text, name
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_an_imprint_in_place_of_a_postal_address_is_a_link(theme: str, compiler: Compiler) -> None:
+    newsletter = a_newsletter(theme=theme, postal_address="Rosa Fell\nhttps://blog.example.org/imprint?a=1&b")
+    posts = [a_post()]
+    html = page(compose(newsletter, an_issue(posts), posts, compiler=compiler, themes=Themes()), LINKS)
+    assert re.search(
+        r'<a href="https://blog\.example\.org/imprint\?a=1&amp;b"[^>]*>https://blog\.example', html
+    )
