@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from newsletter import pipeline, wiring
 from newsletter.compose import Compiler
 from newsletter.demo.blog_server import SampleBlog
-from newsletter.errors import Conflict, Invalid
+from newsletter.errors import Conflict, Invalid, NotFound, TemplateProblem
 from newsletter.model.issue import IssueState
 from newsletter.model.post import PostState
 from newsletter.pipeline import Step
@@ -172,3 +174,45 @@ def test_an_issue_whose_stored_bytes_are_not_what_was_approved_is_not_sent(house
     assert issue.state is IssueState.PAUSED
     assert "not what was approved" in issue.problem
     assert house.desk.receipt(1).receipt.accepted == 0
+
+
+def test_a_theme_that_cannot_be_compiled_blocks_and_says_file_line_and_reason(
+    house: House, tmp_path: Path
+) -> None:
+    folder = tmp_path / "theme"
+    folder.mkdir()
+    wrong = folder / "masthead.mjml.j2"
+    wrong.write_text("<mj-text>x</mj-text>\n<mj-txt>y</mj-txt>\n")
+    house.desk.set_setting("THEME_FOLDER", str(folder))
+    house.turn()
+    (line,) = house.desk.issue(1).checklist.blocking
+    assert line.code == "template"
+    letters = [
+        message_from_bytes(path.read_bytes(), policy=default).get_body(("plain",))
+        for path in (tmp_path / "outbox").rglob("*")
+        if path.is_file()
+    ]
+    told = [" ".join(letter.get_content().split()) for letter in letters if letter is not None]
+    assert any("masthead.mjml.j2, line 2: There is no tag <mj-txt>." in text for text in told), told
+    assert line.text == "masthead.mjml.j2, line 2: There is no tag <mj-txt>."
+    assert line.mend == "Did you mean <mj-text>?"
+    with pytest.raises(TemplateProblem):
+        house.desk.approve_issue(1)
+    assert house.desk.issue(1).issue.state is IssueState.DRAFT
+    wrong.unlink()
+    house.turn()
+    assert house.desk.issue(1).checklist.blocking == ()
+
+
+def test_a_first_draft_that_cannot_be_compiled_says_its_problem(house: House, tmp_path: Path) -> None:
+    folder = tmp_path / "theme"
+    folder.mkdir()
+    (folder / "theme.toml").write_text('[light]\ntext = "blue"\n')
+    house.desk.set_setting("THEME_FOLDER", str(folder))
+    house.desk.release_post(next(post.id for post in house.desk.posts() if post.state is PostState.BASELINE))
+    house.turn()
+    newest = house.desk.issues()[0]
+    assert newest.issue.content_hash == ""
+    assert "theme.toml, line 2" in newest.checklist.blocking[0].text
+    with pytest.raises(NotFound):
+        house.desk.preview(newest.issue.id)

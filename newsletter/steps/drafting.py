@@ -73,8 +73,9 @@ def draft(tools: Tools) -> Drafted:
             recompose(tools, issue_id)
             composed.append(issue_id)
         except NewsletterError as error:
-            problems.append(f"Issue {issue_id}: {error}")
-            _tell_problem(tools, issue_id, str(error))
+            told = f"{_where(error)} {error.hint}".strip()
+            problems.append(f"Issue {issue_id}: {told}")
+            _tell_problem(tools, issue_id, told)
     return Drafted(
         created=tuple(created),
         recomposed=tuple(issue_id for issue_id in composed if issue_id not in created),
@@ -104,7 +105,13 @@ def recompose(tools: Tools, issue_id: int) -> Issue:
             artefact, checked = _compiled(tools, settings, newsletter, issue, posts)
         except (TemplateProblem, ConfigError) as error:
             with tools.begin() as unit:
-                found = checklist(newsletter, None, problem=_where(error), mend=error.hint)
+                found = checklist(
+                    newsletter,
+                    None,
+                    problem=_where(error),
+                    mend=error.hint,
+                    private_links=_private_links(settings),
+                )
                 unit.issues.save_problem(issue_id, found, tools.clock())
             raise
         with tools.begin() as unit:
@@ -176,10 +183,13 @@ def _edited(issue: Issue, posts: list[Post]) -> bool:
 
 def fingerprint(tools: Tools, settings: Settings) -> str:
     """Names what goes into every email beside its posts: a draft composed with another one is out of date."""
-    theme = tools.themes.get(settings.theme, settings.theme_folder)
+    try:
+        version = tools.themes.get(settings.theme, settings.theme_folder).version
+    except (TemplateProblem, ConfigError) as error:
+        version = str(error)  # composing will tell it of each draft
     parts = (
         tools.newsletter(settings),
-        theme.version,
+        version,
         settings.transport,
         settings.allow_private_addresses,
         settings.images,
@@ -329,7 +339,7 @@ def _noted(unit: Unit, cadence: Cadence, now: datetime) -> bool:
     return known is not None and now - known[1] < RHYTHM_NOTED
 
 
-def _where(error: TemplateProblem | ConfigError) -> str:
+def _where(error: NewsletterError) -> str:
     """A problem with the file and line that it names."""
     if not isinstance(error, TemplateProblem) or not error.file:
         return error.message
@@ -350,7 +360,7 @@ def _compiled(
         newsletter,
         artefact,
         posts,
-        private_links=settings.allow_private_addresses or settings.transport == "outbox",
+        private_links=_private_links(settings),
         palettes={"light": theme.light, "dark": theme.dark},
         ascii_sender=settings.transport == "sendgrid",
         excerpts=excerpts,
@@ -358,6 +368,11 @@ def _compiled(
         pictures=known,
         missing=missing,
     )
+
+
+def _private_links(settings: Settings) -> bool:
+    """Whether links may lead to private hosts: tests, intranets, and mail that only lands in a folder."""
+    return settings.allow_private_addresses or settings.transport == "outbox"
 
 
 def _pictures(

@@ -3,14 +3,16 @@ the author looks at before."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
 from newsletter.compose import Mode, compose_notice, letter_of, preview_html, text_page, told_of
 from newsletter.config import Settings
-from newsletter.errors import ConfigError, Conflict, NotFound
+from newsletter.errors import ConfigError, Conflict, NotFound, TemplateProblem
 from newsletter.model.artefact import ALL_BLOCKS, Artefact, filled_html
-from newsletter.model.delivery import Envelope, MessageKey
+from newsletter.model.delivery import Envelope, Letter, MessageKey
 from newsletter.model.issue import Issue, IssueState
 from newsletter.model.notice import Notice, NoticeKind
 from newsletter.model.publication import Newsletter
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 AUTHOR_LINK_LASTS: Final = timedelta(days=7)
 PERSONAL_LINK_LASTS: Final = timedelta(minutes=30)
+DEFAULT_THEME: Final = "letter"
 SAMPLE: Final = Recipient(id=0, address="subscriber@example.org", name="")
 
 
@@ -66,8 +69,18 @@ def render_notice(tools: Tools, settings: Settings, notice: Notice) -> Rendered:
     if notice.kind is NoticeKind.WELCOME and notice.subscriber_id is not None:
         data |= _welcome(tools, settings, links, notice.subscriber_id)
         headers = links.headers(Recipient(id=notice.subscriber_id, address=notice.to), 0)
-    letter = compose_notice(newsletter, notice.kind, data, compiler=tools.compiler, themes=tools.themes)
+    letter = _dressed(tools, newsletter, notice.kind, data)
     return Rendered(letter=letter, message_id=message_id, headers=headers)
+
+
+def _dressed(tools: Tools, newsletter: Newsletter, kind: NoticeKind, data: Mapping[str, str]) -> Letter:
+    """The notice in the newsletter's theme; in a shipped one where that is broken: it may be what tells the
+    author so, and no subscriber's confirmation waits for it to be mended."""
+    try:
+        return compose_notice(newsletter, kind, data, compiler=tools.compiler, themes=tools.themes)
+    except (TemplateProblem, ConfigError):
+        plain = replace(newsletter, theme=DEFAULT_THEME, theme_folder="")
+        return compose_notice(plain, kind, data, compiler=tools.compiler, themes=tools.themes)
 
 
 def preview_welcome(tools: Tools) -> str:
