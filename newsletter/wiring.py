@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from dotenv import dotenv_values
 
@@ -36,11 +37,17 @@ from newsletter.send.transports.smtp_url import relay_of
 from newsletter.steps import intake, learning
 from newsletter.steps.links import Links
 from newsletter.steps.tools import Tools
+from newsletter.store import backup
 from newsletter.store.database import Database
+from newsletter.store.erasures import Erasures, sweep
 from newsletter.store.migrate import require_current, upgrade
 from newsletter.store.unit import Store
+from subscribers.addresses import normalise
+from subscribers.suppressions import suppression_hash
 from subscribers.tokens import Purpose, Tokens
 
+SENT: Final = "sent.mark"
+ERASED: Final = "erased.mark"
 _SENDING = {
     "transport", "outbox_dir", "data_dir", "smtp_url", "smtp_connections", "bounce_url", "dkim_key",
     "dkim_selector", "sender", "sendgrid_api_key", "sendgrid_url", "sendgrid_region",
@@ -56,6 +63,8 @@ class House:
         self._fixed = fixed
         self._keys = Keys.parse(boot.secret_key.get_secret_value())
         self.store = Store(Database(boot.database_url), subscriber_keys=self._keys.derive("suppressions"))
+        self._erasures = Erasures(boot.data_dir / ERASED)
+        self.store.after_erasure = self._erased
         self.tokens = Tokens(self._keys.derive("links"))
         self.challenge_keys = self._keys.derive("sign-up challenges")
         self._message_key = self._keys.derive("message ids")[0]
@@ -79,7 +88,7 @@ class House:
             links=self._links,
             newsletter=self._newsletter,
             transport=self._transport,
-            high_water=HighWater(boot.data_dir / "sent.mark"),
+            high_water=HighWater(boot.data_dir / SENT),
             look_up=look_up,
         )
         self.desk = Desk(self.tools, doors=Doors(begin=self.store.begin, read=self.store.read, clock=now))
@@ -96,6 +105,13 @@ class House:
                 if field in Settings.model_fields
             },
         )
+
+    def _erased(self, address: str) -> None:
+        """What somebody who was erased left outside the database."""
+        key = self._keys.derive("suppressions")[0]
+        self._erasures.add(suppression_hash(key, normalise(address).key))
+        settings = self.settings()
+        sweep(settings.data_dir / settings.outbox_dir, address)
 
     def turn(self, steps: Collection[Step] = ALL, budget: Budget | None = None) -> Turned:
         return pipeline.turn(self.tools, steps, budget)
@@ -258,6 +274,41 @@ def prepare(fixed: Mapping[str, str] | None = None) -> bool:
         return upgrade(database)
     finally:
         database.close()
+
+
+def take_backup(target: Path) -> int:
+    """A checked copy of the database while it is in use; its size in bytes."""
+    boot = config.load(environment(), {})
+    database = Database(boot.database_url)
+    try:
+        require_current(database)
+        return backup.backup(database, target)
+    finally:
+        database.close()
+
+
+def restore_backup(source: Path, *, drill: bool) -> backup.Restored:
+    """Puts a backup in the database's place, or with ``drill`` only proves that it could be."""
+    boot = config.load(environment(), {})
+    keys = Keys.parse(boot.secret_key.get_secret_value()).derive("suppressions")
+    if drill:
+        return backup.drill(source, subscriber_keys=keys, now=now())
+    _make_folder(boot.data_dir)
+    mark = HighWater(boot.data_dir / SENT)
+
+    def hold(newest: int) -> None:
+        # Where the mark is missing or older, nobody knows what was sent since: sending waits too.
+        if mark.reached() == 0 or mark.reached() < newest:
+            mark.rise(newest + 1)
+
+    return backup.restore(
+        source,
+        Database(boot.database_url),
+        subscriber_keys=keys,
+        erased=Erasures(boot.data_dir / ERASED).all(),
+        now=now(),
+        accept=hold,
+    )
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -118,12 +118,18 @@ def erase(people: Subscribers, id: int, now: datetime) -> str:
 
 
 def erased_again(
-    people: Subscribers, now: datetime, *, limit: int = 1_000, after: int = 0
+    people: Subscribers,
+    now: datetime,
+    *,
+    limit: int = 1_000,
+    after: int = 0,
+    forget: Callable[[int, str], None] = lambda id, address: None,
 ) -> tuple[int, int]:
     """After a backup was restored: erases once more whoever's hash says that they were erased.
 
     The erasures must have been carried over from the newer database first. Looks at ``limit``
-    subscribers; returns how many were erased and the last id looked at (0: the end).
+    subscribers; returns how many were erased and the last id looked at (0: the end). ``forget`` is told who,
+    for whoever else holds something of them.
     """
     query = (
         select(subscribers.c.id, subscribers.c.address_key)
@@ -135,7 +141,7 @@ def erased_again(
     causes = people.suppressions.causes_of([row.address_key for row in rows])
     gone = [row.id for row in rows if SuppressionCause.ERASED in causes.get(row.address_key, ())]
     for id in gone:
-        erase(people, id, now)
+        forget(id, erase(people, id, now))
     return len(gone), rows[-1].id if len(rows) == limit else 0
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from subscribers.model import Suppression, SuppressionCause
 from subscribers.sql import insert, select_in
@@ -22,6 +22,7 @@ from subscribers.times import from_ms, to_ms
 
 Causes = frozenset[SuppressionCause]
 NONE: Final[Causes] = frozenset()
+Carried = tuple[str, str, int, str]  #: hash, cause, when in epoch milliseconds, reason
 
 _KNOWN_BY_HEART: Final = 200_000
 _DOMAIN: Final = b"newsletter suppression\0"
@@ -122,6 +123,18 @@ class Suppressions:
         """The hash under which this address would be kept."""
         return _hash(self._keys[0], address_key)
 
+    def carry_over(self, rows: Iterable[Carried]) -> int:
+        """Takes in what another copy of this list knew; returns how much of it was new. Lifts nothing."""
+        known = select(func.count()).select_from(suppressions)
+        before = self._conn.scalar(known) or 0
+        values = [
+            {"address_hash": address_hash, "cause": cause, "at": at, "reason": reason}
+            for address_hash, cause, at, reason in rows
+        ]
+        if values:
+            self._conn.execute(insert(self._conn, suppressions).on_conflict_do_nothing(), values)
+        return (self._conn.scalar(known) or 0) - before
+
     def explain(self, address_key: str, cause: SuppressionCause, reason: str) -> None:
         """Puts a reason beside a cause that is already recorded."""
         self._conn.execute(
@@ -151,6 +164,11 @@ class Suppressions:
 
     def _all_hashes(self, address_key: str) -> list[str]:
         return [_hash(key, address_key) for key in self._keys]
+
+
+def suppression_hash(key: bytes, address_key: str) -> str:
+    """How an address stands in the table, for whoever keeps the same elsewhere."""
+    return _hash(key, address_key)
 
 
 def _hash(key: bytes, address_key: str) -> str:

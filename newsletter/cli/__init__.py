@@ -51,6 +51,8 @@ sending_commands.add_to(issues)
 app.add_typer(issues, name="issues")
 app.add_typer(subscribers, name="subscribers")
 app.command()(setup.doctor)
+app.command()(setup.backup)
+app.command()(setup.restore)
 app.command()(setup.worker)
 
 

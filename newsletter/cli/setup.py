@@ -117,6 +117,40 @@ def doctor(
         raise typer.Exit(1)
 
 
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to; an older one there is replaced.")],
+) -> None:
+    """Copy the database to FILE while it is in use, and check the copy (SQLite)."""
+    size = wiring.take_backup(file)
+    say(f"Wrote {file}: {size / 1_000_000:,.1f} MB, checked.")
+    say("Keep .env with it: without its secret key no link in an old email works.")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
+    drill: Annotated[
+        bool, typer.Option("--drill", help="Only prove that it could be restored; change nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Put a backup in the place of the database (SQLite); who was erased since stays erased."""
+    if not drill and not yes and not typer.confirm("The database is replaced by the backup. Go on?"):
+        raise typer.Exit(1)
+    done = wiring.restore_backup(file, drill=drill)
+    say(f"{done.subscribers:,} subscribers; {'it can be restored.' if drill else 'the backup is in place.'}")
+    if done.erased_again:
+        say(
+            f"{done.erased_again:,} who were erased since are erased again; the backup file still has them: "
+            "delete it and take a new one."
+        )
+    if done.carried_over:
+        say(f"{done.carried_over:,} who left or bounced since stay off the list.")
+    if done.kept:
+        say(f"The database that was here is kept as {done.kept}; delete it once all is well.")
+    if not drill:
+        say("Sending may wait for you: look which issues went out since, then: newsletter doctor")
+
+
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Send by itself, print the receipt and exit.")] = False,
     folder: Annotated[Path | None, typer.Option(help="Where to keep it, instead of a new folder.")] = None,

@@ -259,7 +259,11 @@ def erase(
         raise typer.Exit(1)
     with wiring.build() as house:
         house.desk.erase(address)
-    say("They are forgotten. What your mail provider holds about them, it still holds.")
+    say("They are forgotten: in the database, its log and the outbox folder.")
+    say(
+        "What your mail provider, their mailbox and older backups hold about them, they still hold: delete "
+        "the address at the provider (its activity and suppression lists) and old backups."
+    )
 
 
 @settings.command("list")

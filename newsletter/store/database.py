@@ -80,6 +80,27 @@ class Database:
             yield conn
             conn.rollback()
 
+    def scrub(self) -> None:
+        """After an erasure: nothing of the old rows stays in the log (SQLite) or in dead rows (PostgreSQL).
+
+        SQLite overwrites what is deleted (secure_delete); its log is emptied here. A reader that is still
+        at an older state leaves that to the next checkpoint.
+        """
+        with self._writer, self._lock.held() if self._lock else nullcontext(), _told():
+            if self.is_sqlite:
+                raw = self._engine.raw_connection()
+                try:
+                    cursor = raw.cursor()
+                    cursor.execute("PRAGMA busy_timeout=3000")
+                    cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+                    cursor.close()
+                finally:
+                    raw.close()
+                return
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+                conn.exec_driver_sql("VACUUM subscribers, consents, requests, batch_changes, notices")
+
     def close(self) -> None:
         # The last SQLite connection to close checkpoints, which is a write.
         with self._writer, self._lock.held() if self._lock else nullcontext():

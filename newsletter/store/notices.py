@@ -19,8 +19,10 @@ _ON_RECOVERY = "The program stopped while this message was being handed over."
 
 
 class Notices:
-    def __init__(self, conn: Connection) -> None:
+    def __init__(self, conn: Connection, forgotten: list[str] | None = None) -> None:
+        """``forgotten`` is told the addresses of those who are erased."""
         self._conn = conn
+        self._forgotten = [] if forgotten is None else forgotten
 
     def queue(self, notice: NewNotice, now: datetime, *, due_at: datetime | None = None) -> bool:
         """Queues a notice once: False where its key was used before, and nothing changes."""
@@ -133,6 +135,7 @@ class Notices:
 
     def forget(self, subscriber_id: int, address: str) -> None:
         """Removes every notice to somebody who is erased."""
+        self._forgotten.append(address)
         self._conn.execute(
             delete(notices).where(or_(notices.c.subscriber_id == subscriber_id, notices.c.to == address))
         )

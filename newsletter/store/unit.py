@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -32,6 +32,7 @@ class Unit:
     def __init__(self, conn: Connection, *, subscriber_keys: Sequence[bytes]) -> None:
         self.conn = conn
         self._subscriber_keys = subscriber_keys
+        self.forgotten: list[str] = []  #: addresses erased in this transaction
 
     @cached_property
     def settings(self) -> StoredSettings:
@@ -63,7 +64,7 @@ class Unit:
 
     @cached_property
     def notices(self) -> Notices:
-        return Notices(self.conn)
+        return Notices(self.conn, self.forgotten)
 
     @cached_property
     def events(self) -> Events:
@@ -99,13 +100,20 @@ class Store:
 
     def __init__(self, database: Database, *, subscriber_keys: Sequence[bytes]) -> None:
         self.database = database
+        self.after_erasure: Callable[[str], None] = lambda address: None
+        """Told the address of everybody who was erased, once that is committed."""
         self._subscriber_keys = subscriber_keys
 
     @contextmanager
     def begin(self) -> Iterator[Unit]:
         """A transaction that may write: committed at the end, rolled back when the block raises."""
         with self.database.write() as conn:
-            yield Unit(conn, subscriber_keys=self._subscriber_keys)
+            unit = Unit(conn, subscriber_keys=self._subscriber_keys)
+            yield unit
+        if unit.forgotten:
+            self.database.scrub()
+            for address in unit.forgotten:
+                self.after_erasure(address)
 
     @contextmanager
     def read(self) -> Iterator[Unit]:
