@@ -168,7 +168,7 @@ def _size(facts: Measured, artefact: Artefact, excerpts: bool) -> Iterable[Check
             "size", f"It has {shown}. {weight}.", f"Beyond the limit Gmail cuts the end off.{lighter}"
         )
     else:
-        yield _good("size", f"It has {shown}.")
+        yield _good("size", f"It has {shown}. {weight}." if len(titles) > 1 else f"It has {shown}.")
     if facts.style > GMAIL_STYLE_LIMIT:
         yield _advise(
             "style",

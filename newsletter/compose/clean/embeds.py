@@ -68,14 +68,17 @@ _FRAME_SOURCES = ("src", "data-src", "data-lazy-src", "data")
 def widget(element: Element) -> str:
     """The address of what only a script would show: an empty element that some service fills with a post or
     player, or an address that the blog did not resolve. Empty for everything else."""
-    attrs, classes = element.attrs, element.classes
+    attrs = element.attrs
+    if "class" not in attrs and element.tag not in _BY_TAG:
+        return ""
+    classes = element.classes
     if element.tag == "script":
         found = _GIST.match(attrs.get("src", "").strip())
         return f"https:{found[1]}" if found else ""
     if "wp-block-embed__wrapper" in classes and len(element.children) == 1:
         bare = _BARE.fullmatch(element.text())
         return bare[1] if bare else ""
-    if (element.tag not in _LAZY_PLAYERS and (_PLAYERS | _POSTS).isdisjoint(classes)) or not blank(element):
+    if (element.tag not in _LAZY_PLAYERS and _FILLED.isdisjoint(classes)) or not blank(element):
         return ""
     if element.tag in _LAZY_PLAYERS or not _PLAYERS.isdisjoint(classes):
         video = next((attrs[name] for name in _VIDEO_IDS if attrs.get(name)), "").strip()
@@ -89,6 +92,8 @@ _PLAYERS = frozenset({"youtube-player", "lite-youtube", "rll-youtube-player"})
 _VIDEO_IDS = ("videoid", "data-videoid", "data-id", "data-video-id")
 _VIDEO_ID = re.compile(r"[\w-]{6,20}")
 _POSTS = frozenset({"instagram-media", "fb-post", "fb-video", "tiktok-embed"})
+_FILLED = _PLAYERS | _POSTS
+_BY_TAG = _LAZY_PLAYERS | {"script"}
 _PERMALINKS = ("data-instgrm-permalink", "data-href", "cite")
 _BARE = re.compile(r"\s*(https?://[^\s<>]+)\s*")
 

@@ -69,8 +69,9 @@ class Rewriter:
         """What stands for one element: any number of nodes."""
         tag = element.tag
         if element.attrs or tag in debris.SILENT:
-            if address := embeds.absolute(embeds.widget(element), self._base_url):
-                return embeds.linked(address, element.attrs.get("title", ""), self._words)
+            address = embeds.widget(element)
+            if address and (url := embeds.absolute(address, self._base_url)):
+                return embeds.linked(url, element.attrs.get("title", ""), self._words)
             if tag == "script":
                 return _tex_script(element)
             if tag == "input" and element.attrs.get("type", "").lower() == "checkbox":
