@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
 
 from subscribers.model import Cadence, Candidate, Recipient, SubscriberState
 from subscribers.rows import words
-from subscribers.sql import MANY, chunks
+from subscribers.sql import MANY, chunks, straight
 from subscribers.states import STRONGEST
 from subscribers.suppressions import Suppressions
 from subscribers.tables import subscribers
@@ -20,16 +20,10 @@ from subscribers.times import to_ms
 _c = subscribers.c
 _ACTIVE: Final = SubscriberState.ACTIVE.value
 _EVERYTHING: Final[frozenset[str]] = frozenset()
-_CLAIM: Final = select(
-    _c.id,
-    _c.address,
-    _c.address_key,
-    _c.name,
-    _c.language,
-    _c.state,
-    _c.paused_until,
-    _c.consent_until,
-).where(_c.id.in_(bindparam("ids", expanding=True)))
+_CLAIM: Final = """
+    SELECT id, address, address_key, name, language, state, paused_until, consent_until
+    FROM subscribers WHERE id = ANY(:ids)
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +106,8 @@ def claimable(conn: Connection, suppressions: Suppressions, ids: Sequence[int], 
     for few in chunks(ids, MANY):
         allowed: dict[str, Recipient] = {}
         # Unpacked: a million deliveries feel each attribute that is looked up by name.
-        for id, address, key, name, language, state, paused_until, consent_until in conn.execute(
-            _CLAIM, {"ids": list(few)}
+        for id, address, key, name, language, state, paused_until, consent_until in straight(
+            conn, _CLAIM, {"ids": few}
         ):
             if state != _ACTIVE:
                 refused[id] = state

@@ -170,8 +170,7 @@ class Delivery:
     changed_at: datetime | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A delivery that may be claimed: its mask, and how often it was tried before."""
 
     subscriber_id: int

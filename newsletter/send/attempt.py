@@ -1,4 +1,7 @@
-"""One attempt: claimed deliveries go through a transport, and what becomes of each is recorded.
+"""One hand-over: deliveries are claimed, go through a transport, and what becomes of each is recorded.
+
+Deliveries are held by attempts, at most about a thousand by each: an attempt's id is the fence, its lease
+tells others that somebody is at work. A hand-over goes from one attempt to the next without a pause.
 
 The crash windows, and what the ledger says after each:
 
@@ -7,8 +10,8 @@ The crash windows, and what the ledger says after each:
     after the provider acted                submitting, then unknown, until an event or the author settles it
     after the outcome is recorded           accepted, failed or waiting: nothing to do
 
-Outcomes are recorded in the transaction that marks the next window, and by the heartbeat while the
-transport waits.
+Outcomes are recorded in the transaction that marks the next window (and claims more, where rows have run
+out), and by the heartbeat while the transport waits.
 """
 
 from __future__ import annotations
@@ -16,10 +19,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from itertools import islice
+from typing import Final, Protocol
 
 import structlog
 
@@ -35,18 +40,46 @@ from subscribers.model import Recipient
 LEASE: Final = timedelta(seconds=20)
 HEARTBEAT_S: Final = 5.0
 _FLUSH_S: Final = 1.0
+_MOST_HELD: Final = 1000  #: deliveries of one attempt
+_LONGEST_S: Final = 5.0  #: an attempt claims for so long: who was mailed where is known by when it began
+
+Row = tuple[Claimed, Recipient]
+Answer = tuple[Outcome, int, int]
+"""An outcome, the attempt that holds its delivery, and how often that was refused before."""
 
 log = structlog.get_logger(__name__)
 
 
-class Attempt:
-    """Deliveries of one issue that this process holds by a lease."""
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """Deliveries that an attempt holds from now on, in order of subscriber; ``fresh`` where it was opened
+    for them."""
+
+    attempt_id: int
+    rows: Sequence[Row]
+    fresh: bool
+
+
+class Claims(Protocol):
+    """Where a hand-over gets its deliveries."""
+
+    def more(self, unit: SendUnit, attempt_id: int) -> Claim | None:
+        """Claims deliveries, for this attempt or, where it is 0, for a new one. None: there are none, or
+        none may be handed over now."""
+        ...
+
+    def opened(self, attempt_id: int) -> None:
+        """The attempt is committed; nothing of it was handed over yet."""
+        ...
+
+
+class HandOver:
+    """Deliveries of one issue that this process holds by leases."""
 
     def __init__(
         self,
-        attempt_id: int,
         issue_id: int,
-        rows: Sequence[tuple[Claimed, Recipient]],
+        claims: Claims,
         *,
         work: Work,
         letters: Letters,
@@ -56,15 +89,13 @@ class Attempt:
         stop: threading.Event,
         deadline: float,
     ) -> None:
-        self.id = attempt_id
         self.tally: Counter[DeliveryState] = Counter()
         self.wait_s: float = 0.0  #: the rate is used up for so long
-        self.lost = False  #: the lease was taken over
+        self.lost = False  #: a lease was taken over
         self.halted = False  #: the issue is no longer being sent
         self.problem = ""  #: why the issue was paused by what its recipients' servers said
         self._issue_id = issue_id
-        self._rows = deque(rows)
-        self._tries = {claimed.subscriber_id: claimed.tries for claimed, _ in rows}
+        self._claims = claims
         self._work = work
         self._letters = letters
         self._links = links
@@ -72,11 +103,17 @@ class Attempt:
         self._clock = clock
         self._stop = stop
         self._deadline = deadline
-        self._ready: deque[tuple[Claimed, Recipient]] = deque()
-        self._flying: set[int] = set()  # pulled by the transport and not answered yet
-        self._refused: int | None = None  # for policy, one after another; None until there is one
-        self._outcomes: list[Outcome] = []
+        self._id = 0  # the attempt that rows are claimed for; 0 before the first
+        self._taken = 0  # rows that it ever held
+        self._opened_at = 0.0
+        self._held: Counter[int] = Counter()  # rows of each open attempt whose end is not recorded yet
+        self._became: dict[int, Counter[DeliveryState]] = {}  # of each open attempt, as far as recorded
+        self._rows: deque[Row] = deque()  # claimed
+        self._ready: deque[Row] = deque()  # submitting, not pulled by the transport yet
+        self._flying: dict[int, tuple[int, int]] = {}  # pulled and not answered yet: attempt, tries
+        self._answers: list[Answer] = []  # not recorded yet
         self._recalled = False  # nothing more is begun, and what waits is given back
+        self._refused: int | None = None  # for policy, one after another; None until there is one
         self._recording = threading.Lock()
         self._renewed = time.monotonic()
 
@@ -86,37 +123,29 @@ class Attempt:
         Whatever it raises, every outcome that the transport told was taken down, and what was not begun is
         given back.
         """
+        answers, flying = self._answers, self._flying
         with self._heart(transport):
             try:
                 for outcome in transport.hand_over(self._feed(transport)):
-                    self._flying.discard(outcome.key.number)
-                    self._outcomes.append(outcome)
+                    answers.append((outcome, *flying.pop(outcome.key.number)))
             finally:
                 # Marked, but never pulled by the transport: nothing of them left this process.
-                self._outcomes += [
-                    Outcome(key=MessageKey(self._issue_id, claimed.subscriber_id), verdict=Verdict.UNSENT)
-                    for claimed, _ in self._ready
-                ]
+                for claimed, _ in self._ready:
+                    self._answer(claimed.subscriber_id, (self._id, claimed.tries), Verdict.UNSENT)
                 self._ready.clear()
                 # Pulled and never answered: whatever broke the transport, the provider may have acted.
-                self._outcomes += [
-                    Outcome(
-                        key=MessageKey(self._issue_id, number),
-                        verdict=Verdict.UNKNOWN,
-                        reason="The hand-over broke off before it was answered.",
-                    )
-                    for number in sorted(self._flying)
-                ]
-                self._flying.clear()
+                why = "The hand-over broke off before it was answered."
+                for number, held in sorted(flying.items()):
+                    self._answer(number, held, Verdict.UNKNOWN, why)
+                flying.clear()
                 self._close()
 
+    def _answer(self, number: int, held: tuple[int, int], verdict: Verdict, reason: str = "") -> None:
+        outcome = Outcome(key=MessageKey(self._issue_id, number), verdict=verdict, reason=reason)
+        self._answers.append((outcome, *held))
+
     def _feed(self, transport: Transport) -> Iterator[Envelope]:
-        while (
-            self._rows
-            and not self._recalled
-            and not self._stop.is_set()
-            and time.monotonic() < self._deadline
-        ):
+        while not self._recalled and not self._stop.is_set() and time.monotonic() < self._deadline:
             room = min(transport.window, transport.in_hand - len(self._flying))
             if room <= 0:
                 raise RuntimeError(f"{transport.name} pulled more than it may have in hand")
@@ -124,34 +153,37 @@ class Attempt:
                 return
             while self._ready and not self._recalled:
                 claimed, recipient = self._ready.popleft()
-                self._flying.add(claimed.subscriber_id)
+                self._flying[claimed.subscriber_id] = (self._id, claimed.tries)
                 yield self._envelope(claimed, recipient)
 
     def _mark(self, room: int) -> bool:
         """The next window becomes submitting, durably; False where nothing may leave now."""
-        part = [self._rows[index] for index in range(min(room, len(self._rows)))]
+        granted = 0
+        marked: set[int] | None = set()
+        sending = True
         with self._recording:
-            outcomes = self._outcomes[:]
+            answers = self._answers[:]
             with self._work() as unit:
-                settled = self._record(unit, outcomes)
+                states = self._record(unit, answers)
                 now = self._clock()
-                reserved = 0 if self._rate.unlimited else unit.notices.waiting(now)
-                granted = unit.rates.take(self._rate, len(part), now, reserved=reserved)
-                marked: set[int] | None = set()
-                sending = True
+                claim = None if self._rows else self._claim(unit, now)
+                attempt_id, rows = (claim.attempt_id, claim.rows) if claim else (self._id, self._rows)
+                part = list(islice(rows, room))
+                if part:
+                    granted = self._granted(unit, len(part), now)
                 if granted:
                     ids = [claimed.subscriber_id for claimed, _ in part[:granted]]
-                    marked = unit.deliveries.mark_submitting(self._issue_id, self.id, ids, now + LEASE)
+                    marked = unit.deliveries.mark_submitting(self._issue_id, attempt_id, ids, now + LEASE)
                     unit.rates.give_back(self._rate, granted - len(marked or ()))
                     # Nobody is left of these where all of them left the list meanwhile, too.
                     sending = bool(marked) or unit.issues.get(self._issue_id).state is IssueState.SENDING
-                else:
-                    self.wait_s = max(0.05, unit.rates.wait_s(self._rate, now))
-            self._recorded(settled)
+                self._renew_others(unit, attempt_id, now)
+            self._recorded(answers, states)
             self._renewed = time.monotonic()
+            if claim is not None:
+                self._take(claim)
         if marked is None:
-            self.lost = True
-            log.warning("lease lost", issue=self._issue_id, attempt=self.id)
+            self._lose()
             return False
         if not sending:
             self.halted = True
@@ -160,7 +192,47 @@ class Attempt:
             row = self._rows.popleft()
             if row[0].subscriber_id in marked:
                 self._ready.append(row)
+            else:
+                self._held[attempt_id] -= 1  # it was decided otherwise meanwhile
+        if claim is not None and claim.fresh:
+            self._claims.opened(claim.attempt_id)
         return bool(granted)
+
+    def _claim(self, unit: SendUnit, now: datetime) -> Claim | None:
+        attempt_id = self._id
+        if self._taken >= _MOST_HELD or time.monotonic() - self._opened_at > _LONGEST_S:
+            attempt_id = 0
+        if attempt_id and not unit.deliveries.renew(attempt_id, now + LEASE):
+            self._lose()
+            return None
+        return self._claims.more(unit, attempt_id)
+
+    def _take(self, claim: Claim) -> None:
+        if claim.fresh:
+            self._id = claim.attempt_id
+            self._taken = 0
+            self._opened_at = time.monotonic()
+        self._rows.extend(claim.rows)
+        self._taken += len(claim.rows)
+        self._held[claim.attempt_id] += len(claim.rows)
+        self._became.setdefault(claim.attempt_id, Counter())
+
+    def _granted(self, unit: SendUnit, wanted: int, now: datetime) -> int:
+        reserved = 0 if self._rate.unlimited else unit.notices.waiting(now)
+        granted = unit.rates.take(self._rate, wanted, now, reserved=reserved)
+        if not granted:
+            self.wait_s = max(0.05, unit.rates.wait_s(self._rate, now))
+        return granted
+
+    def _renew_others(self, unit: SendUnit, but: int, now: datetime) -> None:
+        """An earlier attempt lives until the last of its messages is answered."""
+        for attempt_id in self._held:
+            if attempt_id != but and not unit.deliveries.renew(attempt_id, now + LEASE):
+                self._lose()
+
+    def _lose(self) -> None:
+        self.lost = True
+        log.warning("lease lost", issue=self._issue_id, attempt=self._id)
 
     def _envelope(self, claimed: Claimed, recipient: Recipient) -> Envelope:
         return Envelope(
@@ -170,31 +242,50 @@ class Attempt:
             message_id=self._links.message_id(claimed.subscriber_id, self._issue_id),
             values=self._links.values(recipient, self._issue_id),
             headers=self._links.headers(recipient, self._issue_id),
-            attempt_id=self.id,
+            attempt_id=self._id,
         )
 
-    def _record(self, unit: SendUnit, outcomes: Sequence[Outcome]) -> list[Settled]:
-        if not outcomes:
-            return []
+    def _record(self, unit: SendUnit, answers: Sequence[Answer]) -> dict[int, Counter[DeliveryState]]:
+        """Writes down what is known, and closes earlier attempts that have nothing open any more. What the
+        deliveries of each attempt became."""
+        states: dict[int, Counter[DeliveryState]] = {}
+        if not answers:
+            return states
         now = self._clock()
-        settled = [settle(outcome, self._tries.get(outcome.key.number, 0), now) for outcome in outcomes]
-        unit.deliveries.settle(self._issue_id, self.id, settled, now)
+        told: dict[int, list[tuple[Outcome, int]]] = {}
+        for outcome, attempt_id, tries in answers:
+            told.setdefault(attempt_id, []).append((outcome, tries))
+        for attempt_id, group in told.items():
+            if all(outcome.verdict is Verdict.ACCEPTED and not tries for outcome, tries in group):
+                ids = [outcome.key.number for outcome, _ in group]
+                unit.deliveries.accept(self._issue_id, attempt_id, ids)
+                states[attempt_id] = Counter({DeliveryState.ACCEPTED: len(ids)})
+                self._refused = 0
+            else:
+                settled = [settle(outcome, tries, now) for outcome, tries in group]
+                self._settle(unit, attempt_id, settled, now)
+                states[attempt_id] = Counter(one.state for one in settled)
+            if attempt_id != self._id and self._held[attempt_id] == len(group):
+                unit.deliveries.close_attempt(attempt_id, now, self._became[attempt_id] + states[attempt_id])
+        return states
+
+    def _settle(self, unit: SendUnit, attempt_id: int, settled: Sequence[Settled], now: datetime) -> None:
+        unit.deliveries.settle(self._issue_id, attempt_id, settled, now)
         for one in settled:
             if one.bad_address:
-                mailed_at = unit.deliveries.attempted_at(self.id)
+                mailed_at = unit.deliveries.attempted_at(attempt_id)
                 unit.subscribers.mark_bounced(one.subscriber_id, now, reason=one.code, mailed_at=mailed_at)
             if one.slow_domain:
                 unit.domains.slow(one.slow_domain, now)
         unit.rates.give_back(self._rate, sum(one.state is DeliveryState.PENDING for one in settled))
-        self._watch(unit, settled, now)
-        return settled
+        self._watch(unit, attempt_id, settled, now)
 
-    def _watch(self, unit: SendUnit, settled: Sequence[Settled], now: datetime) -> None:
+    def _watch(self, unit: SendUnit, attempt_id: int, settled: Sequence[Settled], now: datetime) -> None:
         """Refusals for policy, one after another, are about us: they pause the issue and give up nobody."""
         for one in settled:
             if one.state is DeliveryState.FAILED and is_policy(one.code):
                 if self._refused is None:
-                    self._refused = unit.deliveries.policy_refusals(self._issue_id, before=self.id)
+                    self._refused = unit.deliveries.policy_refusals(self._issue_id, before=attempt_id)
                 self._refused += 1
                 if self._refused >= MOST_POLICY_REFUSALS and not self.problem:
                     self.problem = refused_for_us(one.code, one.reason)
@@ -205,23 +296,33 @@ class Attempt:
             if unit.issues.get(self._issue_id).state is IssueState.SENDING:
                 unit.issues.pause(self._issue_id, self.problem, now)
 
-    def _recorded(self, settled: Sequence[Settled]) -> None:
+    def _recorded(self, answers: Sequence[Answer], states: Mapping[int, Counter[DeliveryState]]) -> None:
         """After the commit: these need not be recorded again."""
-        del self._outcomes[: len(settled)]
-        self.tally.update(one.state for one in settled)
+        del self._answers[: len(answers)]
+        for attempt_id, became in states.items():
+            self.tally += became
+            self._became[attempt_id] += became
+        for _, attempt_id, _ in answers:
+            self._held[attempt_id] -= 1
+        for attempt_id in [one for one, count in self._held.items() if count <= 0 and one != self._id]:
+            del self._held[attempt_id], self._became[attempt_id]
 
     def _close(self) -> None:
         with self._recording:
-            outcomes = self._outcomes[:]
+            answers = self._answers[:]
+            held = list(self._held)
             with self._work() as unit:
-                settled = self._record(unit, outcomes)
-                unit.deliveries.release(self.id)
-                if unit.issues.get(self._issue_id).state is IssueState.CANCELLED:
+                states = self._record(unit, answers)
+                if self._rows:
+                    ids = [claimed.subscriber_id for claimed, _ in self._rows]
+                    unit.deliveries.give_back(self._issue_id, self._id, ids)
+                if held and unit.issues.get(self._issue_id).state is IssueState.CANCELLED:
                     # What came back, or waits for another try, was in flight while the author cancelled.
                     unit.deliveries.skip_open(self._issue_id, CANCELLED, self._clock())
-                became = self.tally + Counter(one.state for one in settled)
-                unit.deliveries.close_attempt(self.id, self._clock(), became)
-            self._recorded(settled)
+                for attempt_id in held:
+                    became = self._became[attempt_id] + states.get(attempt_id, Counter())
+                    unit.deliveries.close_attempt(attempt_id, self._clock(), became)
+            self._recorded(answers, states)
 
     @contextmanager
     def _heart(self, transport: Transport) -> Iterator[None]:
@@ -242,14 +343,14 @@ class Attempt:
                 with self._recording:
                     if done.is_set():
                         return
-                    due = bool(self._outcomes) or time.monotonic() - self._renewed >= HEARTBEAT_S
-                    outcomes = self._outcomes[:]
+                    due = bool(self._answers) or time.monotonic() - self._renewed >= HEARTBEAT_S
+                    answers = self._answers[:]
                     with self._work() as unit:
-                        settled = self._record(unit, outcomes)
-                        if due and not unit.deliveries.renew(self.id, self._clock() + LEASE):
-                            self.lost = True
+                        states = self._record(unit, answers)
+                        if due:
+                            self._renew_others(unit, 0, self._clock())
                         wanted = unit.issues.get(self._issue_id).state is IssueState.SENDING
-                    self._recorded(settled)
+                    self._recorded(answers, states)
                     self._renewed = time.monotonic() if due else self._renewed
                 if (self._stop.is_set() or not wanted) and not self._recalled:
                     self._recalled = True
@@ -258,4 +359,4 @@ class Attempt:
                         transport.recall()
             except NewsletterError as problem:
                 # The next beat tries again; without any, the lease runs out and others take over.
-                log.warning("heartbeat failed", issue=self._issue_id, attempt=self.id, code=problem.code)
+                log.warning("heartbeat failed", issue=self._issue_id, attempt=self._id, code=problem.code)

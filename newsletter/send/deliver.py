@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
@@ -14,17 +14,16 @@ from typing import Final
 import structlog
 
 from newsletter.errors import TransportBusy, TransportProblem
-from newsletter.model.delivery import Claimed, DeliveryState
+from newsletter.model.delivery import DeliveryState
 from newsletter.model.issue import IssueState
 from newsletter.model.rate import Rate
-from newsletter.send.attempt import LEASE, Attempt
+from newsletter.send.attempt import LEASE, Claim, HandOver
 from newsletter.send.guards import canary_size, canary_told
 from newsletter.send.highwater import HighWater
 from newsletter.send.pace import held_back
 from newsletter.send.ports import Clock, Letters, Links, SendUnit, Transport, Work
-from subscribers.model import Recipient
 
-BATCH: Final = 1000
+BATCH: Final = 250  #: deliveries claimed together: more would keep the wire waiting
 _ONCE: Final = timedelta(days=3650)  #: a lease that nobody gives back marks what is done once per issue
 _GONE: Final = "They are no longer on the list."
 WHY_NOT: Final = {
@@ -121,22 +120,15 @@ class _Run:
     canary: float
     domain_rates: Mapping[str, Rate]
     waits: str = ""  #: the first share went out, and the author is to look
+    ended: str = ""  #: why nothing more was claimed: nothing is pending (empty), or none may go (halted)
+    tally: Counter[DeliveryState] = field(default_factory=Counter)
 
     def deliver(self) -> Delivered:
-        tally: Counter[DeliveryState] = Counter()
         while not self._over():
-            claimed = self._claim(tally)
-            if claimed is None:
-                return self._told(tally, problem=self.waits)
-            attempt_id, rows = claimed
-            if not rows:
-                if attempt_id:
-                    continue  # everybody in this batch was skipped
-                return self._end(tally)
-            attempt = Attempt(
-                attempt_id,
+            self.ended = ""
+            hand_over = HandOver(
                 self.issue_id,
-                rows,
+                self,
                 work=self.work,
                 letters=self.letters,
                 links=self.links,
@@ -146,70 +138,75 @@ class _Run:
                 deadline=self.deadline,
             )
             try:
-                attempt.run(self.transport)
+                hand_over.run(self.transport)
             except TransportBusy as problem:
-                tally += attempt.tally
+                self.tally += hand_over.tally
                 log.warning("transport busy", issue=self.issue_id, code=problem.code)
-                return self._told(tally, problem=str(problem), wait_s=problem.wait_s)
+                return self._told(problem=str(problem), wait_s=problem.wait_s)
             except TransportProblem as problem:
-                tally += attempt.tally
+                self.tally += hand_over.tally
                 self._pause(str(problem))
-                return self._told(tally, problem=str(problem))
-            tally += attempt.tally
-            if attempt.problem:
+                return self._told(problem=str(problem))
+            self.tally += hand_over.tally
+            if hand_over.problem:
                 log.error("issue paused", issue=self.issue_id)
-                return self._told(tally, problem=attempt.problem)
-            if attempt.halted:
-                return self._told(tally)
-            if attempt.wait_s:
-                if time.monotonic() + attempt.wait_s >= self.deadline:
-                    return self._told(tally, wait_s=attempt.wait_s)
-                self.stop.wait(attempt.wait_s)
-        return self._told(tally, wait_s=0.0)
+                return self._told(problem=hand_over.problem)
+            if hand_over.halted or self.ended == "halted":
+                return self._told(problem=self.waits)
+            if hand_over.wait_s:
+                if time.monotonic() + hand_over.wait_s >= self.deadline:
+                    return self._told(wait_s=hand_over.wait_s)
+                self.stop.wait(hand_over.wait_s)
+            elif self.ended == "empty":
+                return self._end()
+        return self._told(wait_s=0.0)
 
     def _over(self) -> bool:
         return self.stop.is_set() or time.monotonic() >= self.deadline
 
-    def _claim(self, tally: Counter[DeliveryState]) -> tuple[int, list[tuple[Claimed, Recipient]]] | None:
-        """An attempt and what it claimed. Suppression and consent are checked here (invariant 9).
-
-        None: the issue is not being sent. Attempt 0: nothing is pending. No rows: all were skipped.
-        """
-        with self.work() as unit:
+    def more(self, unit: SendUnit, attempt_id: int) -> Claim | None:
+        """See :class:`Claims`. Suppression and consent are checked here (invariant 9)."""
+        while True:
             if unit.issues.get(self.issue_id).state is not IssueState.SENDING:
+                self.ended = "halted"
                 return None
             now = self.clock()
             most = self._most(unit, now)
             if most == 0:
+                self.ended = "halted"
                 return None
             found = unit.deliveries.claimable(self.issue_id, most, now)
             if not found:
-                return 0, []
-            if self.mark is not None:
+                self.ended = "empty"
+                return None
+            if self.mark is not None and not attempt_id:
                 self.mark.check(unit.deliveries.newest_attempt())
             permission = unit.subscribers.claimable([claimed.subscriber_id for claimed in found], now)
-            rows = [
-                (claimed, permission.recipients[claimed.subscriber_id])
-                for claimed in found
-                if claimed.subscriber_id in permission.recipients
-            ]
+            recipients = permission.recipients
+            rows = [(one, recipients[one.subscriber_id]) for one in found if one.subscriber_id in recipients]
             refused = {
-                claimed.subscriber_id: WHY_NOT.get(permission.refused.get(claimed.subscriber_id, ""), _GONE)
-                for claimed in found
-                if claimed.subscriber_id not in permission.recipients
+                one.subscriber_id: WHY_NOT.get(permission.refused.get(one.subscriber_id, ""), _GONE)
+                for one in found
+                if one.subscriber_id not in recipients
             }
-            unit.deliveries.skip(self.issue_id, refused, now)
+            if refused:
+                unit.deliveries.skip(self.issue_id, refused, now)
+                self.tally[DeliveryState.SKIPPED] += len(refused)
             if waits := held_back(unit, rows, self.domain_rates, now):
                 unit.deliveries.hold_back(self.issue_id, waits, now)
                 rows = [row for row in rows if row[0].subscriber_id not in waits]
-            attempt_id = unit.deliveries.open_attempt(self.issue_id, self.transport.name, now, now + LEASE)
-            unit.deliveries.claim(self.issue_id, attempt_id, [claimed.subscriber_id for claimed, _ in rows])
             if not rows:
-                unit.deliveries.close_attempt(attempt_id, now, {})
-        tally[DeliveryState.SKIPPED] += len(refused)
+                continue  # everybody in this batch was skipped or waits
+            held_by = attempt_id or unit.deliveries.open_attempt(
+                self.issue_id, self.transport.name, now, now + LEASE
+            )
+            unit.deliveries.claim(self.issue_id, held_by, [claimed.subscriber_id for claimed, _ in rows])
+            return Claim(attempt_id=held_by, rows=rows, fresh=not attempt_id)
+
+    def opened(self, attempt_id: int) -> None:
+        """See :class:`Claims`."""
         if self.mark is not None:
             self.mark.rise(attempt_id)
-        return attempt_id, rows
 
     def _most(self, unit: SendUnit, now: datetime) -> int:
         """How many may be claimed now; 0 where the issue was paused because its first share went out."""
@@ -225,19 +222,19 @@ class _Run:
         unit.issues.pause(self.issue_id, self.waits, now)
         return 0
 
-    def _end(self, tally: Counter[DeliveryState]) -> Delivered:
+    def _end(self) -> Delivered:
         """Nothing is pending: finished, unless the audience is still being drawn or somebody waits."""
         with self.work() as unit:
             issue = unit.issues.get(self.issue_id)
             if issue.state is not IssueState.SENDING:
-                return self._told(tally)
+                return self._told()
             if issue.audience_drawn and not unit.deliveries.remaining(self.issue_id):
                 unit.issues.finish(self.issue_id, self.clock())
                 log.info("issue finished", issue=self.issue_id)
-                return self._told(tally, finished=True)
+                return self._told(finished=True)
             retry_at = unit.deliveries.next_retry_at(self.issue_id)
         wait_s = max(0.0, (retry_at - self.clock()).total_seconds()) if retry_at else 1.0
-        return self._told(tally, wait_s=wait_s)
+        return self._told(wait_s=wait_s)
 
     def _pause(self, problem: str) -> None:
         with self.work() as unit:
@@ -247,7 +244,6 @@ class _Run:
 
     def _told(
         self,
-        tally: Counter[DeliveryState],
         *,
         finished: bool = False,
         problem: str = "",
@@ -255,11 +251,11 @@ class _Run:
     ) -> Delivered:
         return Delivered(
             issue_id=self.issue_id,
-            accepted=tally[DeliveryState.ACCEPTED],
-            failed=tally[DeliveryState.FAILED],
-            retrying=tally[DeliveryState.RETRY_WAIT],
-            unknown=tally[DeliveryState.UNKNOWN],
-            skipped=tally[DeliveryState.SKIPPED],
+            accepted=self.tally[DeliveryState.ACCEPTED],
+            failed=self.tally[DeliveryState.FAILED],
+            retrying=self.tally[DeliveryState.RETRY_WAIT],
+            unknown=self.tally[DeliveryState.UNKNOWN],
+            skipped=self.tally[DeliveryState.SKIPPED],
             finished=finished,
             problem=problem,
             wait_s=wait_s,

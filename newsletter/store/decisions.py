@@ -18,16 +18,14 @@ class Decisions(Audience):
     def skip_open(self, issue_id: int, reason: str, now: datetime) -> int:
         """Nobody who was not mailed yet will be. What is being handed over ends as it ends."""
         changed = 0
-        while rows := self._conn.scalars(
-            select(deliveries.c.subscriber_id)
-            .where(
-                deliveries.c.issue_id == issue_id,
-                deliveries.c.state.in_([s.value for s in (_S.PENDING, _S.CLAIMED, _S.RETRY_WAIT)]),
-            )
-            .limit(5000)
-        ).all():
-            self.skip(issue_id, dict.fromkeys(rows, reason), now)
-            changed += len(rows)
+        for state in (_S.PENDING, _S.RETRY_WAIT, _S.CLAIMED):
+            while rows := self._conn.scalars(
+                select(deliveries.c.subscriber_id)
+                .where(deliveries.c.issue_id == issue_id, deliveries.c.state == state.value)
+                .limit(5000)
+            ).all():
+                self.skip(issue_id, dict.fromkeys(rows, reason), now)
+                changed += len(rows)
         return changed
 
     def unclaim(self, subscriber_id: int) -> None:

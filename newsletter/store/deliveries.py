@@ -10,62 +10,68 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import starmap
 from typing import Final
 
-from sqlalchemy import bindparam, exists, func, select, update
+from sqlalchemy import func, select, update
 
 from newsletter.model.delivery import Claimed, DeliveryState, Settled, move_delivery
-from newsletter.model.issue import IssueState
 from newsletter.model.times import maybe_from_ms, to_ms
 from newsletter.store.decisions import Decisions
-from newsletter.store.sql import chunks, run_spelled
-from newsletter.store.tables import attempts, deliveries, issues, remarks
+from newsletter.store.sql import straight
+from newsletter.store.tables import attempts, deliveries
 
 _S = DeliveryState
 _ON_HOLDING_BACK: Final = "Its domain gets a little mail at a time."
 _ON_RECOVERY: Final = "The program stopped while this message was being handed over."
 
-_d = deliveries.c
+# What every window of a send runs, as SQL: preparing it anew costs more than the database does. The states
+# that stand in it are checked against the model where this module is read (see _checked below).
+_RENEW: Final = "UPDATE attempts SET lease_until = :until WHERE id = :attempt AND closed_at IS NULL"
+_PENDING: Final = """
+    SELECT d.subscriber_id, d.blocks, coalesce(r.tries, 0)
+    FROM deliveries d LEFT JOIN remarks r ON r.issue_id = d.issue_id AND r.subscriber_id = d.subscriber_id
+    WHERE d.issue_id = :issue AND d.state = 0
+    ORDER BY d.subscriber_id LIMIT :most
+"""
+_DUE: Final = """
+    SELECT d.subscriber_id, d.blocks, r.tries
+    FROM deliveries d JOIN remarks r ON r.issue_id = d.issue_id AND r.subscriber_id = d.subscriber_id
+    WHERE d.issue_id = :issue AND d.state = 6 AND r.retry_at <= :now
+    ORDER BY d.subscriber_id LIMIT :most
+"""
+_LOCK: Final = " FOR UPDATE OF d SKIP LOCKED"  # on PostgreSQL; on SQLite a transaction is the only writer
+_CLAIM: Final = """
+    UPDATE deliveries SET state = 1, attempt_id = :attempt
+    WHERE issue_id = :issue AND subscriber_id = ANY(:ids) AND state IN (0, 6)
+"""
+_MARK: Final = """
+    UPDATE deliveries SET state = 2
+    WHERE issue_id = :issue AND subscriber_id BETWEEN :first AND :last AND attempt_id = :attempt AND state = 1
+      AND EXISTS (SELECT 1 FROM issues WHERE id = :issue AND issues.state = 'sending')
+    RETURNING subscriber_id
+"""
+_ACCEPT: Final = """
+    UPDATE deliveries SET state = 3
+    WHERE issue_id = :issue AND subscriber_id = ANY(:ids) AND attempt_id = :attempt AND state = 2
+"""
+_SETTLE: Final = """
+    UPDATE deliveries SET state = :to, attempt_id = :holder
+    WHERE issue_id = :issue AND subscriber_id = ANY(:ids) AND attempt_id = :attempt AND state = :before
+    RETURNING subscriber_id
+"""
 
-# The statements of every window of a send, built once: building one costs more than running it.
-_RENEW: Final = (
-    update(attempts)
-    .where(attempts.c.id == bindparam("attempt"), attempts.c.closed_at.is_(None))
-    .values(lease_until=bindparam("until"))
-)
-_MARK: Final = (
-    update(deliveries)
-    .where(
-        _d.issue_id == bindparam("issue"),
-        _d.subscriber_id.between(bindparam("first"), bindparam("last")),
-        _d.attempt_id == bindparam("attempt"),
-        _d.state == _S.CLAIMED.value,
-        exists().where(issues.c.id == bindparam("issue"), issues.c.state == IssueState.SENDING.value),
-    )
-    .values(state=_S.SUBMITTING.value)
-    .returning(_d.subscriber_id)
-)
-_SETTLE_ONE: Final = (
-    update(deliveries)
-    .where(
-        _d.issue_id == bindparam("issue"),
-        _d.subscriber_id == bindparam("who"),
-        _d.attempt_id == bindparam("attempt"),
-        _d.state == _S.SUBMITTING.value,
-    )
-    .values(state=_S.ACCEPTED.value)
-)
-_SETTLE: Final = (
-    update(deliveries)
-    .where(
-        _d.issue_id == bindparam("issue"),
-        _d.subscriber_id.in_(bindparam("ids", expanding=True)),
-        _d.attempt_id == bindparam("attempt"),
-        _d.state == bindparam("before"),
-    )
-    .values(state=bindparam("to"), attempt_id=bindparam("holder"))
-    .returning(_d.subscriber_id)
-)
+
+def _checked() -> None:
+    numbers = {_S.PENDING: 0, _S.CLAIMED: 1, _S.SUBMITTING: 2, _S.ACCEPTED: 3, _S.RETRY_WAIT: 6}
+    assert all(state.value == number for state, number in numbers.items())
+    for before in (_S.PENDING, _S.RETRY_WAIT):
+        move_delivery(before, _S.CLAIMED)
+    move_delivery(_S.CLAIMED, _S.SUBMITTING)
+    move_delivery(_S.SUBMITTING, _S.ACCEPTED)
+
+
+_checked()
 
 
 class Deliveries(Decisions):
@@ -98,7 +104,7 @@ class Deliveries(Decisions):
     def renew(self, attempt_id: int, lease_until: datetime) -> bool:
         """Prolongs a lease; False where the attempt was taken over or closed."""
         values = {"attempt": attempt_id, "until": to_ms(lease_until)}
-        return run_spelled(self._conn, _RENEW, values).rowcount == 1
+        return bool(straight(self._conn, _RENEW, values).rowcount == 1)
 
     def close_attempt(self, attempt_id: int, now: datetime, became: Mapping[DeliveryState, int]) -> None:
         """``became``: how many of its deliveries became what; kept for the receipt's timeline."""
@@ -116,39 +122,22 @@ class Deliveries(Decisions):
         Locks the rows on PostgreSQL (passing over those that somebody else holds); on SQLite the
         transaction already is the only writer.
         """
-        pending = (
-            select(deliveries.c.subscriber_id, deliveries.c.blocks, func.coalesce(remarks.c.tries, 0))
-            .select_from(self.with_remarks())
-            .where(deliveries.c.issue_id == issue_id, deliveries.c.state == _S.PENDING.value)
-            .order_by(deliveries.c.subscriber_id)
-            .limit(limit)
-            .with_for_update(skip_locked=True, of=deliveries)
-        )
-        waiting = (
-            select(deliveries.c.subscriber_id, deliveries.c.blocks, remarks.c.tries)
-            .select_from(self.with_remarks())
-            .where(
-                deliveries.c.issue_id == issue_id,
-                deliveries.c.state == _S.RETRY_WAIT.value,
-                remarks.c.retry_at <= to_ms(now),
-            )
-            .order_by(deliveries.c.subscriber_id)
-            .with_for_update(skip_locked=True, of=deliveries)
-        )
-        rows = self._conn.execute(pending).all()
+        lock = "" if self._conn.dialect.name == "sqlite" else _LOCK
+        given = {"issue": issue_id, "most": limit}
+        rows = straight(self._conn, _PENDING + lock, given).fetchall()
         if len(rows) < limit:
-            due = self._conn.execute(waiting.limit(limit - len(rows))).all()
+            given = {"issue": issue_id, "most": limit - len(rows), "now": to_ms(now)}
+            due = straight(self._conn, _DUE + lock, given).fetchall()
             # Nobody refused these: they waited for their domain, and that is over.
             self.forget(issue_id, [who for who, _, tries in due if not tries])
-            rows = [*rows, *due]
-        return sorted(
-            (Claimed(subscriber_id=who, blocks=blocks, tries=tries) for who, blocks, tries in rows),
-            key=lambda claimed: claimed.subscriber_id,
-        )
+            rows = sorted(rows + due)
+        return list(starmap(Claimed, rows))
 
     def claim(self, issue_id: int, attempt_id: int, subscriber_ids: Sequence[int]) -> None:
         """The attempt now holds these rows, which :meth:`claimable` gave in this transaction."""
-        self.move(issue_id, subscriber_ids, _S.CLAIMED, attempt_id=attempt_id)
+        if subscriber_ids:
+            given = {"issue": issue_id, "attempt": attempt_id, "ids": subscriber_ids}
+            straight(self._conn, _CLAIM, given)
 
     def hold_back(self, issue_id: int, waits: Mapping[int, datetime], now: datetime) -> None:
         """These rows, which :meth:`claimable` gave in this transaction, wait for their domain until then."""
@@ -185,10 +174,8 @@ class Deliveries(Decisions):
         if not subscriber_ids:
             return set()
         span = {"first": subscriber_ids[0], "last": subscriber_ids[-1]}
-        return {
-            row[0]
-            for row in run_spelled(self._conn, _MARK, {"issue": issue_id, "attempt": attempt_id, **span})
-        }
+        given = {"issue": issue_id, "attempt": attempt_id, **span}
+        return {who for (who,) in straight(self._conn, _MARK, given).fetchall()}
 
     def settle(self, issue_id: int, attempt_id: int, settled: Sequence[Settled], now: datetime) -> None:
         """Records what became of rows that this attempt made submitting.
@@ -202,20 +189,19 @@ class Deliveries(Decisions):
         for state, group in by_state.items():
             ids = [one.subscriber_id for one in group]
             if state is _S.ACCEPTED:
-                late = sorted(self._accept(issue_id, attempt_id, ids))
-                self.forget(issue_id, late + [one.subscriber_id for one in group if one.tries])
+                self.accept(issue_id, attempt_id, ids)
+                self.forget(issue_id, [one.subscriber_id for one in group if one.tries])
                 continue
             moved = self._settle(issue_id, attempt_id, ids, _S.SUBMITTING, state)
             if state is not _S.PENDING:
                 self.remark(issue_id, [one for one in group if one.subscriber_id in moved], now)
 
-    def _accept(self, issue_id: int, attempt_id: int, subscriber_ids: Sequence[int]) -> set[int]:
-        """Most of what is ever recorded: rows that were accepted. Returns those that had been given up."""
-        move_delivery(_S.SUBMITTING, _S.ACCEPTED)
-        values = [{"issue": issue_id, "attempt": attempt_id, "who": who} for who in subscriber_ids]
-        if run_spelled(self._conn, _SETTLE_ONE, values).rowcount == len(values):
-            return set()
-        return self._settle(issue_id, attempt_id, subscriber_ids, _S.UNKNOWN, _S.ACCEPTED)
+    def accept(self, issue_id: int, attempt_id: int, subscriber_ids: Sequence[int]) -> None:
+        """Most of what is ever recorded: rows that were accepted, as :meth:`settle` does it."""
+        given = {"issue": issue_id, "attempt": attempt_id, "ids": subscriber_ids}
+        if straight(self._conn, _ACCEPT, given).rowcount != len(subscriber_ids):
+            late = self._settle(issue_id, attempt_id, subscriber_ids, _S.UNKNOWN, _S.ACCEPTED)
+            self.forget(issue_id, sorted(late))
 
     def _settle(
         self,
@@ -227,30 +213,19 @@ class Deliveries(Decisions):
     ) -> set[int]:
         """Moves rows that this attempt holds; returns those that were in ``before``."""
         move_delivery(before, to)
-        moved: set[int] = set()
         given = {
             "issue": issue_id,
             "attempt": attempt_id,
             "before": before.value,
             "to": to.value,
             "holder": 0 if to is _S.PENDING else attempt_id,
+            "ids": subscriber_ids,
         }
-        for part in chunks(subscriber_ids):
-            moved.update(self._conn.scalars(_SETTLE, {**given, "ids": part}))
-        return moved
+        return {who for (who,) in straight(self._conn, _SETTLE, given).fetchall()}
 
-    def release(self, attempt_id: int) -> int:
-        """Gives back what the attempt claimed and never began."""
-        changed = self._conn.execute(
-            update(deliveries)
-            .where(
-                deliveries.c.issue_id == self._issue_of(attempt_id),
-                deliveries.c.attempt_id == attempt_id,
-                deliveries.c.state == _S.CLAIMED.value,
-            )
-            .values(state=_S.PENDING.value, attempt_id=0)
-        )
-        return changed.rowcount
+    def give_back(self, issue_id: int, attempt_id: int, subscriber_ids: Sequence[int]) -> None:
+        """What the attempt claimed and never began is pending again."""
+        self._settle(issue_id, attempt_id, subscriber_ids, _S.CLAIMED, _S.PENDING)
 
     # Recovery
 
@@ -276,7 +251,15 @@ class Deliveries(Decisions):
         ).one_or_none()
         if taken is None:
             return 0, 0
-        released = self.release(attempt_id)
+        released = self._conn.execute(
+            update(deliveries)
+            .where(
+                deliveries.c.issue_id == taken.issue_id,
+                deliveries.c.attempt_id == attempt_id,
+                deliveries.c.state == _S.CLAIMED.value,
+            )
+            .values(state=_S.PENDING.value, attempt_id=0)
+        ).rowcount
         lost = self._conn.scalars(
             update(deliveries)
             .where(
@@ -305,9 +288,6 @@ class Deliveries(Decisions):
             became[_S(state)] = count
         self._conn.execute(update(attempts).where(attempts.c.id == attempt_id).values(**_told(became)))
         return released, len(lost)
-
-    def _issue_of(self, attempt_id: int) -> int:
-        return self._conn.scalar(select(attempts.c.issue_id).where(attempts.c.id == attempt_id)) or 0
 
 
 def _told(became: Mapping[DeliveryState, int]) -> dict[str, int]:

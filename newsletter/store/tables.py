@@ -280,7 +280,7 @@ deliveries = Table(
     Column("attempt_id", Id, nullable=False, server_default="0"),
     Column("blocks", BigInteger, nullable=False),
     Index("ix_deliveries_open", "issue_id", "state", "subscriber_id",
-          sqlite_where=text("state IN (0, 1, 2, 6)"), postgresql_where=text("state IN (0, 1, 2, 6)")),
+          sqlite_where=text("state IN (0, 6)"), postgresql_where=text("state IN (0, 6)")),
     Index("ix_deliveries_subscriber", "subscriber_id"),
     sqlite_with_rowid=False,
 )  # fmt: skip

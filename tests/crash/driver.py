@@ -27,7 +27,7 @@ from sqlalchemy import event, text, update
 from newsletter.model.delivery import DeliveryState, Settled
 from newsletter.model.rate import UNLIMITED
 from newsletter.send import deliver_issue, expand_audience, recover
-from newsletter.send.attempt import LEASE, Attempt
+from newsletter.send.attempt import LEASE, HandOver
 from newsletter.send.ports import Transport
 from newsletter.send.transports.sendgrid import SendGrid
 from newsletter.send.transports.smtp import Smtp
@@ -125,21 +125,21 @@ def _unsynced(connection: sqlite3.Connection, _record: object) -> None:
 def _mutate(name: str) -> None:
     """Seeds a bug that a careless change could bring."""
     if name == "record before send":
-        mark = Attempt._mark
+        mark = HandOver._mark
 
-        def marked_as_done(self: Attempt, room: int) -> bool:
+        def marked_as_done(self: HandOver, room: int) -> bool:
             going = mark(self, room)
             with self._work() as unit:
                 conn = unit.deliveries._conn  # type: ignore[attr-defined]  # the seeded bug is not polite
                 conn.execute(
                     update(deliveries)
-                    .where(deliveries.c.attempt_id == self.id)
+                    .where(deliveries.c.attempt_id == self._id)
                     .where(deliveries.c.state == DeliveryState.SUBMITTING.value)
                     .values(state=DeliveryState.ACCEPTED.value)
                 )
             return going
 
-        Attempt._mark = marked_as_done  # type: ignore[method-assign]  # a seeded bug
+        HandOver._mark = marked_as_done  # type: ignore[method-assign]  # a seeded bug
     elif name == "requeue submitting":
         taken_over = Deliveries.recover
 
@@ -174,7 +174,7 @@ def _mutate(name: str) -> None:
 
         Audience.add = drawn_again  # type: ignore[method-assign]  # a seeded bug
     elif name == "hand over before commit":
-        mark_now, settle = Deliveries.mark_submitting, Deliveries.settle
+        mark_now, settle, accept = Deliveries.mark_submitting, Deliveries.settle, Deliveries.accept
 
         def only_said(
             self: Deliveries,
@@ -192,7 +192,14 @@ def _mutate(name: str) -> None:
             mark_now(self, issue_id, attempt_id, ids, now + LEASE)
             settle(self, issue_id, attempt_id, settled, now)
 
+        def accepted_late(
+            self: Deliveries, issue_id: int, attempt_id: int, subscriber_ids: Sequence[int]
+        ) -> None:
+            mark_now(self, issue_id, attempt_id, sorted(subscriber_ids), datetime.now(UTC) + LEASE)
+            accept(self, issue_id, attempt_id, subscriber_ids)
+
         Deliveries.mark_submitting = only_said  # type: ignore[method-assign]  # a seeded bug
+        Deliveries.accept = accepted_late  # type: ignore[method-assign]  # a seeded bug
         Deliveries.settle = marked_late  # type: ignore[method-assign]  # a seeded bug
 
 

@@ -338,8 +338,8 @@ def upgrade() -> None:
         "deliveries",
         ["issue_id", "state", "subscriber_id"],
         unique=False,
-        sqlite_where=sa.text("state IN (0, 1, 2, 6)"),
-        postgresql_where=sa.text("state IN (0, 1, 2, 6)"),
+        sqlite_where=sa.text("state IN (0, 6)"),
+        postgresql_where=sa.text("state IN (0, 6)"),
     )
     op.create_index("ix_deliveries_subscriber", "deliveries", ["subscriber_id"], unique=False)
     op.create_table(
