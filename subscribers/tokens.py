@@ -49,7 +49,7 @@ class Tokens:
     def sign(self, purpose: Purpose, *ids: int, expires_at: datetime | None = None) -> str:
         """A token of URL-safe characters. Ids must not be negative."""
         expiry = 0 if expires_at is None else max(1, to_ms(expires_at) // 1000)
-        body = b"".join(_number(n) for n in (purpose, len(ids), *ids, expiry))
+        body = _spelled((purpose, len(ids), *ids, expiry))
         return urlsafe_b64encode(body + _seal(self._keys[0], body)).rstrip(b"=").decode()
 
     def verify(self, purpose: Purpose, token: str, now: datetime) -> tuple[int, ...]:
@@ -93,14 +93,15 @@ def _seal(key: bytes, body: bytes) -> bytes:
     return seal.digest()[:_SEAL_BYTES]
 
 
-def _number(n: int) -> bytes:
-    if n < 0:
-        raise ValueError("ids in tokens are not negative")
+def _spelled(numbers: Sequence[int]) -> bytes:
     out = bytearray()
-    while n > 0x7F:
-        out.append(n & 0x7F | 0x80)
-        n >>= 7
-    out.append(n)
+    for n in numbers:
+        if n < 0:
+            raise ValueError("ids in tokens are not negative")
+        while n > 0x7F:
+            out.append(n & 0x7F | 0x80)
+            n >>= 7
+        out.append(n)
     return bytes(out)
 
 

@@ -28,6 +28,7 @@ class Press:
     def __init__(self, signer: Signer | None = None) -> None:
         self._signer = signer
         self._letters: OrderedDict[str, _Frame] = OrderedDict()
+        self._last: _Frame | None = None
         self._lock = Lock()
         self._date: tuple[int, bytes] = (-1, b"")
 
@@ -37,15 +38,20 @@ class Press:
         Raises Invalid for an address or a value that cannot stand in a header, KeyError for a slot that
         the envelope has no value for.
         """
-        frame = self._frame(envelope.letter)
-        head = [self._dated(date), address_header("To", "", envelope.to)]
-        head.append(header("Message-ID", envelope.message_id))
-        head += [header(name, value) for name, value in envelope.headers]
+        frame = self._last  # almost always the same letter as before
+        if frame is None or frame.letter is not envelope.letter:
+            frame = self._last = self._frame(envelope.letter)
+        head = [
+            self._dated(date),
+            address_header("To", "", envelope.to),
+            header("Message-ID", envelope.message_id),
+            *[header(name, value) for name, value in envelope.headers],
+        ]
         body = frame.body.body(envelope.values)
         if self._signer is None:
             return [frame.head, *head, frame.tail, *body]
         headers = b"".join([frame.head, *head, frame.tail])
-        canonical = frame.body.canonical(envelope.values)
+        canonical = frame.body.canonical(body)
         return [self._signer.header(headers.removesuffix(b"\r\n"), canonical, date), headers, *body]
 
     def _frame(self, letter: Letter) -> _Frame:

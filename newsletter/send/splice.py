@@ -15,7 +15,8 @@ body needs no dot-stuffing (RFC 5321 section 4.5.2).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from html import escape
@@ -32,6 +33,7 @@ _QUOTED: Final = tuple(
 )
 _FENCE: Final = b"=\r\n"
 _PLAIN: Final = bytes(sorted(_SAFE | {0x20}))
+_SPECIAL: Final = re.compile("[&<>\"']")  # what html.escape changes
 _NOT_FIRST: Final = b".F "  # a dot would be stuffed, "From " quoted, and a space is rarely meant
 
 
@@ -48,7 +50,7 @@ class Spliced:
         self.boundary = f"=_{sha256(letter.id.encode()).hexdigest()[:32]}"
         mark = self.boundary.encode()
         self.content_type = f'multipart/alternative; boundary="{self.boundary}"'
-        self._pieces = _joined(
+        pieces = _joined(
             [
                 b"--" + mark + b"\r\n" + _part_headers("plain"),
                 *_encoded(letter.text, html=False),
@@ -57,36 +59,36 @@ class Spliced:
                 b"\r\n--" + mark + b"--\r\n",
             ]
         )
-        self._canonical = tuple(
-            canonical_body(piece) if isinstance(piece, bytes) else piece for piece in self._pieces
-        )
+        self._fixed = [piece if isinstance(piece, bytes) else b"" for piece in pieces]
+        self._canonical = [canonical_body(piece) for piece in self._fixed]
+        places: dict[str, tuple[list[int], list[int]]] = {}
+        for place, piece in enumerate(pieces):
+            if isinstance(piece, _Slot):
+                places.setdefault(piece.name, ([], []))[piece.html].append(place)
+        self._slots = tuple((name, tuple(plain), tuple(html)) for name, (plain, html) in places.items())
 
     def body(self, values: Mapping[str, str]) -> list[bytes]:
         """The pieces of one recipient's body; ``values`` are unescaped. Raises KeyError for a slot without
         a value."""
-        return self._filled(self._pieces, values, lambda value: value)
+        out = self._fixed.copy()
+        for name, plain, html in self._slots:
+            text = values[name]
+            value = quoted_value(text)
+            for place in plain:
+                out[place] = value
+            if html:
+                if _SPECIAL.search(text):
+                    value = quoted_value(escape(text))
+                for place in html:
+                    out[place] = value
+        return out
 
-    def canonical(self, values: Mapping[str, str]) -> list[bytes]:
+    def canonical(self, body: Sequence[bytes]) -> list[bytes]:
         """The same body as DKIM sees it, the fixed pieces canonicalised beforehand."""
-        return self._filled(self._canonical, values, canonical_body)
-
-    def _filled(
-        self,
-        pieces: Iterable[bytes | _Slot],
-        values: Mapping[str, str],
-        form: Callable[[bytes], bytes],
-    ) -> list[bytes]:
-        filled: dict[_Slot, bytes] = {}
-        out: list[bytes] = []
-        for piece in pieces:
-            if isinstance(piece, bytes):
-                out.append(piece)
-                continue
-            value = filled.get(piece)
-            if value is None:
-                text = values[piece.name]
-                value = filled[piece] = form(quoted_value(escape(text) if piece.html else text))
-            out.append(value)
+        out = self._canonical.copy()
+        for _, plain, html in self._slots:
+            for place in (*plain, *html):
+                out[place] = canonical_body(body[place])
         return out
 
 

@@ -1,13 +1,15 @@
 """The cheapest SMTP server that still counts: looks for the dot, keeps nothing. One process, no threads.
 
-    python -m tests.bench.cheap_sink PORT [DELAY_MS]
+    python -m tests.bench.cheap_sink PORT [DELAY_MS [CHAIN KEY]]
 
-``DELAY_MS`` is waited before each burst of replies, as a distant server would make one wait.
+``DELAY_MS`` is waited before each burst of replies, as a distant server would make one wait. ``CHAIN`` and
+``KEY`` are PEM files: with them it speaks TLS from the first byte.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 import sys
 
 _END = b"\r\n.\r\n"
@@ -63,12 +65,19 @@ class Conversation(asyncio.Protocol):
             self._transport.write(out)
 
 
-async def main(port: int, delay_s: float) -> None:
+async def main(port: int, delay_s: float, pair: list[str]) -> None:
+    context = None
+    if pair:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*pair)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Conversation(delay_s), "127.0.0.1", port, backlog=512)
+    server = await loop.create_server(
+        lambda: Conversation(delay_s), "127.0.0.1", port, backlog=512, ssl=context
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), float(sys.argv[2]) / 1000 if len(sys.argv) > 2 else 0.0))
+    delay_s = float(sys.argv[2]) / 1000 if len(sys.argv) > 2 else 0.0
+    asyncio.run(main(int(sys.argv[1]), delay_s, sys.argv[3:]))
