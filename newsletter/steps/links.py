@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from typing import Final
 
 from newsletter.archive import public_values
 from newsletter.learn.wishes import mailto
 from newsletter.model.identity import message_id
 from subscribers.model import Recipient
 from subscribers.tokens import Purpose, Tokens
+
+_MOST_MADE: Final = 2000  #: links remembered for their second use
 
 
 class Links:
@@ -24,13 +27,16 @@ class Links:
         self._message_key = message_key
         self._host = host
         self._mailbox = mailbox
-        self._last: tuple[tuple[int, int], str] = ((-1, -1), "")
+        self._made: dict[tuple[int, int], str] = {}
 
     def unsubscribe(self, subscriber_id: int, issue_id: int = 0) -> str:
-        wanted, url = self._last  # a message has it in its body and in its header
-        if wanted != (subscriber_id, issue_id):
+        wanted = (subscriber_id, issue_id)
+        url = self._made.pop(wanted, None)  # a message has it in its body and in its header
+        if url is None:
             url = f"{self.base_url}/u/{self._tokens.sign(Purpose.UNSUBSCRIBE, subscriber_id, issue_id)}"
-            self._last = ((subscriber_id, issue_id), url)
+            if len(self._made) >= _MOST_MADE:
+                self._made.clear()
+            self._made[wanted] = url
         return url
 
     def preferences(self, subscriber_id: int) -> str:
@@ -61,13 +67,7 @@ class Links:
 
     def values(self, recipient: Recipient, issue_id: int) -> Mapping[str, str]:
         """What fills an issue's slots for this recipient, unescaped."""
-        return {
-            "unsubscribe_url": self.unsubscribe(recipient.id, issue_id),
-            "preferences_url": self.preferences(recipient.id),
-            "view_url": self.issue(issue_id),
-            "base_url": self.base_url,
-            "name": recipient.name,
-        }
+        return _Values(self, recipient, issue_id)
 
     def public_values(self, issue_id: int) -> Mapping[str, str]:
         return public_values(self.base_url, issue_id)
@@ -91,3 +91,32 @@ class Links:
 
     def notice_id(self, notice_id: int) -> str:
         return message_id(0, notice_id, self._message_key, self._host)
+
+
+class _Values(Mapping[str, str]):
+    """A recipient's values, each made when a letter asks for it: signing is most of the cost of a message."""
+
+    __slots__ = ("_issue_id", "_links", "_recipient")
+
+    def __init__(self, links: Links, recipient: Recipient, issue_id: int) -> None:
+        self._links = links
+        self._recipient = recipient
+        self._issue_id = issue_id
+
+    def __getitem__(self, slot: str) -> str:
+        return _SLOTS[slot](self._links, self._recipient, self._issue_id)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_SLOTS)
+
+    def __len__(self) -> int:
+        return len(_SLOTS)
+
+
+_SLOTS: Final[Mapping[str, Callable[[Links, Recipient, int], str]]] = {
+    "unsubscribe_url": lambda links, recipient, issue_id: links.unsubscribe(recipient.id, issue_id),
+    "preferences_url": lambda links, recipient, issue_id: links.preferences(recipient.id),
+    "view_url": lambda links, recipient, issue_id: links.issue(issue_id),
+    "base_url": lambda links, recipient, issue_id: links.base_url,
+    "name": lambda links, recipient, issue_id: recipient.name,
+}

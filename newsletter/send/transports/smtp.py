@@ -1,5 +1,5 @@
-"""SMTP: messages are made in the thread that iterates, where all database work is done too, and leave by the
-window to the thread that holds the connections."""
+"""SMTP: envelopes go by the window from the thread that iterates, where all database work is done, to the
+thread that holds the connections and makes the messages as it needs them."""
 
 from __future__ import annotations
 
@@ -54,6 +54,7 @@ class Smtp:
         self._clock = clock
         self._per_connection = per_connection
         self._press = Press(signer)
+        self._signs = signer is not None  # which takes long, and goes on while the wire's thread is at work
         self._idle = Idle()
         self._wires: set[Wire] = set()
         weakref.finalize(self, self._idle.close)
@@ -79,9 +80,9 @@ class Smtp:
                             pulling, problem = False, error
                             break
                         flying += 1
-                        job = self._job(envelope)
-                        if isinstance(job, Outcome):
-                            told.append(job)
+                        job = Job(envelope, not envelope.to.isascii())
+                        if self._signs and (outcome := self._make(job)):
+                            told.append(outcome)
                             continue
                         if wire is None:
                             wire = self._wire()
@@ -118,18 +119,20 @@ class Smtp:
     def _wire(self) -> Wire:
         return Wire(
             partial(connected, self._relay, self._context),
+            self._make,
             connections=self._connections,
             per_connection=self._per_connection,
             idle=self._idle,
         )
 
-    def _job(self, envelope: Envelope) -> Job | Outcome:
-        """The message, or the outcome of one that cannot be made."""
+    def _make(self, job: Job) -> Outcome | None:
+        """Fills in the message; the outcome of one that cannot be made."""
+        envelope = job.envelope
         try:
             sender = self._return_path(envelope) if self._return_path else envelope.letter.sender.address
-            recipient = vet_address(envelope.to)
-            message = self._press.pieces(envelope, date=self._clock())
-            size = sum(map(len, message))
-            return Job(envelope, vet_address(sender), recipient, message, size, utf8=not recipient.isascii())
+            job.sender, job.recipient = vet_address(sender), vet_address(envelope.to)
+            job.message = self._press.pieces(envelope, date=self._clock())
+            job.size = sum(map(len, job.message))
         except Invalid as invalid:
             return Outcome(key=envelope.key, verdict=Verdict.FAILED, code="invalid", reason=invalid.message)
+        return None

@@ -26,6 +26,7 @@ _LONGEST_LINE: Final = 4096
 _MOST_LINES: Final = 200
 _MOST_COMMON: Final = 64
 _SHORT: Final = 24
+_ENOUGH: Final = 4096  # octets of replies at once
 _MOST_PIECES: Final = 256  # of one write; systems take at least 1024
 _SEND_BUFFER: Final = 256 * 1024  # room for a whole message, so that most leave in one write
 _COMMON: Final[dict[bytes, Reply]] = {}
@@ -37,11 +38,11 @@ class Job:
     """A message on its way through this transport. ``breaks`` counts connections lost under it."""
 
     envelope: Envelope
-    sender: str
-    recipient: str
-    message: Sequence[bytes]  #: in pieces, CRLF line ends, no dot at the beginning of a line
-    size: int
-    utf8: bool = False
+    utf8: bool  #: its recipient needs SMTPUTF8
+    sender: str = ""
+    recipient: str = ""
+    message: Sequence[bytes] = ()  #: in pieces, CRLF line ends, no dot at the beginning of a line
+    size: int = 0
     breaks: int = 0
 
 
@@ -150,7 +151,7 @@ class Session:
         self.used_at = time.monotonic()
         while True:
             try:
-                data = self._sock.recv(65536)
+                data = self._sock.recv(_ENOUGH)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return
             except OSError as error:

@@ -27,7 +27,7 @@ _LOOK_S: Final = 1.0
 _MOST_BREAKS: Final = 2
 _FAR_S: Final = 0.03  # a relay that takes longer to let us in is far away
 _SLOW_S: Final = 0.008  # one that takes longer over a message gains from further connections
-_FEW: Final = 2  # connections to a quick relay
+_FEW: Final = 4  # connections to a quick relay
 
 Result = Outcome | TransportProblem
 
@@ -60,12 +60,14 @@ class Wire:
     def __init__(
         self,
         open_connection: Callable[[], smtplib.SMTP],
+        make: Callable[[Job], Outcome | None],
         *,
         connections: int,
         per_connection: int,
         idle: Idle,
     ) -> None:
         self._open_connection = open_connection
+        self._make = make
         self._most = connections
         self._per_connection = per_connection
         self._rested = idle
@@ -121,11 +123,9 @@ class Wire:
     # In the wire's own thread
 
     def following(self, session: Session) -> Job | None:
-        if session.count >= self._per_connection or self._stopped or not self._jobs:
+        if session.count >= self._per_connection or self._stopped:
             return None
-        if self._jobs[0].utf8 and not session.utf8:
-            return None
-        return self._jobs.popleft()
+        return self._next(session)
 
     def answered(self, session: Session, job: Job, phase: Phase, reply: Reply) -> bool:
         key = job.envelope.key
@@ -270,6 +270,20 @@ class Wire:
             self._begin(session, job)
         if self._stopped:
             self._drop()
+
+    def _next(self, session: Session) -> Job | None:
+        """The next job that this session can take; tells the end of those before it that nobody can."""
+        while self._jobs:
+            job = self._jobs.popleft()
+            outcome = None if job.message else self._make(job)
+            if outcome is None and job.utf8 and not session.utf8:
+                reason = "The mail server cannot take addresses with letters beyond ASCII (SMTPUTF8)."
+                key = job.envelope.key
+                outcome = Outcome(key=key, verdict=Verdict.FAILED, code="smtputf8", reason=reason)
+            if outcome is None:
+                return job
+            self._results.append(outcome)
+        return None
 
     def _wants(self) -> bool:
         """Whether there is something to do with what waits."""
