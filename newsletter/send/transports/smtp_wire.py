@@ -260,14 +260,11 @@ class Wire:
             if time.monotonic() - session.used_at > _IDLE_S:
                 self._begin(session, None)
                 continue
-            job = self._jobs.popleft()
-            if job.utf8 and not session.utf8:
-                reason = "The mail server cannot take addresses with letters beyond ASCII (SMTPUTF8)."
-                key = job.envelope.key
-                self._results.append(Outcome(key=key, verdict=Verdict.FAILED, code="smtputf8", reason=reason))
+            job = self._next(session)
+            if job is None:
                 self._free.append(session)
-                continue
-            self._begin(session, job)
+            else:
+                self._begin(session, job)
         if self._stopped:
             self._drop()
 
