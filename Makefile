@@ -2,6 +2,8 @@
 # make test    every test            make lint         style, types and who may import whom
 # make crash   kill the real commands at random, 500 rounds of 500 recipients (about two hours; CRASH_ROUNDS=20)
 # make malformed  20,000 feed documents damaged by chance, and traps of 200 KB each (about half an hour)
+# make bench   how fast mail leaves, beside Postfix's own generator: a table, and bench.json (about an hour;
+#              ARGS="--rounds 3 --only smtp-sink sqlite" for a part of it)
 # make clean   remove what was made  make screenshots  the pictures in docs/
 # make contact-sheet    every sample email in every theme, phone and desktop, light and dark, on one page
 # Needs Python 3.11 or later; everything else is installed into .venv. GNU make 3.81 is enough.
@@ -10,7 +12,7 @@ ARGS =
 PYTHON = .venv/bin/python
 NEEDS = pyproject.toml constraints.txt .ci/environment
 
-.PHONY: help demo test crash malformed lint screenshots contact-sheet clean
+.PHONY: help demo test crash bench malformed lint screenshots contact-sheet clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -28,6 +30,9 @@ crash: .venv/.installed-dev
 
 malformed: .venv/.installed-dev
 	MALFORMED="$${MALFORMED:-20000}" TRAPS="$${TRAPS:-200000}" $(PYTHON) -m pytest tests/intake/test_malformed.py $(ARGS)
+
+bench: .venv/.installed-dev
+	$(PYTHON) -m tests.bench.sending --folder . --json bench.json $(ARGS)
 
 lint: .venv/.installed-dev
 	$(PYTHON) -m ruff check .
