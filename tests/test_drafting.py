@@ -18,7 +18,7 @@ from newsletter.errors import Conflict, Invalid, NotFound, TemplateProblem
 from newsletter.model.issue import IssueState
 from newsletter.model.post import PostState
 from newsletter.pipeline import Step
-from newsletter.steps import drafting
+from newsletter.steps import composing, drafting
 from newsletter.wiring import House
 from subscribers.model import Cadence
 
@@ -60,7 +60,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 def recompose_while(house: House, act: Callable[[], object]) -> None:
     with Meanwhile(act) as compiler:
-        drafting.recompose(replace(house.tools, compiler=compiler), 1)
+        composing.recompose(replace(house.tools, compiler=compiler), 1)
 
 
 def test_what_is_approved_while_a_draft_is_compiled_is_what_is_sent(house: House) -> None:
@@ -81,7 +81,7 @@ def test_an_edit_while_a_draft_is_compiled_is_in_the_draft(house: House) -> None
     assert house.desk.issue(1).issue.subject == "Mine"
     assert "Hello there" in house.desk.preview(1, format="text")
     with house.store.read() as unit:
-        current = drafting.fingerprint(house.tools, house.settings())
+        current = composing.fingerprint(house.tools, house.settings())
         assert unit.issues.stale_drafts(fingerprint=current) == []
 
 

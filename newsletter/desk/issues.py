@@ -16,7 +16,7 @@ from newsletter.model.checklist import CheckLine
 from newsletter.model.issue import Issue, IssueState
 from newsletter.model.picture import Pictured
 from newsletter.model.receipt import Receipt
-from newsletter.steps import dispatch, drafting, rendering
+from newsletter.steps import composing, dispatch, drafting, rendering
 from subscribers.addresses import normalise
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class IssueVerbs(Verbs):
                 exclude=exclude,
             )
             self._audit(unit, "edit", f"issue {issue_id}")
-        drafting.recompose(self.tools, issue_id)
+        composing.recompose(self.tools, issue_id)
         return self.issue(issue_id)
 
     def check_links(self, issue_id: int) -> Sequence[CheckLine]:
@@ -163,7 +163,7 @@ class IssueVerbs(Verbs):
         with self.tools.read() as unit:
             drafts = unit.issues.list(states=[IssueState.DRAFT], limit=1000)
         for issue in drafts:
-            drafting.recompose(self.tools, issue.id)
+            composing.recompose(self.tools, issue.id)
 
     def test_issue(self, issue_id: int, to: str) -> str:
         """Sends the issue to one address, now; it never looks at the subscribers. Returns what happened.

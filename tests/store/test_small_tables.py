@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from newsletter.model.picture import Picture
 from newsletter.store.audit import Audit
 from newsletter.store.database import Database
 from newsletter.store.doors import Doors
 from newsletter.store.leases import Leases
+from newsletter.store.pictures import Pictures
 from newsletter.store.settings import StoredSettings
 
 NOW = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
@@ -24,6 +27,20 @@ def test_a_lease_has_one_holder_until_it_ends(migrated: Database) -> None:
         assert leases.take("poll", "b", now=NOW + 2 * HOUR, length=HOUR), "a dead holder loses it"
         leases.drop("poll", "a")
         assert not leases.take("poll", "a", now=NOW + 2 * HOUR, length=HOUR), "only its holder drops it"
+
+
+def test_what_is_known_of_a_picture_is_remembered_and_its_copy_never_changes(migrated: Database) -> None:
+    long = "https://blog.example/" + "x" * 5_000
+    found = Picture(source=long, width=40, height=30, copy="a.jpg", looked_at=NOW)
+    with migrated.write() as conn:
+        pictures = Pictures(conn)
+        pictures.save(replace(found, copy="", problem="does not answer"))
+        assert pictures.known([long, "https://blog.example/y"])[long].problem == "does not answer"
+        pictures.save(found, b"the copy")
+        pictures.save(found, b"another")
+        assert pictures.known([long]) == {long: found}
+        assert pictures.copy("a.jpg") == b"the copy"
+        assert pictures.copy("b.jpg") is None
 
 
 def test_a_one_time_link_works_once_and_not_for_long(migrated: Database) -> None:
