@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import Final
 
 from newsletter.desk.base import Verbs
-from newsletter.desk.shown import Person
+from newsletter.desk.shown import Person, Received
 from newsletter.errors import Conflict, Invalid, NotFound
+from newsletter.model.delivery import Delivery, DeliveryFlag, DeliveryState
 from subscribers import batches, exports, imports, personal
 from subscribers.batches import Imported
 from subscribers.imports import How, ImportedRow, Report
@@ -40,7 +41,16 @@ class ListVerbs(Verbs):
             return Person(
                 subscriber=found,
                 consents=unit.subscribers.consents(found.id),
-                suppressions=unit.subscribers.suppressions_of(found.address),
+                suppressions=unit.subscribers.suppressions_of(found.address) if found.address else (),
+                received=[
+                    Received(
+                        issue_id=one.issue_id,
+                        subject=unit.issues.get(one.issue_id).subject,
+                        what=_fate(one),
+                        at=one.changed_at,
+                    )
+                    for one in unit.deliveries.of_subscriber(found.id, limit=50)
+                ],
             )
 
     def add_subscriber(self, address: str, name: str = "") -> Added:
@@ -167,6 +177,26 @@ class ListVerbs(Verbs):
 
 MAILCHIMP: Final = "mailchimp"
 FORMS: Final = (*exports.FORMS, MAILCHIMP)
+_FATES: Final = {
+    DeliveryState.ACCEPTED: "handed over",
+    DeliveryState.FAILED: "not accepted",
+    DeliveryState.UNKNOWN: "may or may not have arrived",
+    DeliveryState.SKIPPED: "left out",
+}
+_LATER: Final = (
+    (DeliveryFlag.COMPLAINED, "reported as spam"),
+    (DeliveryFlag.UNSUBSCRIBED, "unsubscribed"),
+    (DeliveryFlag.BOUNCED, "came back"),
+    (DeliveryFlag.DELIVERED, "delivered"),
+)
+
+
+def _fate(delivery: Delivery) -> str:
+    """What became of it, in the words of the pages: the last thing that is known."""
+    known = next((word for flag, word in _LATER if delivery.flags & flag), "")
+    return known or _FATES.get(delivery.state, "on its way")
+
+
 _STAYS: Final = {
     SuppressionCause.UNSUBSCRIBED: "They unsubscribed themselves: only they can come back, by signing up.",
     SuppressionCause.BOUNCED: "Mail to this address bounced: signing up and confirming lifts that.",

@@ -89,6 +89,17 @@ class Person:
     subscriber: Subscriber
     consents: Sequence[Consent]
     suppressions: Sequence[Suppression]
+    received: Sequence[Received] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Received:
+    """What became of one issue for one subscriber."""
+
+    issue_id: int
+    subject: str
+    what: str  #: for people
+    at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -278,6 +278,20 @@ def test_an_import_first_says_what_would_happen_and_then_does_it(studio: Studio)
     assert [one.address for one in studio.house.desk.subscribers()] == ["ann@example.org", "bert@example.org"]
 
 
+def test_an_import_can_ask_first_and_be_taken_back(studio: Studio) -> None:
+    with studio.visitor() as visitor:
+        looked = visitor.post("/studio/subscribers/import", files={"file": ("list.csv", FILE)}).text
+        key = looked.split('name="key" value="')[1].split('"')[0]
+        done = visitor.post("/studio/subscribers/import/run", data={"key": key, "ask": "10"}).text
+        assert "2 to be asked to confirm" in done and "10 a day" in done
+        assert {one.state for one in studio.house.desk.subscribers()} == {SubscriberState.UNCONFIRMED}
+        listed = visitor.get("/studio/subscribers/import").text
+        assert "0 of 2 asked to confirm" in listed
+        visitor.post("/studio/subscribers/import/1/undo")
+        assert "taken back" in visitor.get("/studio/subscribers/import").text
+    assert not studio.house.desk.subscribers()
+
+
 def test_a_file_that_is_none_is_told_in_words(studio: Studio) -> None:
     with studio.visitor() as visitor:
         for content in (b"", b"\x00\x01\x02", b"colour,size\nred,4\n"):

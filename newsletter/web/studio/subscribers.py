@@ -18,6 +18,7 @@ from newsletter.web.pages import then
 from newsletter.web.public.embed import embed_form
 from newsletter.web.security import host_of, is_local
 from subscribers.errors import SubscribersError
+from subscribers.imports import How
 from subscribers.model import SubscriberState
 
 PAGE: Final = 50
@@ -122,8 +123,16 @@ def form(request: Request, desk: DeskHere, pages: PagesHere) -> Response:
 
 
 @router.get("/import")
-def import_page(request: Request, pages: PagesHere) -> Response:
-    return pages.page(request, "studio/import.html", report=None, key="", file_name="", problem=None)
+def import_page(request: Request, desk: DeskHere, pages: PagesHere) -> Response:
+    return pages.page(
+        request,
+        "studio/import.html",
+        report=None,
+        key="",
+        file_name="",
+        problem=None,
+        imports=desk.imports(limit=20),
+    )
 
 
 @router.post("/import")
@@ -144,11 +153,24 @@ def look(request: Request, desk: DeskHere, pages: PagesHere, file: Annotated[Upl
 
 
 @router.post("/import/run")
-def run(request: Request, desk: DeskHere, pages: PagesHere, key: Text = "") -> Response:
+def run(
+    request: Request,
+    desk: DeskHere,
+    pages: PagesHere,
+    key: Text = "",
+    ask: Annotated[int | None, Form(ge=0, le=100_000)] = None,
+) -> Response:
+    """``ask``: how many of the people without proof of consent are asked a day; 0 mails them unasked."""
     upload: Upload = request.app.state.upload
     name, content = upload.take(key)
-    report = desk.import_subscribers(content, source=name, dry_run=False)
+    report = desk.import_subscribers(content, source=name, dry_run=False, how=How(ask_per_day=ask))
     return pages.page(request, "studio/import.html", report=report, key="", file_name=name, problem=None)
+
+
+@router.post("/import/{batch_id}/undo")
+def undo(batch_id: RowId, desk: DeskHere) -> Response:
+    desk.undo_import(batch_id)
+    return then("/studio/subscribers/import", "undone")
 
 
 @router.get("/{subscriber_id}")
