@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 
 from newsletter.detect.content import Content
@@ -22,6 +23,8 @@ from newsletter.model.times import to_ms
 _WEIGHT = {AliasKind.GUID: 3, AliasKind.LINK: 3, AliasKind.TITLE_TIME: 4, AliasKind.TEXT: 4}
 _RAW = 100
 SIMILAR = 0.6
+_AT_ONE_SECOND = 3  #: posts compared; where more share a second, it says nothing
+_COPY = "It looks like a second copy of “{}”, which is in the feed too."
 _COMPARED = 100  #: unseen entries of one document whose words are compared with those of posts that left
 
 
@@ -182,16 +185,20 @@ def _unclaimed(item: Named, known: Known, left: _Left, present: set[Alias]) -> M
     for alias in owned:
         if alias.kind in (AliasKind.TEXT, AliasKind.TITLE_TIME):
             title = known.posts[known.aliases[alias]].title
-            return Match(
-                named=item, doubt=f"It looks like a second copy of “{title}”, which is in the feed too."
-            )
+            return Match(named=item, doubt=_COPY.format(title))
     return _moved(item, left)
 
 
 class _Left:
-    """The feed's latest posts that are not in the document. Their words are scanned once, not per entry."""
+    """What an unseen entry may be to the posts in the document, and to the feed's latest that are not in it.
+
+    Words are scanned once per post, not per entry.
+    """
 
     def __init__(self, known: Known, taken: set[int]) -> None:
+        self._there: dict[datetime | None, list[Post]] = {}
+        for post in (known.posts[post_id] for post_id in taken):
+            self._there.setdefault(post.published_at, []).append(post)
         self._posts = [known.posts[post_id] for post_id in known.recent]
         self._taken = taken
         self._contents: dict[int, Content] = {}
@@ -199,6 +206,14 @@ class _Left:
 
     def __iter__(self) -> Iterator[Post]:
         return (post for post in self._posts if post.id not in self._taken)
+
+    def original_of(self, item: Named) -> Post | None:
+        """A post that is in the document too, published in the same second, with the same beginning: feeds of
+        summaries have texts too short to name a post."""
+        for post in self._there.get(item.entry.published_at, ())[:_AT_ONE_SECOND]:
+            if item.content.begins_like(Content(post.title, post.url, post.html)):
+                return post
+        return None
 
     def alike(self, content: Content, post: Post) -> bool:
         if post.id not in self._contents:
@@ -218,6 +233,9 @@ def _moved(item: Named, left: _Left) -> Match:
     """A post whose every name changed: one of the feed's latest has left, and this stands in its place."""
     published = item.entry.published_at
     if published is not None and (published.hour, published.minute, published.second) != (0, 0, 0):
+        original = left.original_of(item)
+        if original is not None:
+            return Match(named=item, doubt=_COPY.format(original.title))
         same_time = [post for post in left if post.published_at == published]
         if len(same_time) == 1:
             [post] = same_time

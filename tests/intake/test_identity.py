@@ -204,6 +204,15 @@ def test_a_second_copy_of_a_post_is_held(world: World) -> None:
     assert len(world.posts(HELD)) == 1
 
 
+def test_a_second_copy_in_a_feed_of_summaries_is_held_too(world: World) -> None:
+    posts = [replace(post, html=" ".join(post.html.split()[:18])) for post in articles(1, 2, 3)]
+    world.add(atom(posts))
+    copy = replace(posts[0], title="Again", link="http://blog.example/again", guid="again")
+    world.serves(atom([copy, *posts]))
+    assert world.titles(HELD) == ["Again"]
+    assert "second copy" in world.posts(HELD)[0].reason
+
+
 def test_the_same_entry_twice_in_one_document_is_one_post(world: World) -> None:
     posts = _started(world)
     world.serves(atom([article(6), article(6), *posts]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -29,7 +30,8 @@ MAILED = {PostState.SETTLING, PostState.READY}
 STEPS = [
     "publish", "edit", "delete", "shuffle", "shorten", "reguid", "https", "host", "redate", "same",
     "reguid one", "move one", "rename one", "fail", "not modified", "crash at commit 1",
-    "crash at commit 2", "crash at commit 3", "crash at commit 4", "settle",
+    "crash at commit 2", "crash at commit 3", "crash at commit 4", "settle", "cut short", "bump", "restore",
+    "copy one", "one guid", "one link", "summaries", "empty", "two at once", "crash while settling",
 ]  # fmt: skip
 
 
@@ -45,10 +47,12 @@ class Story:
         self.articles: list[Article] = [_marked(number) for number in (3, 2, 1)]
         self.shown = 100
         self.published = 3
+        self.deleted: list[Article] = []
+        self.as_summaries = False
         world.add(atom(self.articles))
 
     def step(self, name: str, choice: int) -> None:
-        crash = int(name[-1]) if name.startswith("crash") else 0
+        crash = int(name[-1]) if name.startswith("crash at") else 0
         match name:
             case "publish":
                 self.published += 1
@@ -57,7 +61,26 @@ class Story:
                 index = choice % len(self.articles)
                 self.articles[index] = self.articles[index].edited(f"Correction {choice}.")
             case "delete" if self.articles:
-                del self.articles[choice % len(self.articles)]
+                self.deleted.append(self.articles.pop(choice % len(self.articles)))
+            case "restore" if self.deleted:
+                self.articles.insert(choice % (len(self.articles) + 1), self.deleted.pop())
+            case "bump" if self.articles:
+                self.articles.insert(0, self.articles.pop())
+            # A copy under other names of a summary whose original is out of sight cannot be told from a post.
+            case "copy one" if self.articles and not self.as_summaries:
+                copied = self.articles[choice % len(self.articles)]
+                copy = replace(copied, guid=f"copy:{choice}", link=f"http://blog.example/copy/{choice}")
+                self.articles.insert(0, replace(copy, title=f"Copy {choice}"))
+            case "one guid":
+                self._change(lambda post: replace(post, guid="the same"))
+            case "one link":
+                self._change(lambda post: replace(post, link="http://blog.example/one"))
+            case "two at once":
+                for _ in range(2):
+                    self.published += 1
+                    self.articles.insert(0, _marked(self.published))
+            case "summaries":
+                self.as_summaries = not self.as_summaries
             case "shuffle":
                 Random(choice).shuffle(self.articles)
             case "shorten":
@@ -79,11 +102,21 @@ class Story:
             case "redate":
                 moment = self.world.now
                 self._change(lambda post: replace(post, published=moment))
-        self._poll(crash, status=500 if name == "fail" else 200, same=name == "not modified")
-        if name == "settle":
+        share = choice / 51 if name == "cut short" else 0.0 if name == "empty" else 1.0
+        self._poll(crash, status=500 if name == "fail" else 200, same=name == "not modified", share=share)
+        if name in ("settle", "crash while settling"):
             self.world.now += timedelta(minutes=20)
             self._poll(0)
-            self.world.settle()
+            with suppress(_Crash), _crashing(self.world, commits=1 if name != "settle" else 0):
+                self.world.settle()
+
+    def _document(self, share: float) -> bytes:
+        """What the feed shows; a ``share`` below 1 breaks off, 0 has no posts."""
+        whole = atom(self.articles[: self.shown] if share else [])
+        if self.as_summaries:
+            whole = re.sub(rb"(marker-\d+\.&lt;/p&gt;&lt;p&gt;(?:\w+ ){20})[^<]*", rb"\1&amp;hellip;", whole)
+            whole = whole.replace(b"<content", b"<summary").replace(b"</content", b"</summary")
+        return whole[: int(len(whole) * share)] if share else whole
 
     def _change_one(self, choice: int, **changes: str) -> None:
         index = choice % len(self.articles)
@@ -92,9 +125,9 @@ class Story:
     def _change(self, change: Any) -> None:
         self.articles = [change(post) for post in self.articles]
 
-    def _poll(self, crash: int, status: int = 200, same: bool = False) -> None:
+    def _poll(self, crash: int, status: int = 200, same: bool = False, share: float = 1.0) -> None:
         self.world.now += timedelta(minutes=11)
-        body = self.world.web.pages[URL].body if same else atom(self.articles[: self.shown])
+        body = self.world.web.pages[URL].body if same else self._document(share)
         etag = f'"{hash(body)}"'
         self.world.web.pages[URL] = Page(body=body, status=status, headers={"etag": etag})
         if not crash:
@@ -144,7 +177,11 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     database.close()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=int(os.environ.get("STORIES", "40")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(steps=st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 50)), max_size=12))
 def test_each_post_is_queued_at_most_once_and_none_is_lost(
     database: Database, parser: Parser, steps: list[tuple[str, int]]
