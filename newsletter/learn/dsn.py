@@ -30,20 +30,20 @@ _STATUS: Final = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
 _PATHS: Final = ("To", "Delivered-To", "X-Original-To", "Envelope-To")
 
 
-def parse(raw: bytes, *, keys: Sequence[bytes], now: datetime) -> list[tuple[Event, str]]:
+def parse(raw: bytes, *, keys: Sequence[bytes], now: datetime) -> list[tuple[Event, str]] | None:
     """The events that one message in the bounce mailbox tells, each with its raw form without addresses.
 
-    Empty for a message that is about none of our deliveries: a stranger's, a forged one, an answer from
-    somebody on holiday. Never raises for what a message contains.
+    None for a message that is about none of our deliveries: somebody's letter, a forged report. Empty for
+    one that is, and tells nothing: an answer from somebody on holiday. Never raises for what it contains.
     """
     try:
         message = email.message_from_bytes(raw[:MOST_BYTES], policy=email.policy.compat32)
         ours = _delivery(message, keys)
         if ours is None:
-            return []
+            return None
         return [_told(message, ours, raw, now, *found) for found in _findings(message)]
     except (ValueError, LookupError, AttributeError, TypeError, RecursionError):
-        return []  # broken beyond what the parser forgives
+        return None  # broken beyond what the parser forgives
 
 
 def kind_of(action: str, status: str) -> EventKind | None:

@@ -3,27 +3,29 @@
     maildir:///var/mail/bounces?address=bounces@news.example
     imaps://user:password@host/INBOX?address=bounces@news.example
 
-``address`` is the envelope sender that mail leaves with; each message gets one of its own (VERP).
+``address`` is the envelope sender that mail leaves with; each message gets one of its own (VERP). It may be a
+mailbox that people read: what is none of ours is looked at once, marked, and left where it is.
 """
 
 from __future__ import annotations
 
 import imaplib
-import mailbox
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from newsletter.errors import ConfigError, RequestFailed
 
 MOST: Final = 200  #: messages in one go
+MOST_BYTES: Final = 1024 * 1024  #: of one message; a report's own parts stand at its beginning
+LOOKED_AT: Final = "NewsletterLookedAt"  #: the IMAP keyword of what is none of ours
 _TIMEOUT_S: Final = 30.0
 
-Take = Callable[[bytes], None]
-"""Given a whole message; when it returns, the message is done with and may be deleted."""
+Take = Callable[[bytes], bool]
+"""Given a message; True where it is ours and done with, so that it is removed."""
 
 
 def return_address(url: str) -> str:
@@ -39,16 +41,16 @@ def return_address(url: str) -> str:
 
 
 def fetch(url: str, take: Take, *, most: int = MOST) -> int:
-    """Gives up to ``most`` waiting messages to ``take``, oldest first, and removes each one it returned from.
+    """Gives up to ``most`` messages that it has not seen to ``take``, oldest first; returns how many.
 
-    What ``take`` raises ends it; that message stays. Raises ConfigError for a URL that is none of ours,
-    RequestFailed where the mailbox cannot be read.
+    What ``take`` raises ends it; that message stays as it was. Raises ConfigError for a URL that is none of
+    ours, RequestFailed where the mailbox cannot be read.
     """
     parts = urlsplit(url)
     if parts.scheme == "maildir" and parts.path:
         return _from_maildir(Path(unquote(parts.path)), take, most)
     if parts.scheme == "imaps" and parts.hostname:
-        return _from_imap(url, take, most)
+        return _from_imap(parts, take, most)
     raise ConfigError(
         "NEWSLETTER_BOUNCE_URL is not the address of a mailbox.",
         hint="Use maildir:///folder?address=… or imaps://user:password@host/INBOX?address=…",
@@ -58,40 +60,77 @@ def fetch(url: str, take: Take, *, most: int = MOST) -> int:
 def _from_maildir(folder: Path, take: Take, most: int) -> int:
     if not folder.is_dir():
         raise RequestFailed("The bounce mailbox is not there.", url=folder.as_uri())
-    box = mailbox.Maildir(str(folder), create=False)
+    waiting = [*(folder / "new").glob("*"), *(file for file in (folder / "cur").glob("*") if not _seen(file))]
     taken = 0
-    for name in sorted(box.keys())[:most]:
-        with suppress(KeyError):  # somebody else took it
-            raw = box.get_bytes(name)
-            take(raw)
-            box.remove(name)
+    for file in sorted(waiting, key=lambda file: file.name)[:most]:
+        with suppress(FileNotFoundError):  # somebody else took it
+            with file.open("rb") as message:
+                raw = message.read(MOST_BYTES)
+            if take(raw):
+                file.unlink()
+            else:
+                file.rename(folder / "cur" / f"{file.name.partition(':')[0]}:2,S")
             taken += 1
     return taken
 
 
-def _from_imap(url: str, take: Take, most: int) -> int:
-    parts = urlsplit(url)
-    shown = f"imaps://{parts.hostname}"
-    taken = 0
+def _seen(file: Path) -> bool:
+    return "S" in file.name.rpartition(":2,")[2] if ":2," in file.name else False
+
+
+def _from_imap(parts: SplitResult, take: Take, most: int) -> int:
     try:
-        with imaplib.IMAP4_SSL(
+        imap = imaplib.IMAP4_SSL(
             parts.hostname or "",
             parts.port or 993,
             ssl_context=ssl.create_default_context(),
             timeout=_TIMEOUT_S,
-        ) as imap:
+        )
+        try:
             imap.login(unquote(parts.username or ""), unquote(parts.password or ""))
-            imap.select(f'"{unquote(parts.path.lstrip("/")) or "INBOX"}"')
-            _, found = imap.uid("SEARCH", "UNDELETED")
-            for uid in (found[0] or b"").split()[:most]:
-                _, answer = imap.uid("FETCH", uid.decode(), "(BODY.PEEK[])")
-                if answer and isinstance(answer[0], tuple):
-                    take(answer[0][1])
-                    taken += 1
-                imap.uid("STORE", uid.decode(), "+FLAGS", r"(\Deleted)")
-            imap.expunge()
+            return _read(imap, unquote(parts.path.lstrip("/")) or "INBOX", take, most)
+        finally:
+            _leave(imap)
     except (imaplib.IMAP4.error, OSError) as error:
         raise RequestFailed(
-            "The bounce mailbox cannot be read.", url=shown, hint="Check NEWSLETTER_BOUNCE_URL."
+            "The bounce mailbox cannot be read.",
+            url=f"imaps://{parts.hostname}",
+            hint="Check NEWSLETTER_BOUNCE_URL.",
         ) from error
+
+
+def _leave(imap: imaplib.IMAP4) -> None:
+    """Also where the connection broke, which the library leaves open."""
+    try:
+        imap.logout()
+    except (imaplib.IMAP4.error, OSError):
+        imap.shutdown()
+
+
+def _read(imap: imaplib.IMAP4, folder: str, take: Take, most: int) -> int:
+    quoted = folder.replace("\\", "\\\\").replace('"', '\\"')
+    if imap.select(f'"{quoted}"')[0] != "OK":
+        raise imaplib.IMAP4.error("there is no such folder")
+    _, allowed = imap.response("PERMANENTFLAGS")
+    keywords = rb"\*" in b" ".join(part for part in allowed if part)
+    # Where a server keeps no keywords, what a person has read cannot be told from what we looked at.
+    unseen, mark = (f"UNKEYWORD {LOOKED_AT}", LOOKED_AT) if keywords else ("UNSEEN", r"\Seen")
+    # Only this can remove one message and leave what people marked as deleted (UIDPLUS, RFC 4315). Elsewhere
+    # ours stay marked, until the mailbox is emptied. Servers tell of it once somebody is logged in.
+    removes_one = b"UIDPLUS" in b" ".join(part for part in imap.capability()[1] if part).upper().split()
+    _, found = imap.uid("SEARCH", "UNDELETED", unseen)
+    uids = [uid.decode() for uid in (found[0] or b"").split()]
+    taken = 0
+    for uid in sorted(uids, key=int)[:most]:
+        _, answer = imap.uid("FETCH", uid, f"(BODY.PEEK[]<0.{MOST_BYTES}>)")
+        raw = next((part[1] for part in answer if isinstance(part, tuple)), None)
+        if raw is None:
+            continue  # somebody else took it
+        if take(raw):
+            imap.uid("STORE", uid, "+FLAGS.SILENT", r"(\Deleted)")
+            if removes_one:
+                imap.uid("EXPUNGE", uid)
+        else:
+            imap.uid("STORE", uid, "+FLAGS.SILENT", f"({mark})")
+        taken += 1
     return taken

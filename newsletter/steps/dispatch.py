@@ -218,6 +218,7 @@ def _send_notices(tools: Tools, stop: threading.Event) -> int:
     with tools.read() as unit:
         if not unit.notices.waiting(tools.clock()):
             return 0
+        tools.high_water.check(unit.deliveries.newest_attempt())  # a restored copy knows of notices long sent
     return send_notices(
         work=tools.begin,
         transport=tools.transport(settings),

@@ -56,11 +56,12 @@ def _fetch_bounces(tools: Tools, settings: Settings) -> None:
     keys = tools.keys.derive("message ids")
     tokens = Tokens(tools.keys.derive("links"))
 
-    def take(raw: bytes) -> None:
+    def take(raw: bytes) -> bool:
         now = tools.clock()
         events = wishes.parse(raw, tokens=tokens, now=now) or dsn.parse(raw, keys=keys, now=now)
         if events:
             with tools.begin() as unit:
                 take_in(unit, events, now)
+        return events is not None
 
     mailbox.fetch(settings.bounce_url.get_secret_value(), take)

@@ -1,15 +1,10 @@
 from __future__ import annotations
 
-import mailbox
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.errors import ConfigError, RequestFailed
 from newsletter.learn.dsn import kind_of, parse
-from newsletter.learn.mailbox import fetch, return_address
 from newsletter.model.delivery import Envelope, MessageKey
 from newsletter.model.event import Event, EventKind
 from newsletter.model.identity import delivery_of, delivery_of_path, message_id, return_path
@@ -103,7 +98,7 @@ Good morning.
 
 
 def events(raw: bytes) -> list[Event]:
-    return [event for event, _ in parse(raw, keys=[KEY], now=NOW)]
+    return [event for event, _ in parse(raw, keys=[KEY], now=NOW) or []]
 
 
 @pytest.mark.parametrize("where", ["path", "quoted"])
@@ -190,39 +185,8 @@ def test_names_lead_back_to_their_delivery(issue_id: int, number: int, attempt_i
     assert delivery_of_path(path.replace("+", "+1", 1), [KEY]) is None
 
 
-def test_a_maildir_is_emptied_as_it_is_read(tmp_path: Path) -> None:
-    box = mailbox.Maildir(str(tmp_path / "bounces"))
-    for number in range(3):
-        box.add(report(status=f"5.1.{number + 1}"))
-    url = f"maildir://{tmp_path}/bounces?address=bounces@news.example"
-    found: list[bytes] = []
-    assert return_address(url) == "bounces@news.example"
-    assert fetch(url, found.append, most=2) == 2
-    assert fetch(url, found.append) == 1
-    assert fetch(url, found.append) == 0
-    assert len(set(found)) == 3
-
-
-def test_a_bounce_that_could_not_be_kept_stays_in_the_mailbox(tmp_path: Path) -> None:
-    mailbox.Maildir(str(tmp_path / "bounces")).add(report())
-    url = f"maildir://{tmp_path}/bounces"
-
-    def fail(raw: bytes) -> None:
-        raise OSError("the disk is full")
-
-    with pytest.raises(OSError, match="full"):
-        fetch(url, fail)
-    assert fetch(url, lambda raw: None) == 1
-
-
-@pytest.mark.parametrize("url", ["", "pop3://host/", "imaps://", "maildir://"])
-def test_a_url_of_no_mailbox_is_told(url: str) -> None:
-    with pytest.raises(ConfigError):
-        fetch(url, lambda raw: None)
-
-
-def test_a_mailbox_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(RequestFailed):
-        fetch(f"maildir://{tmp_path}/none", lambda raw: None)
-    with pytest.raises(ConfigError):
-        return_address("maildir:///x")
+def test_what_is_none_of_ours_is_told_from_what_tells_nothing() -> None:
+    letter_to_the_author = b"From: a@b.example\r\nTo: bounces@news.example\r\nSubject: hi\r\n\r\nHello\r\n"
+    assert parse(letter_to_the_author, keys=[KEY], now=NOW) is None
+    away = f"To: {PATH}\r\nAuto-Submitted: auto-replied\r\nSubject: away\r\n\r\nAway.\r\n".encode()
+    assert parse(away, keys=[KEY], now=NOW) == []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.send.rate import parse
 from newsletter.web.studio.fields import PRESETS
 from tests.web.conftest import Studio, opened
 
@@ -111,7 +112,11 @@ def test_a_setting_of_the_environment_is_shown_as_fixed_and_left_alone(tmp_path:
 def test_a_known_relay_fills_the_form_in(bare: Studio, key: str) -> None:
     with bare.visitor() as visitor:
         text = visitor.get(f"/studio/setup/sending?preset={key}").text
-    assert f'name="SMTP_host" value="{PRESETS[key].host}"' in text
+    preset = PRESETS[key]
+    assert f'name="SMTP_host" value="{preset.host}"' in text
+    assert f'name="SMTP_port" value="{preset.port}"' in text
+    assert f'name="RATE" value="{preset.rate}"' in text
+    assert str(parse(preset.rate)) == preset.rate and "/day" in preset.rate
     assert 'value="smtp" checked' in text
 
 

@@ -251,7 +251,34 @@ JOINING: Final = Section(
 SENDING: Final = Section(
     key="sending",
     title="Sending",
-    fields=(TRANSPORT, SMTP, RATE, SENDGRID_KEY, SENDGRID_REGION, BASE_URL),
+    fields=(
+        TRANSPORT,
+        SMTP,
+        RATE,
+        SENDGRID_KEY,
+        SENDGRID_REGION,
+        Field(
+            setting="CANARY",
+            label="Try a share first",
+            hint="An issue goes to so many of its recipients, then waits until you have looked and resume "
+            "it. 0: it never waits.",
+            example="1%",
+        ),
+        Field(
+            setting="WARM_UP",
+            label="While your domain is new",
+            hint="How many may leave on the first day on which anything is sent, on the second, and so on. "
+            "Mailbox providers trust a new sender slowly. Empty: no such limit.",
+            example="50, 100, 250, 500, 1000, 2500",
+        ),
+        Field(
+            setting="DOMAIN_RATES",
+            label="To single providers at most",
+            hint="A provider that asks for less gets less by itself.",
+            example="gmail.com=100/hour, outlook.com=20/minute",
+        ),
+        BASE_URL,
+    ),
 )
 
 SETUP_NEWSLETTER: Final = Section(
@@ -315,13 +342,13 @@ def look(themes: Sequence[str]) -> Section:
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """What a known relay wants typed. ``rate`` is its free daily limit where that is known for sure."""
+    """What a known relay wants typed. ``rate`` is gentle, and by the day what its smallest account may."""
 
     name: str
     host: str
     port: int = 587
     user: str = ""
-    rate: str = ""
+    rate: str
     note: str
 
 
@@ -329,32 +356,46 @@ PRESETS: Final[Mapping[str, Preset]] = {
     "gmail": Preset(
         name="Gmail",
         host="smtp.gmail.com",
-        rate="500/day",
+        rate="60/minute, 500/day",
         note="The user is your whole Gmail address. The password is an app password of 16 letters, made in "
         "your Google account under Security once 2-Step Verification is on. Personal accounts may send 500 "
-        "messages a day.",
+        "messages a day, Workspace 2,000.",
+    ),
+    "sendgrid": Preset(
+        name="SendGrid",
+        host="smtp.sendgrid.net",
+        user="apikey",
+        rate="60/minute, 100/day",
+        note="The user is the word apikey, the password an API key with the right to send mail. 100 a day "
+        "are for a trial account: write what yours allows.",
     ),
     "brevo": Preset(
         name="Brevo",
         host="smtp-relay.brevo.com",
+        rate="60/minute, 300/day",
         note="User and password are the SMTP login and SMTP key that Brevo shows under SMTP & API, not those "
-        "of your account.",
+        "of your account. 300 a day are for the free plan: write what yours allows.",
     ),
     "ses": Preset(
         name="Amazon SES",
         host="email-smtp.us-east-1.amazonaws.com",
-        note="Replace us-east-1 by your region. SES has SMTP credentials of its own, made in its console.",
+        rate="1/second, 200/day",
+        note="Replace us-east-1 by your region. SES has SMTP credentials of its own, made in its console. "
+        "200 a day are for an account in the sandbox: write the sending quota that the console shows.",
     ),
     "postmark": Preset(
         name="Postmark",
         host="smtp-broadcasts.postmarkapp.com",
+        rate="60/minute, 100/day",
         note="User and password are the access key and secret key of a broadcast stream: newsletters may not "
-        "go through a transactional one.",
+        "go through a transactional one. Postmark counts by the month, 100 for a free account: write what "
+        "yours allows.",
     ),
     "mailgun": Preset(
         name="Mailgun",
         host="smtp.mailgun.org",
+        rate="60/minute, 100/day",
         note="User and password are the SMTP credentials of your sending domain. In the EU region the "
-        "server is smtp.eu.mailgun.org.",
+        "server is smtp.eu.mailgun.org. 100 a day are for the free plan: write what yours allows.",
     ),
 }

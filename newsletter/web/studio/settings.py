@@ -221,4 +221,4 @@ def with_preset(key: str) -> dict[str, str]:
     if preset is None:
         return {}
     values = {"TRANSPORT": "smtp", "SMTP_host": preset.host, "SMTP_port": str(preset.port)}
-    return {**values, "RATE": preset.rate} if preset.rate else values
+    return {**values, "RATE": preset.rate, **({"SMTP_user": preset.user} if preset.user else {})}
