@@ -332,3 +332,19 @@ def test_an_answer_to_the_mailto_address_unsubscribes(house: House, tmp_path: Pa
     assert desk.subscriber("ines@example.org").subscriber.state is SubscriberState.UNSUBSCRIBED
     assert desk.receipt(1).receipt.unsubscribed == 1
     assert not list(box)
+
+
+def test_a_restored_database_sends_neither_issues_nor_notices_until_it_is_accepted(
+    house: House, tmp_path: Path
+) -> None:
+    (tmp_path / "sent.mark").write_text("99\n")  # more was sent from here than this database knows of
+    house.turn()
+    house.desk.approve_issue(1)
+    turned = house.turn()
+    assert any("restored copy" in problem for problem in turned.problems)
+    assert not list((tmp_path / "outbox").glob("*/*"))
+    assert house.desk.issue(1).issue.state is IssueState.PAUSED
+    house.desk.accept_database()
+    house.desk.resume_issue(1)
+    house.turn()
+    assert house.desk.receipt(1).receipt.accepted == 1
