@@ -14,6 +14,7 @@ from newsletter.cli import sending as sending_commands
 from newsletter.cli import setup
 from newsletter.cli.issues import issues
 from newsletter.cli.output import err, of_the_system
+from newsletter.cli.segments import segments
 from newsletter.cli.subscribers import settings, subscribers
 from newsletter.errors import NewsletterError
 from newsletter.logs import quiet_library_logs
@@ -49,6 +50,7 @@ app.command("poll")(feed_commands.poll)
 app.add_typer(feed_commands.posts, name="posts")
 sending_commands.add_to(issues)
 app.add_typer(issues, name="issues")
+subscribers.add_typer(segments, name="segments")
 app.add_typer(subscribers, name="subscribers")
 app.command()(setup.doctor)
 app.command()(setup.backup)

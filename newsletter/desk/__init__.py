@@ -12,6 +12,7 @@ from newsletter.desk.feeds import FeedVerbs
 from newsletter.desk.issues import ALT_MOST, IssueVerbs
 from newsletter.desk.list import ListVerbs
 from newsletter.desk.receipts import ReceiptVerbs
+from newsletter.desk.segments import SegmentVerbs
 from newsletter.desk.setup import SetupVerbs
 from newsletter.desk.shown import Details, FeedShown, IssueShown, Named, Person, ReceiptShown, Today
 from newsletter.steps.tools import Tools
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 
-class Desk(FeedVerbs, IssueVerbs, ListVerbs, ReceiptVerbs, SetupVerbs):
+class Desk(FeedVerbs, IssueVerbs, ListVerbs, SegmentVerbs, ReceiptVerbs, SetupVerbs):
     """Thread-safe. ``who`` stands in the audit: author, or the name of another door."""
 
     def __init__(self, tools: Tools, *, doors: Doors) -> None:

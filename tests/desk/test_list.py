@@ -12,6 +12,7 @@ from newsletter.desk import Desk
 from newsletter.errors import Conflict
 from subscribers.errors import Invalid
 from subscribers.model import SubscriberState, SuppressionCause
+from subscribers.segments import Filter
 
 
 @pytest.fixture
@@ -83,3 +84,18 @@ def test_lifting_what_is_not_there_says_so(desk: Desk) -> None:
         desk.unsuppress("ann@example.org")
     with pytest.raises(Invalid):
         desk.unsuppress("nobody")
+
+
+def test_a_segment_is_named_counted_listed_and_forgotten(desk: Desk) -> None:
+    content = b"email,tags\nann@example.org,vip\nbob@example.com,\ncid@example.org,vip\n"
+    desk.import_subscribers(content, source="l.csv", dry_run=False)
+    desk.unsubscribe("cid@example.org")
+
+    saved = desk.save_segment("The few", Filter(tags=("vip",)))
+
+    assert saved.count == 1
+    assert [(one.segment.name, one.count) for one in desk.segments()] == [("The few", 1)]
+    members = desk.segment_members(saved.segment.id)
+    assert [one.address for one in members] == ["ann@example.org", "cid@example.org"]
+    desk.remove_segment(saved.segment.id)
+    assert desk.segments() == []

@@ -1,0 +1,88 @@
+"""newsletter subscribers segments."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from newsletter import wiring
+from newsletter.cli.output import After, AsJson, Limit, say, show_json, show_table
+from subscribers.model import Cadence
+from subscribers.segments import Filter
+
+segments = typer.Typer(no_args_is_help=True, help="Parts of the list, named and counted.")
+Id = Annotated[int, typer.Argument(metavar="SEGMENT", help="Its id.")]
+Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
+
+
+@segments.command("save")
+def save(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    cadence: Annotated[Cadence | None, typer.Option(help="How often they hear.")] = None,
+    topic: Annotated[str, typer.Option(help="They still want posts about it.")] = "",
+    tag: Annotated[list[str] | None, typer.Option(help="They have it; several: any of them.")] = None,
+    without_tag: Annotated[list[str] | None, typer.Option(help="They do not have it.")] = None,
+    domain: Annotated[list[str] | None, typer.Option(help="Where their mailbox is; several: any.")] = None,
+    joined_from: Day = None,
+    joined_before: Day = None,
+    engaged_since: Day = None,
+    quiet_since: Day = None,
+) -> None:
+    """Keep a filter under a name, in place of an older one of that name; says how many are in it."""
+    wanted = Filter(
+        cadence=cadence,
+        topic=topic,
+        tags=tuple(tag or ()),
+        without_tags=tuple(without_tag or ()),
+        domains=tuple(domain or ()),
+        joined_from=_start(joined_from),
+        joined_before=_start(joined_before),
+        engaged_since=_start(engaged_since),
+        quiet_since=_start(quiet_since),
+    )
+    with wiring.build() as house:
+        saved = house.desk.save_segment(name, wanted)
+    say(f"Segment {saved.segment.id}: {saved.count:,} who may be mailed now.")
+
+
+@segments.command("list")
+def list_segments(as_json: AsJson = False) -> None:
+    """Every segment, and how many in it may be mailed now."""
+    with wiring.build() as house:
+        found = house.desk.segments()
+    if as_json:
+        return show_json([{"id": s.segment.id, "name": s.segment.name, "count": s.count} for s in found])
+    show_table(
+        ["id", "name", "who"],
+        [(s.segment.id, s.segment.name, f"{s.count:,}") for s in found],
+        empty="None yet. Save one with: newsletter subscribers segments save NAME --tag …",
+    )
+
+
+@segments.command("show")
+def show(segment: Id, limit: Limit = 50, after: After = 0, as_json: AsJson = False) -> None:
+    """Who is in a segment, by id."""
+    with wiring.build() as house:
+        found = house.desk.segment_members(segment, limit=limit, after=after)
+    if as_json:
+        return show_json([{"id": s.id, "address": s.address, "state": s.state} for s in found])
+    show_table(
+        ["id", "address", "name", "state"],
+        [(s.id, s.address, s.name, s.state) for s in found],
+        empty="Nobody is in it.",
+    )
+
+
+@segments.command("remove")
+def remove(segment: Id) -> None:
+    """Forget a segment; nobody in it changes."""
+    with wiring.build() as house:
+        house.desk.remove_segment(segment)
+    say("It is removed.")
+
+
+def _start(day: datetime | None) -> datetime | None:
+    """The beginning of a day, UTC."""
+    return None if day is None else day.replace(tzinfo=UTC)

@@ -1,0 +1,60 @@
+"""Parts of the list that the author named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from newsletter.desk.base import Verbs
+from newsletter.model.publication import Newsletter
+from subscribers import segments
+from subscribers.model import Subscriber
+from subscribers.segments import Filter, Segment, Segments
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentShown:
+    """``count`` are those of it who may be mailed now."""
+
+    segment: Segment
+    count: int
+
+
+class SegmentVerbs(Verbs):
+    def segments(self) -> Sequence[SegmentShown]:
+        """By name, each counted."""
+        default = self._publication().cadence
+        with self.tools.read() as unit:
+            return [
+                SegmentShown(
+                    segment=one,
+                    count=segments.count(unit.conn, one.filter, self._now(), default_cadence=default),
+                )
+                for one in Segments(unit.conn).all()
+            ]
+
+    def save_segment(self, name: str, wanted: Filter) -> SegmentShown:
+        """Keeps a filter under a name, in place of another of that name. Raises Invalid for no name."""
+        default = self._publication().cadence
+        with self.tools.begin() as unit:
+            saved = Segments(unit.conn).save(name, wanted, self._now())
+            self._audit(unit, "save segment", f"segment {saved.id}")
+            count = segments.count(unit.conn, wanted, self._now(), default_cadence=default)
+        return SegmentShown(segment=saved, count=count)
+
+    def remove_segment(self, segment_id: int) -> None:
+        """Raises subscribers.errors.Unknown. Nobody in it changes."""
+        with self.tools.begin() as unit:
+            Segments(unit.conn).remove(segment_id)
+            self._audit(unit, "remove segment", f"segment {segment_id}")
+
+    def segment_members(self, segment_id: int, limit: int = 50, after: int = 0) -> Sequence[Subscriber]:
+        """Those in it in any state, by id. Raises subscribers.errors.Unknown."""
+        default = self._publication().cadence
+        with self.tools.read() as unit:
+            wanted = Segments(unit.conn).get(segment_id).filter
+            here = segments.condition(wanted, default_cadence=default)
+            return unit.subscribers.list(limit=limit, after=after, among=here)
+
+    def _publication(self) -> Newsletter:
+        return self.tools.newsletter(self.tools.settings())
