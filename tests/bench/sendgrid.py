@@ -28,6 +28,7 @@ FEW = 20_000
 @dataclass(frozen=True, kw_only=True)
 class Told:
     rate: float  #: recipients a second
+    cpu_us: float  #: of the client, per recipient
     peak_mb: float
     small_peak_mb: float
 
@@ -46,6 +47,7 @@ def sendgrid(count: int, rounds: int) -> Told:
         large = [post(count) for _ in range(rounds)]
     return Told(
         rate=statistics.median(one["rate"] for one in large),
+        cpu_us=statistics.median(one["cpu_us"] for one in large),
         peak_mb=max(one["peak_mb"] for one in large),
         small_peak_mb=small["peak_mb"],
     )
@@ -77,7 +79,8 @@ def post(port: int, count: int) -> None:
 
     took = spent(send)
     assert accepted == count
-    print(json.dumps({"rate": count / took.seconds, "peak_mb": memory_mb("VmHWM")}))
+    cpu_us = took.cpu_s / count * 1e6
+    print(json.dumps({"rate": count / took.seconds, "cpu_us": cpu_us, "peak_mb": memory_mb("VmHWM")}))
 
 
 class _Answer(asyncio.Protocol):
