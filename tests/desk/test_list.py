@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from newsletter import wiring
 from newsletter.desk import Desk
 from newsletter.errors import Conflict
+from newsletter.pipeline import Step
+from newsletter.store.tables import notices
 from subscribers.errors import Invalid
 from subscribers.model import SubscriberState, SuppressionCause
 from subscribers.segments import Filter
@@ -99,3 +102,27 @@ def test_a_segment_is_named_counted_listed_and_forgotten(desk: Desk) -> None:
     assert [one.address for one in members] == ["ann@example.org", "cid@example.org"]
     desk.remove_segment(saved.segment.id)
     assert desk.segments() == []
+
+
+def test_the_turn_that_cleans_asks_an_old_list_and_says_when_it_gave_up(tmp_path: Path) -> None:
+    fixed = {
+        "secret_key": "a secret key of the tests that is long enough",
+        "database_url": f"sqlite:///{tmp_path}/newsletter.db",
+        "data_dir": str(tmp_path),
+        "author_email": "author@example.org",
+    }
+    wiring.prepare(fixed)
+    rows = "".join(f"p{n}@example.org,2020-01-01\n" for n in range(60))
+    with wiring.build(fixed) as house:
+        house.desk.import_subscribers(f"email,joined_at\n{rows}".encode(), source="l.csv", dry_run=False)
+        house.turn([Step.CLEAN])
+        with house.tools.begin() as unit:
+            asked = unit.conn.execute(select(notices.c.to, notices.c.kind)).all()
+            for id in (1, 2):
+                unit.subscribers.mark_bounced(id, house.tools.clock())
+        house.turn([Step.CLEAN])
+        with house.tools.read() as unit:
+            told = unit.conn.execute(select(notices.c.to).where(notices.c.kind == "problem")).scalars().all()
+
+    assert len(asked) == 50 and {kind for _, kind in asked} == {"confirm"}
+    assert told == ["author@example.org"]
