@@ -26,7 +26,7 @@ test: .venv/.installed-dev
 
 crash: .venv/.installed-dev
 	CRASH_ROUNDS="$${CRASH_ROUNDS:-500}" CRASH_RECIPIENTS="$${CRASH_RECIPIENTS:-500}" \
-	  CRASH_RESUME_S="$${CRASH_RESUME_S:-30}" $(PYTHON) -m pytest tests/crash $(ARGS)
+	  CRASH_RESUME_S="$${CRASH_RESUME_S:-30}" $(PYTHON) -m pytest -s -o faulthandler_timeout=0 tests/crash $(ARGS)
 
 malformed: .venv/.installed-dev
 	MALFORMED="$${MALFORMED:-20000}" TRAPS="$${TRAPS:-200000}" $(PYTHON) -m pytest tests/intake/test_malformed.py $(ARGS)

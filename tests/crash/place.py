@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -9,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,7 +21,9 @@ from newsletter.model.issue import IssueState
 from newsletter.store.database import Database
 from newsletter.store.unit import Store
 from tests.crash.sink import FaultySink
+from tests.support.sendgrid import SendGridStandIn
 
+INJECT: Final = Path(__file__).parent / "inject"
 PATIENCE_S: Final = 240.0
 SECRET: Final = "a secret key of the tests that is long enough"
 
@@ -52,17 +55,30 @@ class Place:
     issue_id: int
     database_url: str
 
-    def command(self, *words: str, most_bytes: int | None = None) -> subprocess.Popen[bytes]:
-        """``newsletter`` with these words, as a user would start it; no file may grow past ``most_bytes``."""
+    def command(
+        self,
+        *words: str,
+        most_bytes: int | None = None,
+        plan: Mapping[str, object] | None = None,
+        under: Sequence[str] = (),
+    ) -> subprocess.Popen[bytes]:
+        """``newsletter`` with these words, as a user would start it; no file may grow past ``most_bytes``.
+
+        ``plan`` is what is to happen to it (see ``inject/sitecustomize.py``), ``under`` a program that
+        watches it.
+        """
 
         def narrow() -> None:
             if most_bytes is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
 
         clean = {name: value for name, value in os.environ.items() if not name.startswith("NEWSLETTER_")}
+        if plan is not None:
+            paths = [str(INJECT), *filter(None, [clean.get("PYTHONPATH", "")])]
+            clean |= {"CRASH_PLAN": json.dumps(plan), "PYTHONPATH": os.pathsep.join(paths)}
         with (self.folder / "out.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "newsletter.cli", *words],
+                [*under, sys.executable, "-m", "newsletter.cli", *words],
                 cwd=self.folder,
                 env=clean,
                 stdout=log,
@@ -70,8 +86,15 @@ class Place:
                 preexec_fn=narrow if most_bytes is not None else None,
             )
 
-    def send(self, *, most_bytes: int | None = None) -> subprocess.Popen[bytes]:
-        return self.command("issues", "send", str(self.issue_id), most_bytes=most_bytes)
+    def send(
+        self,
+        *,
+        most_bytes: int | None = None,
+        plan: Mapping[str, object] | None = None,
+        under: Sequence[str] = (),
+    ) -> subprocess.Popen[bytes]:
+        words = ("issues", "send", str(self.issue_id))
+        return self.command(*words, most_bytes=most_bytes, plan=plan, under=under)
 
     def run(self) -> subprocess.Popen[bytes]:
         return self.command("run")
@@ -88,25 +111,28 @@ class Place:
             store.close()
 
 
-def place(template: Path, folder: Path, issue_id: int, sink: FaultySink, *, connections: int = 2) -> Place:
+def place(
+    template: Path, folder: Path, issue_id: int, sink: FaultySink | SendGridStandIn, *, connections: int = 2
+) -> Place:
     """A copy of a prepared SQLite folder whose mail goes to ``sink``."""
     folder.mkdir()
     shutil.copyfile(template / "newsletter.db", folder / "newsletter.db")
     return set_up(folder, f"sqlite:///{folder}/newsletter.db", issue_id, sink, connections=connections)
 
 
-def set_up(folder: Path, url: str, issue_id: int, sink: FaultySink, *, connections: int = 2) -> Place:
+def set_up(
+    folder: Path, url: str, issue_id: int, sink: FaultySink | SendGridStandIn, *, connections: int = 2
+) -> Place:
     """Writes the ``.env`` of a folder whose database is at ``url``."""
-    fixed = _fixed(folder, url) | {
-        "transport": "smtp",
-        "smtp_url": sink.url,
-        "smtp_connections": str(connections),
-        "rate": "unlimited",
-    }
+    fixed = _fixed(folder, url)
+    if isinstance(sink, FaultySink):
+        fixed |= {"transport": "smtp", "smtp_url": sink.url, "smtp_connections": str(connections)}
+    else:
+        fixed |= {"transport": "sendgrid", "sendgrid_url": sink.url, "sendgrid_suppressions": "waive"}
+    fixed["rate"] = "unlimited"
     names = {"sender": "FROM"}
-    (folder / ".env").write_text(
-        "".join(f"NEWSLETTER_{names.get(name, name.upper())}='{value}'\n" for name, value in fixed.items())
-    )
+    lines = [f"NEWSLETTER_{names.get(name, name.upper())}='{value}'\n" for name, value in fixed.items()]
+    (folder / ".env").write_text("".join([*lines, "SENDGRID_API_KEY='SG.test'\n"]))
     return Place(folder=folder, issue_id=issue_id, database_url=url)
 
 

@@ -1,4 +1,6 @@
-"""kill -9 at every named point and at random: nothing lost, nothing twice, what is unknown is counted.
+"""kill -9 on both databases, at random and after the dot: nothing lost, nothing twice, the unknown counted.
+
+Named points stand in ``test_points``; here a small process of the tests sends, so that PostgreSQL is met too.
 
 ``CRASH_ROUNDS`` sets how many random rounds there are, ``CRASH_RECIPIENTS`` how many recipients each has.
 """
@@ -17,11 +19,9 @@ from pathlib import Path
 import pytest
 
 from newsletter.store.database import Database
-from tests.crash.driver import NOT_SYNCED
 from tests.crash.harness import Child, Round, check, wait_until
 from tests.crash.sink import DROP, FaultySink, Step
 from tests.support.postgres import PostgresServer
-from tests.support.sendgrid import Fault, SendGridStandIn, hang, server_error
 
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", "2"))
 RECIPIENTS = int(os.environ.get("CRASH_RECIPIENTS", "250"))
@@ -37,11 +37,6 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def ready(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Round]:
     yield from _round(kind, request, tmp_path)
-
-
-@pytest.fixture
-def on_sqlite(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Round]:
-    yield from _round("sqlite", request, tmp_path)
 
 
 def _round(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Round]:
@@ -72,20 +67,6 @@ class Executioner:
         return None
 
 
-@pytest.mark.parametrize(
-    ("verb", "message", "stored"),
-    [
-        ("MAIL", 1, False),
-        ("RCPT", 60, False),
-        ("DATA", 60, False),
-        ("DOT", 60, False),
-        ("DOT", RECIPIENTS - 1, True),
-    ],
-)
-def test_killed_while_a_server_was_at(on_sqlite: Round, verb: str, message: int, stored: bool) -> None:
-    _kill_at(on_sqlite, Executioner(verb, message, stored=stored))
-
-
 def test_killed_after_the_dot(ready: Round) -> None:
     _kill_at(ready, Executioner("DOT", RECIPIENTS // 2, stored=True))
 
@@ -96,19 +77,6 @@ def _kill_at(ready: Round, fault: Executioner) -> None:
         assert fault.child.wait() == -signal.SIGKILL
         ready.finish(smtp=sink.url)
     check(ready.count(), subscribers=RECIPIENTS, most_unknown=32)
-
-
-# Counted from the process's first: recovery, two pages and the end of the audience, the claim, then windows.
-@pytest.mark.parametrize(
-    ("when", "commit"),
-    [("before", 2), ("after", 2), ("after", 5), ("before", 6), ("after", 6), ("after", 7), ("before", 12)],
-)
-def test_killed_around_a_commit(on_sqlite: Round, when: str, commit: int) -> None:
-    with FaultySink(record=on_sqlite.record, keep=False) as sink:
-        first = on_sqlite.child(smtp=sink.url, die=[when, commit])
-        assert first.wait() == -signal.SIGKILL
-        on_sqlite.finish(smtp=sink.url)
-    check(on_sqlite.count(), subscribers=RECIPIENTS, most_unknown=32)
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
@@ -176,39 +144,3 @@ def test_two_processes_at_once_send_each_delivery_once(ready: Round) -> None:
         children = [ready.child(smtp=sink.url, batch=40) for _ in range(2)]
         assert [child.wait() for child in children] == [0, 0]
     check(ready.count(), subscribers=RECIPIENTS, most_unknown=0)
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [None, server_error(stored=True), hang(stored=True)],
-    ids=["plain", "500", "hanging"],
-)
-def test_killed_while_sendgrid_was_at_it(on_sqlite: Round, fault: Fault | None) -> None:
-    with SendGridStandIn(record=on_sqlite.record) as standin:
-        standin.plan(fault)
-        child = on_sqlite.child(sendgrid=standin.url)
-        wait_until(lambda: child.process.poll() is not None or len(standin.requests) >= 1)
-        child.kill()
-        child.wait()
-        on_sqlite.finish(sendgrid=standin.url)
-    check(on_sqlite.count(), subscribers=RECIPIENTS, most_unknown=RECIPIENTS)
-
-
-@pytest.mark.parametrize(
-    "mutation", ["record before send", "requeue submitting", "draw again", "hand over before commit"]
-)
-def test_the_harness_catches(on_sqlite: Round, mutation: str) -> None:
-    fault = Executioner("DOT", 100, stored=True)
-    with FaultySink(fault=fault, record=on_sqlite.record, keep=False) as sink:
-        fault.child = on_sqlite.child(smtp=sink.url, mutation=mutation)
-        fault.child.wait()
-        on_sqlite.finish(smtp=sink.url, mutation=mutation)
-    with pytest.raises(AssertionError):
-        check(on_sqlite.count(), subscribers=RECIPIENTS, most_unknown=32)
-
-
-def test_the_harness_catches_a_commit_that_does_not_reach_the_disk(on_sqlite: Round) -> None:
-    with FaultySink(record=on_sqlite.record, keep=False) as sink:
-        child = on_sqlite.child(smtp=sink.url, mutation="no fsync")
-        child.process.communicate()
-        assert child.process.returncode == NOT_SYNCED

@@ -67,6 +67,10 @@ def _readers(record: Path) -> int:
     return sum(times for who, times in recorded(record).items() if who.startswith("reader"))
 
 
+def _end(here: Place) -> str:
+    return (here.folder / "out.log").read_text()[-2000:]
+
+
 def _round(seed: int, template: tuple[Path, int], folder: Path) -> Told:
     """Started by a user's command, killed somewhere, started again by a user's command, until it is done."""
     chance = random.Random(seed)
@@ -85,11 +89,16 @@ def _round(seed: int, template: tuple[Path, int], folder: Path) -> Told:
             how = chance.choice([here.run, here.send])
             second = how()
             resumed_s = until(
-                lambda: _readers(record) > before or here.finished(), "the second start sent mail"
+                lambda: _readers(record) > before or here.finished() or second.poll() is not None,
+                f"the second start of seed {seed} sent mail; its log ends with {_end(here)}",
             )
-            until(lambda: here.finished(), "the second start finished the issue", every_s=0.3)
+            until(
+                lambda: here.finished() or second.poll() is not None,
+                f"the second start of seed {seed} finished the issue",
+                every_s=0.3,
+            )
             status = second.wait(PATIENCE_S) if how == here.send else stop(second)
-            assert status == 0, (folder / "out.log").read_text()[-2000:]
+            assert status == 0, f"seed {seed}: {_end(here)}"
     return Told(
         seed=seed,
         ended=count(here, record),
