@@ -50,9 +50,18 @@ def mailable(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def size(conn: Connection, cadence: Cadence, default_cadence: Cadence, now: datetime) -> int:
+def size(
+    conn: Connection,
+    cadence: Cadence,
+    default_cadence: Cadence,
+    now: datetime,
+    *,
+    among: ColumnElement[bool] | None = None,
+) -> int:
     """How many would be drawn now; topics and earlier issues may still leave some of them out."""
     query = select(func.count()).select_from(subscribers)
+    if among is not None:
+        query = query.where(among)
     return conn.scalar(query.where(_wants(cadence, default_cadence), mailable(now))) or 0
 
 

@@ -14,6 +14,7 @@ from subscribers.audience import Claimable
 from subscribers.errors import Unknown
 from subscribers.model import Cadence, Candidate, Consent, Subscriber, SubscriberState, Suppression
 from subscribers.rows import SHOWN, consent, subscriber
+from subscribers.segments import Filter, condition
 from subscribers.sql import like
 from subscribers.suppressions import Suppressions
 from subscribers.tables import consents, subscribers
@@ -94,14 +95,18 @@ class Lookup:
         bound: int,
         limit: int,
         now: datetime,
-        among: ColumnElement[bool] | None = None,
+        segment: Filter | None = None,
     ) -> builtins.list[Candidate]:
-        """See :func:`subscribers.audience.candidates`."""
+        """See :func:`subscribers.audience.candidates`; only those in the segment, where there is one."""
+        among = _among(segment, default_cadence)
         return audience.candidates(self.conn, cadence, default_cadence, after, bound, limit, now, among=among)
 
-    def audience_size(self, cadence: Cadence, default_cadence: Cadence, now: datetime) -> int:
+    def audience_size(
+        self, cadence: Cadence, default_cadence: Cadence, now: datetime, segment: Filter | None = None
+    ) -> int:
         """See :func:`subscribers.audience.size`."""
-        return audience.size(self.conn, cadence, default_cadence, now)
+        among = _among(segment, default_cadence)
+        return audience.size(self.conn, cadence, default_cadence, now, among=among)
 
     def claimable(self, ids: Sequence[int], now: datetime) -> Claimable:
         """See :func:`subscribers.audience.claimable`."""
@@ -109,6 +114,10 @@ class Lookup:
 
     def cadences_in_use(self, default: Cadence) -> set[Cadence]:
         return audience.cadences_in_use(self.conn, default)
+
+
+def _among(segment: Filter | None, default_cadence: Cadence) -> ColumnElement[bool] | None:
+    return None if segment is None else condition(segment, default_cadence=default_cadence)
 
 
 _NOT_ERASED = tuple(state for state in SubscriberState if state is not SubscriberState.ERASED)

@@ -66,7 +66,7 @@ class Segment:
 
 
 def condition(wanted: Filter, *, default_cadence: Cadence) -> ColumnElement[bool]:
-    """The filter as a condition on the table of subscribers; for ``candidates(among=…)`` and ``list``."""
+    """The filter as a condition on the table of subscribers; for ``audience.candidates`` and ``list``."""
     parts: list[ColumnElement[bool]] = [true()]
     if wanted.cadence is not None:
         chosen: ColumnElement[bool] = _c.cadence == wanted.cadence.value
@@ -97,6 +97,11 @@ def count(conn: Connection, wanted: Filter, now: datetime, *, default_cadence: C
     return int(conn.execute(query.where(mailable(now), here)).scalar_one())
 
 
+def plain_name(name: str) -> str:
+    """A segment's name as it is kept."""
+    return " ".join(name.split())[:100].rstrip()
+
+
 class Segments:
     """The saved ones. Takes an open connection and never commits."""
 
@@ -105,7 +110,7 @@ class Segments:
 
     def save(self, name: str, wanted: Filter, now: datetime) -> Segment:
         """Keeps it under this name, in place of another of the same name. Raises Invalid for no name."""
-        plain = " ".join(name.split())[:100]
+        plain = plain_name(name)
         if not plain:
             raise Invalid("A segment needs a name.")
         saved = insert(self._conn, segments).values(
@@ -115,7 +120,8 @@ class Segments:
             index_elements=[segments.c.name], set_={"filter": saved.excluded.filter}
         )
         self._conn.execute(replaced)
-        return next(one for one in self.all() if one.name == plain)
+        row = self._conn.execute(select(segments).where(segments.c.name == plain)).one()
+        return _segment(row)
 
     def all(self) -> Sequence[Segment]:
         """By name."""
@@ -128,8 +134,12 @@ class Segments:
             raise Unknown(f"There is no segment {id}.")
         return _segment(row)
 
+    def named(self, name: str) -> Segment | None:
+        row = self._conn.execute(select(segments).where(segments.c.name == name)).one_or_none()
+        return None if row is None else _segment(row)
+
     def remove(self, id: int) -> None:
-        """Raises Unknown. Issues that used it keep the audience that was drawn."""
+        """Raises Unknown. Nobody in it changes."""
         if not self._conn.execute(delete(segments).where(segments.c.id == id)).rowcount:
             raise Unknown(f"There is no segment {id}.")
 

@@ -9,10 +9,13 @@ from newsletter.errors import NotReady
 from newsletter.model.issue import Issue, IssueState, move_issue
 
 
-def approve(unit: ApproveUnit, issue_id: int, *, at: datetime | None, now: datetime) -> Issue:
+def approve(
+    unit: ApproveUnit, issue_id: int, *, at: datetime | None, now: datetime, segment_filter: str = ""
+) -> Issue:
     """Approve a draft as it was last composed; what is frozen is its content hash (invariant 5).
 
-    ``at`` is when sending is due, None or the past: now. Raises NotReady naming every blocking line of
+    ``at`` is when sending is due, None or the past: now. ``segment_filter`` is whom its segment holds now,
+    frozen with it. Raises NotReady naming every blocking line of
     the checklist, Conflict where the issue is no draft, NotFound. Never composes or sends anything.
     """
     issue = unit.issues.get(issue_id)
@@ -26,4 +29,10 @@ def approve(unit: ApproveUnit, issue_id: int, *, at: datetime | None, now: datet
             f"Issue {issue_id} cannot be approved yet: " + " ".join(line.text for line in blocking),
             hint=" ".join(line.mend for line in blocking if line.mend),
         )
-    return unit.issues.approve(issue_id, send_at=max(at, now) if at is not None else now, now=now)
+    if issue.segment and not segment_filter:
+        raise NotReady(
+            f"Issue {issue_id} is for the segment “{issue.segment}”, which is not there any more.",
+            hint="Choose for whom it is, then approve it.",
+        )
+    due = max(at, now) if at is not None else now
+    return unit.issues.approve(issue_id, send_at=due, now=now, segment_filter=segment_filter)

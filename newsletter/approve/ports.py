@@ -16,8 +16,8 @@ class IssueStore(Protocol):
 
     def checklist(self, issue_id: int) -> Checklist: ...
 
-    def approve(self, issue_id: int, *, send_at: datetime, now: datetime) -> Issue:
-        """Freezes the content hash. Raises Conflict where the issue is no draft."""
+    def approve(self, issue_id: int, *, send_at: datetime, now: datetime, segment_filter: str) -> Issue:
+        """Freezes the content hash and for whom it is. Raises Conflict where the issue is no draft."""
         ...
 
 

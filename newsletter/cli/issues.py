@@ -93,6 +93,7 @@ def show_issue(
                 "preheader": issue.preheader,
                 "note": issue.note,
                 "cadence": issue.cadence,
+                "segment": issue.segment,
                 "content_hash": issue.content_hash,
                 "problem": issue.problem,
                 "size": shown.size,
@@ -105,6 +106,7 @@ def show_issue(
             ("subject", issue.subject),
             ("preview line", issue.preheader),
             ("state", issue.state),
+            ("for", f"the segment {issue.segment}" if issue.segment else ""),
             ("made", issue.created_at),
             ("goes", issue.send_at),
             ("size", f"{shown.size / 1024:.0f} KB" if shown.size else ""),
@@ -185,15 +187,25 @@ def edit_issue(
             " repeated.",
         ),
     ] = None,
+    segment: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only those in this saved segment get it.")
+    ] = None,
+    everybody: Annotated[
+        bool, typer.Option("--everybody", help="Everybody of its rhythm gets it, whatever was chosen.")
+    ] = False,
     include: Annotated[list[int] | None, typer.Option(help="Put this post in; may be repeated.")] = None,
     exclude: Annotated[list[int] | None, typer.Option(help="Leave this post out; may be repeated.")] = None,
 ) -> None:
     """Change a draft; an approved issue goes back to draft."""
-    if (subject, preheader, note, excerpts) == (None,) * 4 and not (alt or include or exclude):
+    if (subject, preheader, note, excerpts, segment) == (None,) * 5 and not (
+        alt or everybody or include or exclude
+    ):
         raise typer.BadParameter(
-            "Say what to change: --subject, --preheader, --note, --excerpts, --full, --alt, --include,"
-            " --exclude."
+            "Say what to change: --subject, --preheader, --note, --excerpts, --full, --alt, --segment,"
+            " --everybody, --include, --exclude."
         )
+    if everybody and segment is not None:
+        raise typer.BadParameter("Choose one of --segment and --everybody.")
     with wiring.build() as house:
         shown = house.desk.edit_issue(
             issue_id,
@@ -202,10 +214,14 @@ def edit_issue(
             note=note,
             excerpts=excerpts,
             alts={source: text.strip() for source, _, text in (one.partition(" ") for one in alt or ())},
+            segment="" if everybody else segment,
             include=include or (),
             exclude=exclude or (),
         )
+        reached = house.desk.audience_size(issue_id) if everybody or segment is not None else None
     say(f"Issue {issue_id} is changed: {shown.issue.subject}")
+    if reached is not None:
+        say(f"It reaches {reached:,} who may be mailed now.")
 
 
 @issues.command("test")

@@ -18,6 +18,7 @@ from newsletter.model.picture import Pictured
 from newsletter.model.receipt import Receipt
 from newsletter.steps import composing, dispatch, drafting, rendering
 from subscribers.addresses import normalise
+from subscribers.segments import Filter, Segments, plain_name
 
 if TYPE_CHECKING:
     from newsletter.store.unit import Unit
@@ -78,14 +79,16 @@ class IssueVerbs(Verbs):
         note: str | None = None,
         excerpts: bool | None = None,
         alts: Mapping[str, str | None] = _NONE,
+        segment: str | None = None,
         include: Iterable[int] = (),
         exclude: Iterable[int] = (),
     ) -> IssueShown:
         """Changes a draft and composes it again; an approved one goes back to draft first.
 
         ``excerpts``: show posts by their beginnings, or whole. ``alts``: descriptions of pictures by
-        address; empty for mere decoration, None for what the blog says. Raises Invalid for an address that
-        none of its pictures has.
+        address; empty for mere decoration, None for what the blog says. ``segment`` is the name of the saved
+        segment that it is for, empty for everybody. Raises Invalid for an address that none of its pictures
+        has, NotFound for a segment that is not there.
         """
         now = self._now()
         if unknown := set(alts) - {picture.source for picture in self.pictures(issue_id)}:
@@ -93,7 +96,12 @@ class IssueVerbs(Verbs):
                 f"Issue {issue_id} shows no picture {min(unknown)}.",
                 hint="Write its address as the post has it.",
             )
+        wanted = None if segment is None else plain_name(segment)
         with self.tools.begin() as unit:
+            if wanted and Segments(unit.conn).named(wanted) is None:
+                raise NotFound(
+                    f"There is no segment “{wanted}”.", hint="See: newsletter subscribers segments list"
+                )
             if unit.issues.get(issue_id).state is IssueState.APPROVED:
                 unit.issues.back_to_draft(issue_id, reason="You edited it after approving it.", now=now)
             unit.issues.edit(
@@ -107,6 +115,7 @@ class IssueVerbs(Verbs):
                     source: None if alt is None else " ".join(alt.split())[:ALT_MOST]
                     for source, alt in alts.items()
                 },
+                segment=wanted,
                 include=include,
                 exclude=exclude,
             )
@@ -152,11 +161,17 @@ class IssueVerbs(Verbs):
         return body
 
     def audience_size(self, issue_id: int) -> int:
-        """How many would get it if it went now."""
+        """How many would get it if it went now; 0 where its segment is not there any more."""
         default = self.tools.settings().cadence
         with self.tools.read() as unit:
-            cadence = unit.issues.get(issue_id).cadence
-            return unit.subscribers.audience_size(cadence, default, self._now())
+            issue = unit.issues.get(issue_id)
+            wanted = Filter.from_json(issue.segment_filter) if issue.segment_filter else None
+            if issue.segment and wanted is None:
+                saved = Segments(unit.conn).named(issue.segment)
+                if saved is None:
+                    return 0
+                wanted = saved.filter
+            return unit.subscribers.audience_size(issue.cadence, default, self._now(), wanted)
 
     def recompose_drafts(self) -> None:
         """Composes every draft again at once, after a setting changed what is in every email."""

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from newsletter.desk.base import Verbs
+from newsletter.errors import Conflict
+from newsletter.model.issue import IssueState
 from newsletter.model.publication import Newsletter
 from subscribers import segments
 from subscribers.model import Subscriber
@@ -33,19 +35,36 @@ class SegmentVerbs(Verbs):
                 for one in Segments(unit.conn).all()
             ]
 
+    def saved_segments(self) -> Sequence[Segment]:
+        """By name, not counted."""
+        with self.tools.read() as unit:
+            return Segments(unit.conn).all()
+
     def save_segment(self, name: str, wanted: Filter) -> SegmentShown:
-        """Keeps a filter under a name, in place of another of that name. Raises Invalid for no name."""
-        default = self._publication().cadence
+        """Keeps a filter under a name, in place of another of that name; approved issues that were for that
+        one are drafts again. Raises Invalid for no name."""
+        default, now = self._publication().cadence, self._now()
         with self.tools.begin() as unit:
-            saved = Segments(unit.conn).save(name, wanted, self._now())
+            saved = Segments(unit.conn).save(name, wanted, now)
+            for issue in unit.issues.unsent_for(saved.name):
+                if issue.state is IssueState.APPROVED and issue.segment_filter != wanted.to_json():
+                    reason = f"The segment “{saved.name}”, for which it is, has changed. Approve it again."
+                    unit.issues.back_to_draft(issue.id, reason=reason, now=now)
             self._audit(unit, "save segment", f"segment {saved.id}")
-            count = segments.count(unit.conn, wanted, self._now(), default_cadence=default)
+            count = segments.count(unit.conn, wanted, now, default_cadence=default)
         return SegmentShown(segment=saved, count=count)
 
     def remove_segment(self, segment_id: int) -> None:
-        """Raises subscribers.errors.Unknown. Nobody in it changes."""
+        """Nobody in it changes. Raises subscribers.errors.Unknown, Conflict where an issue that is not sent
+        yet is for it."""
         with self.tools.begin() as unit:
-            Segments(unit.conn).remove(segment_id)
+            kept = Segments(unit.conn)
+            if waiting := unit.issues.unsent_for(kept.get(segment_id).name):
+                raise Conflict(
+                    f"Issue {waiting[0].id} is for this segment and not sent yet.",
+                    hint="Choose somebody else for it first.",
+                )
+            kept.remove(segment_id)
             self._audit(unit, "remove segment", f"segment {segment_id}")
 
     def segment_members(self, segment_id: int, limit: int = 50, after: int = 0) -> Sequence[Subscriber]:

@@ -71,6 +71,8 @@ class Issue:
     note: str = ""  #: the author's introduction, Markdown
     excerpts: bool | None = None  #: posts by their beginnings, or whole; None: as the theme has it
     alts: tuple[tuple[str, str], ...] = ()  #: (a picture's address, its description; empty: decoration)
+    segment: str = ""  #: the saved part of the list that it is for; empty: everybody of its rhythm
+    segment_filter: str = ""  #: approved: whom the segment held then, as JSON of subscribers.segments.Filter
     posts: tuple[IssuePost, ...] = ()
     edition: int = 0  #: grows with every change of what is in it
     content_hash: str = ""  #: of the artefact; empty until composed

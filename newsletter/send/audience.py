@@ -12,6 +12,7 @@ from newsletter.model.issue import Issue, IssueState
 from newsletter.send.masks import mask_for
 from newsletter.send.ports import Clock, SendUnit, Work
 from subscribers.model import Cadence
+from subscribers.segments import Filter
 
 PAGE: Final = 5000
 MAX_LATE: Final = timedelta(hours=24)
@@ -57,6 +58,8 @@ def expand_audience(
 ) -> bool:
     """Draws the audience on, each page in its own transaction; True once all of it is drawn.
 
+    An issue for a segment draws those in it, as it was when the issue was approved; whoever is outside is
+    not in the audience at all, and nothing asks again whether who is drawn still belongs to it.
     A crash loses the page it was at, which is drawn again: who is drawn already stays as they are.
     """
     while not (stop and stop.is_set()):
@@ -79,6 +82,7 @@ def _draw_page(unit: SendUnit, issue: Issue, default_cadence: Cadence, now: date
         bound=issue.audience_bound,
         limit=page,
         now=now,
+        segment=Filter.from_json(issue.segment_filter) if issue.segment_filter else None,
     )
     block_of = {place.post_id: place.block for place in issue.included}
     topics = unit.issues.block_topics(issue.id)

@@ -12,6 +12,7 @@ from newsletter.model.issue import Issue
 from newsletter.model.notice import Notice
 from newsletter.model.rate import Rate
 from subscribers.model import Cadence, Candidate, Recipient, Subscriber, SuppressionCause
+from subscribers.segments import Filter
 
 Clock = Callable[[], datetime]
 
@@ -163,6 +164,7 @@ class SubscriberStore(Protocol):
         bound: int,
         limit: int,
         now: datetime,
+        segment: Filter | None,
     ) -> Sequence[Candidate]: ...
     def claimable(self, ids: Sequence[int], now: datetime) -> Permission: ...
     def mark_bounced(

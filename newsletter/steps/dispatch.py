@@ -241,10 +241,10 @@ def _rate(settings: Settings) -> Rate:
 def _send_issue(tools: Tools, issue_id: int, budget_s: float, stop: threading.Event) -> Delivered:
     settings = tools.settings()
     newsletter = tools.newsletter(settings)
-    expand_audience(
-        issue_id, work=tools.begin, default_cadence=newsletter.cadence, clock=tools.clock, stop=stop
-    )
     try:
+        expand_audience(
+            issue_id, work=tools.begin, default_cadence=newsletter.cadence, clock=tools.clock, stop=stop
+        )
         transport = tools.transport(settings)
         if settings.sendgrid_suppressions == "import" and isinstance(transport, KnowsSuppressions):
             take_suppressions(transport, transport.name, work=tools.begin, clock=tools.clock)

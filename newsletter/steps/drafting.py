@@ -28,6 +28,7 @@ from newsletter.steps.rendering import preview
 from newsletter.steps.telling import tell_author
 from newsletter.steps.tools import Tools
 from subscribers.model import Cadence
+from subscribers.segments import Segments
 
 if TYPE_CHECKING:
     from newsletter.store.unit import Unit
@@ -123,7 +124,8 @@ def approve_issue(
             raise Conflict(
                 "This draft has changed since you looked at it.", hint="Look at it again, then approve it."
             )
-        approve(unit, issue_id, at=at, now=now)
+        segment = Segments(unit.conn).named(issue.segment) if issue.segment else None
+        approve(unit, issue_id, at=at, now=now, segment_filter=segment.filter.to_json() if segment else "")
         unit.audit.add(
             who=who, action="approve", subject=f"issue {issue_id}", detail=issue.content_hash, now=now
         )

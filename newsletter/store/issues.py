@@ -127,6 +127,11 @@ class Issues:
             ).all()
         )
 
+    def unsent_for(self, segment: str) -> Sequence[Issue]:
+        """Drafts and approved issues for this segment, by id; nobody else changes them meanwhile."""
+        query = select(issues).where(issues.c.segment == segment, issues.c.state.in_(_UNSENT))
+        return self._with_posts(self._conn.execute(query.order_by(issues.c.id).with_for_update()).all())
+
     def sending(self) -> Sequence[Issue]:
         return self._with_posts(
             self._conn.execute(
@@ -166,6 +171,7 @@ class Issues:
         note: str | None = None,
         excerpts: bool | None = None,
         alts: Mapping[str, str | None] = _NONE,
+        segment: str | None = None,
         include: Iterable[int] = (),
         exclude: Iterable[int] = (),
     ) -> Issue:
@@ -191,6 +197,8 @@ class Issues:
         if alts:
             own = {source: alt for source, alt in {**dict(issue.alts), **alts}.items() if alt is not None}
             values["alts"] = json.dumps(sorted(own.items()), ensure_ascii=False)
+        if segment is not None:
+            values["segment"] = segment
         carried = {place.post_id for place in issue.posts}
         for post_ids, included in ((set(include), True), (set(exclude), False)):
             if missing := post_ids - carried:
@@ -384,10 +392,12 @@ class Issues:
         )
         return sorted({*self._conn.scalars(never), *self._conn.scalars(older), *self._conn.scalars(before)})
 
-    def approve(self, issue_id: int, *, send_at: datetime, now: datetime) -> Issue:
+    def approve(self, issue_id: int, *, send_at: datetime, now: datetime, segment_filter: str = "") -> Issue:
+        """Freezes the content and, where it is for a segment, whom that holds (a filter as JSON)."""
         issue = self._move(issue_id, IssueState.APPROVED)
         self._set(
             issue_id,
+            segment_filter=segment_filter,
             approved_hash=issue.content_hash,
             approved_at=to_ms(now),
             send_at=to_ms(send_at),
@@ -413,7 +423,10 @@ class Issues:
         )
 
     def approved_before(self, issue_id: int) -> bool:
-        """Whether everything in it, as it is composed, stands in other issues that were approved."""
+        """Whether everything in it, as it is composed, stands in other issues that were approved for all.
+
+        What was approved for a segment was not approved for those outside of it.
+        """
         other, issue = issue_posts.alias(), issues.alias()
         approved = exists().where(
             other.c.post_id == issue_posts.c.post_id,
@@ -422,6 +435,7 @@ class Issues:
             other.c.revision == issue_posts.c.revision,
             issue.c.id == other.c.issue_id,
             issue.c.state.in_([state.value for state in _APPROVED]),
+            issue.c.segment == "",
         )
         mine = select(case((approved, 1), else_=0)).where(
             issue_posts.c.issue_id == issue_id, issue_posts.c.included.is_(True)
@@ -432,7 +446,13 @@ class Issues:
     def back_to_draft(self, issue_id: int, *, reason: str, now: datetime) -> Issue:
         self._move(issue_id, IssueState.DRAFT)
         self._set(
-            issue_id, approved_hash="", approved_at=None, send_at=None, changed_at=to_ms(now), problem=reason
+            issue_id,
+            approved_hash="",
+            approved_at=None,
+            segment_filter="",
+            send_at=None,
+            changed_at=to_ms(now),
+            problem=reason,
         )
         return self.get(issue_id)
 
@@ -519,6 +539,8 @@ def _issue(row: Row[Any]) -> Issue:
         note=row.note,
         excerpts=row.excerpts,
         alts=tuple((source, alt) for source, alt in json.loads(row.alts or "[]")),
+        segment=row.segment,
+        segment_filter=row.segment_filter,
         edition=row.edition,
         content_hash=row.content_hash,
         approved_hash=row.approved_hash,

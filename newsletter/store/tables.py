@@ -181,6 +181,8 @@ issues = Table(
     _text("note"),
     Column("excerpts", Boolean),  # NULL: as the theme has it
     _text("alts"),  # JSON list of [picture's address, description]
+    _text("segment"),  # the name of the part of the list that it is for; empty: everybody of its rhythm
+    _text("segment_filter"),  # whom that held when it was approved
     _text("content_hash"),
     _text("approved_hash"),
     Column("created_at", Ms, nullable=False),

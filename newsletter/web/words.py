@@ -57,6 +57,8 @@ DONE: Final[Mapping[str, str]] = {
     "saved": "Your changes are saved. The preview shows the email as it will be sent.",
     "look-again": "The email changed since you last saw it, so it is not approved yet. "
     "Look at the preview once more, then approve.",
+    "look-again-whom": "For whom it is was changed just now, so it is not approved yet. "
+    "Look at how many it reaches, then approve.",
     "test": "A test is on its way. It looks exactly like the issue and counts nowhere.",
     "links": "Every link and picture was asked just now. The checklist says what came back.",
     "no-links": "There is no link and no picture in it to ask.",

@@ -12,11 +12,12 @@ import pytest
 from newsletter import pipeline, wiring
 from newsletter.demo.blog_server import SampleBlog
 from newsletter.desk import Desk
-from newsletter.errors import Conflict
+from newsletter.errors import Conflict, NotFound, NotReady
 from newsletter.model.issue import IssueState
 from newsletter.model.notice import NoticeKind
 from newsletter.wiring import House
 from subscribers.model import Cadence
+from subscribers.segments import Filter
 from tests.support import ldn
 
 ANN, BEN = "ann@example.org", "ben@example.org"
@@ -128,6 +129,54 @@ def test_a_digest_of_posts_that_were_approved_one_by_one_goes_by_itself(house: H
     assert desk.today().drafts == []
     assert desk.issues()[0].issue.state is IssueState.FINISHED
     assert received(tmp_path, BEN) == 1
+
+
+def test_an_issue_for_a_segment_reaches_it_alone(house: House, tmp_path: Path) -> None:
+    desk = house.desk
+    pipeline.turn(house.tools)
+    saved = desk.save_segment("Not Ben", Filter(domains=("example.net",)))
+    desk.add_subscriber("cid@example.net")
+    desk.edit_issue(1, segment="Not  Ben")
+    assert desk.audience_size(1) == 1
+    with pytest.raises(Conflict, match="Issue 1 is for this segment"):
+        desk.remove_segment(saved.segment.id)
+    frozen = desk.approve_issue(1).issue
+    assert (frozen.segment, frozen.segment_filter) == ("Not Ben", '{"domains":["example.net"]}')
+    desk.save_segment("Not Ben", Filter(domains=("example.net",)))
+    assert desk.issue(1).issue.state is IssueState.APPROVED
+
+    desk.save_segment("Not Ben", Filter(domains=("example.com", "example.net")))
+    back = desk.issue(1).issue
+    assert (back.state, back.problem) == (
+        IssueState.DRAFT,
+        "The segment “Not Ben”, for which it is, has changed. Approve it again.",
+    )
+    desk.approve_issue(1)
+    pipeline.turn(house.tools)
+    receipt = desk.receipt(1).receipt
+    assert (receipt.audience, receipt.accepted) == (1, 1)
+    assert [received(tmp_path, one) for one in (ANN, BEN, "cid@example.net")] == [0, 0, 1]
+    desk.remove_segment(saved.segment.id)
+
+
+def test_choosing_somebody_else_takes_an_approval_back(house: House) -> None:
+    pipeline.turn(house.tools)
+    house.desk.save_segment("All", Filter())
+    house.desk.approve_issue(1)
+    assert house.desk.edit_issue(1, segment="All").issue.state is IssueState.DRAFT
+    house.desk.approve_issue(1)
+    assert house.desk.edit_issue(1, segment="").issue.state is IssueState.DRAFT
+    with pytest.raises(NotFound, match="There is no segment"):
+        house.desk.edit_issue(1, segment="Nobody")
+
+
+def test_an_issue_whose_segment_is_gone_is_not_approved(house: House) -> None:
+    pipeline.turn(house.tools)
+    with house.store.begin() as unit:
+        unit.issues.edit(1, now=house.tools.clock(), segment="Gone")
+    assert house.desk.audience_size(1) == 0
+    with pytest.raises(NotReady, match="is not there any more"):
+        house.desk.approve_issue(1)
 
 
 def test_where_the_author_wants_to_see_it_again_the_digest_waits(house: House, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ class Shelf:
     def checklist(self, issue_id: int) -> Checklist:
         return Checklist(lines=self._lines)
 
-    def approve(self, issue_id: int, *, send_at: datetime, now: datetime) -> Issue:
+    def approve(self, issue_id: int, *, send_at: datetime, now: datetime, segment_filter: str) -> Issue:
         issue = self.get(issue_id)
         return self._put(
             replace(
@@ -41,6 +41,7 @@ class Shelf:
                 send_at=send_at,
                 approved_at=now,
                 approved_hash=issue.content_hash,
+                segment_filter=segment_filter,
             )
         )
 
@@ -64,6 +65,13 @@ def an_issue(state: IssueState = IssueState.DRAFT, *, content_hash: str = "abc")
 def test_approval_freezes_what_was_composed() -> None:
     issue = approve(Shelf(an_issue()), 1, at=None, now=NOW)
     assert (issue.state, issue.approved_hash, issue.send_at) == (IssueState.APPROVED, "abc", NOW)
+
+
+def test_approval_freezes_whom_a_segment_holds_and_needs_one_that_is_there() -> None:
+    shelf = Shelf(replace(an_issue(), segment="The few"))
+    with pytest.raises(NotReady, match="“The few”, which is not there any more"):
+        approve(shelf, 1, at=None, now=NOW)
+    assert approve(shelf, 1, at=None, now=NOW, segment_filter="{}").segment_filter == "{}"
 
 
 def test_approval_for_later_is_due_then_and_for_the_past_is_due_now() -> None:

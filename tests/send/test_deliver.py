@@ -15,6 +15,7 @@ from newsletter.model.rate import Rate
 from newsletter.send import cancel_issue, pause_issue, recover, resume_issue, retry_failed, settle_unknown
 from newsletter.send.deliver import WHY_NOT
 from subscribers.model import Cadence, SubscriberState, SuppressionCause
+from subscribers.segments import Filter
 from tests.send.world import FakeTransport, World, accepted
 
 
@@ -52,6 +53,54 @@ def test_an_audience_is_drawn_in_pages_and_again_without_harm(world: World) -> N
         unit.issues.advance_audience(issue_id, 0, False)
     assert world.expand(issue_id, page=7)
     assert world.receipt(issue_id).audience == 23
+
+
+def test_an_issue_for_a_segment_is_drawn_from_those_in_it_alone(world: World) -> None:
+    world.subscribe(12)
+    inside = world.subscribe(5, prefix="inside")
+    with world.store.begin() as unit:
+        unit.subscribers.tag(inside, world.clock(), add=["vip"])
+    issue_id = world.approved(segment=Filter(tags=("vip",)))
+    world.start(issue_id, page=2)
+    transport = FakeTransport()
+    world.deliver(issue_id, transport)
+    assert sorted(transport.addresses) == [f"inside{number}@readers.example" for number in range(5)]
+    receipt = world.receipt(issue_id)
+    assert (receipt.audience, receipt.accepted, receipt.skipped) == (5, 5, 0)
+
+
+def test_who_leaves_a_segment_after_it_was_drawn_still_gets_the_issue(world: World) -> None:
+    inside = world.subscribe(2)
+    with world.store.begin() as unit:
+        unit.subscribers.tag(inside, world.clock(), add=["vip"])
+    issue_id = world.approved(segment=Filter(tags=("vip",)))
+    world.start(issue_id)
+    with world.store.begin() as unit:
+        unit.subscribers.tag(inside[:1], world.clock(), remove=["vip"])
+        unit.subscribers.unsubscribe(inside[1], world.clock())
+    transport = FakeTransport()
+    world.deliver(issue_id, transport)
+    assert transport.addresses == ["reader0@readers.example"]
+
+
+def test_whoever_is_outside_of_a_segment_may_get_its_posts_by_another_issue(world: World) -> None:
+    world.subscribe(2, cadence=Cadence.WEEKLY)
+    [inside] = world.subscribe(1, prefix="inside")
+    with world.store.begin() as unit:
+        unit.subscribers.tag([inside], world.clock(), add=["vip"])
+    post = world.post()
+    first = world.approved([post], segment=Filter(tags=("vip",)))
+    world.start(first)
+    world.deliver(first, FakeTransport())
+    with world.store.begin() as unit:
+        unit.subscribers.choose(
+            inside, world.clock(), cadence=Cadence.WEEKLY, topics_off=(), paused_until=None
+        )
+    digest = world.approved([post], cadence=Cadence.WEEKLY)
+    world.start(digest)
+    transport = FakeTransport()
+    world.deliver(digest, transport)
+    assert sorted(transport.addresses) == ["reader0@readers.example", "reader1@readers.example"]
 
 
 def test_who_comes_after_sending_began_is_not_in_the_audience(world: World) -> None:

@@ -21,6 +21,7 @@ from newsletter.store.database import Database
 from newsletter.store.tables import feeds, posts
 from newsletter.store.unit import Store
 from subscribers.model import Cadence, Recipient
+from subscribers.segments import Filter
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 KEY = b"0123456789abcdef0123456789abcdef"
@@ -155,8 +156,14 @@ class World:
             ).one()
             return int(row.id)
 
-    def approved(self, post_ids: Sequence[int] = (), *, cadence: Cadence = Cadence.EACH) -> int:
-        """An issue of these posts (one new post by default), approved and due now."""
+    def approved(
+        self,
+        post_ids: Sequence[int] = (),
+        *,
+        cadence: Cadence = Cadence.EACH,
+        segment: Filter | None = None,
+    ) -> int:
+        """An issue of these posts (one new post by default), approved and due now; for a segment or all."""
         carried_posts = list(post_ids) or [self.post()]
         with self.store.begin() as unit:
             issue = unit.issues.create(
@@ -165,7 +172,10 @@ class World:
                 posts=[(post_id, 1) for post_id in carried_posts],
                 now=self.clock(),
             )
-            unit.issues.approve(issue.id, send_at=self.clock(), now=self.clock())
+            if segment is not None:
+                unit.issues.edit(issue.id, now=self.clock(), segment="Some")
+            frozen = "" if segment is None else segment.to_json()
+            unit.issues.approve(issue.id, send_at=self.clock(), now=self.clock(), segment_filter=frozen)
             return issue.id
 
     def start(self, issue_id: int, *, page: int = 5000) -> None:

@@ -192,6 +192,30 @@ def test_taking_an_approval_back_forgets_what_was_approved(issues: Issues) -> No
     assert (back.approved_hash, back.send_at, back.problem) == ("", None, "Edited.")
 
 
+def test_approval_freezes_the_segment_and_a_draft_knows_only_its_name(issues: Issues) -> None:
+    issue_id = draft(issues, 1)
+    assert issues.edit(issue_id, now=NOW, segment="The few").segment == "The few"
+    approved = issues.approve(issue_id, send_at=NOW, now=NOW, segment_filter='{"tags":["vip"]}')
+    assert (approved.segment, approved.segment_filter) == ("The few", '{"tags":["vip"]}')
+    assert [issue.id for issue in issues.unsent_for("The few")] == [issue_id]
+    back = issues.back_to_draft(issue_id, reason="Edited.", now=NOW)
+    assert (back.segment, back.segment_filter) == ("The few", "")
+    assert issues.edit(issue_id, now=NOW, note="Hi").segment == "The few"
+    assert issues.edit(issue_id, now=NOW, segment="").segment == ""
+    assert issues.unsent_for("The few") == []
+
+
+@pytest.mark.parametrize(("segment", "known"), [("", True), ("The few", False)])
+def test_what_was_approved_for_a_segment_was_not_approved_for_all(
+    issues: Issues, segment: str, known: bool
+) -> None:
+    single = draft(issues, 1)
+    issues.edit(single, now=NOW, segment=segment)
+    issues.approve(single, send_at=NOW, now=NOW, segment_filter="{}" if segment else "")
+    weekly = draft(issues, 1, cadence=Cadence.WEEKLY, period="2026-W19")
+    assert issues.approved_before(weekly) is known
+
+
 def test_a_post_that_is_gone_leaves_drafts_but_not_what_is_being_sent(issues: Issues) -> None:
     waiting, sending = draft(issues, 1), draft(issues, 1, cadence=Cadence.DAILY, period="2026-05-04")
     issues.approve(sending, send_at=NOW, now=NOW)

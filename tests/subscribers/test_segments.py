@@ -105,11 +105,13 @@ def test_each_filter_finds_whom_it_describes(people: Subscribers, wanted: Filter
 
 def test_an_audience_can_be_a_segment(people: Subscribers) -> None:
     ids = _people(people)
-    here = segments.condition(Filter(domains=("example.com",)), default_cadence=Cadence.EACH)
+    here = Filter(domains=("example.com",))
 
-    drawn = people.candidates(Cadence.EACH, Cadence.EACH, 0, people.highest_id(), 10, NOW, among=here)
+    drawn = people.candidates(Cadence.EACH, Cadence.EACH, 0, people.highest_id(), 10, NOW, segment=here)
 
     assert [c.id for c in drawn] == [ids["cid"]]
+    assert people.audience_size(Cadence.EACH, Cadence.EACH, NOW, here) == 1
+    assert people.audience_size(Cadence.WEEKLY, Cadence.EACH, NOW, here) == 1
 
 
 def test_only_those_who_may_be_mailed_are_counted(people: Subscribers) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from newsletter.model.issue import IssueState
 from newsletter.pipeline import Step
+from subscribers.segments import Filter
 from tests.web.conftest import Studio
 
 
@@ -351,3 +352,33 @@ def test_a_test_address_that_is_none_is_told_beside_its_field(studio: Studio) ->
     assert answer.status_code == 400
     field = answer.text.split('id="to"')[1].split("</form>")[0]
     assert 'value="nobody"' in field and 'class="wrong-says" id="to-wrong"' in field
+
+
+def test_for_whom_it_is_is_chosen_counted_and_approved_only_as_seen(studio: Studio) -> None:
+    issue = studio.draft()
+    desk = studio.house.desk
+    for who in ("ann@example.org", "ben@example.net"):
+        desk.add_subscriber(who)
+    with studio.visitor() as visitor:
+        here = f"/studio/issues/{issue}"
+        assert "For whom" not in visitor.get(here).text
+        segment = desk.save_segment("The <few>", Filter(domains=("example.org",))).segment
+        assert "2 subscribers now." in visitor.get(here).text
+
+        form = form_of(visitor, issue) | {"segment": str(segment.id)}
+        early = visitor.post(f"{here}/approve", data=form)
+        assert early.headers["location"] == f"{here}?done=look-again-whom"
+        assert desk.issue(issue).issue.state is IssueState.DRAFT
+        text = visitor.get(here).text
+        assert "1 subscriber now." in text and "The &lt;few&gt;" in text
+
+        visitor.post(f"{here}/edit", data=form_of(visitor, issue) | {"segment": "0"})
+        assert desk.issue(issue).issue.segment == ""
+        visitor.post(f"{here}/edit", data=form)
+        visitor.post(f"{here}/edit", data=form_of(visitor, issue))
+        assert desk.issue(issue).issue.segment == "The <few>"
+        gone = visitor.post(f"{here}/edit", data=form | {"segment": "99"})
+        assert gone.status_code == 400 and "not there any more" in gone.text
+        visitor.post(f"{here}/approve", data=form_of(visitor, issue) | {"segment": str(segment.id)})
+    frozen = desk.issue(issue).issue
+    assert (frozen.state, frozen.segment_filter) == (IssueState.APPROVED, '{"domains":["example.org"]}')

@@ -31,6 +31,7 @@ router = APIRouter(prefix="/studio/issues", dependencies=[Depends(signed_in)])
 
 Text = Annotated[str, Form()]
 Texts = Annotated[list[str], Form(default_factory=list)]
+Whom = Annotated[int | None, Form(ge=0)]  #: a segment's id, 0 for everybody; absent: as it is
 Posts = Annotated[list[RowId], Form(default_factory=list)]
 
 
@@ -68,6 +69,7 @@ def page(
         author=author_address(desk),
         setting=setting(desk, "TRANSPORT"),
         excerpts=desk.shows_excerpts(shown.issue.id),
+        segments=desk.saved_segments(),
         pictures=desk.pictures(shown.issue.id),
         problem=problem,
         to=to,
@@ -114,10 +116,12 @@ def edit(
     note: Text = "",
     shows: Text = "",
     shorten: Text = "",
+    segment: Whom = None,
 ) -> Response:
     """``shorten`` is the button beside the size: beginnings, whatever the choice above it says."""
     alts = descriptions(desk, issue_id, picture, alt, decorative)
-    change(desk, issue_id, subject, preheader, note, include, "beginnings" if shorten else shows, alts)
+    shows = "beginnings" if shorten else shows
+    change(desk, issue_id, subject, preheader, note, include, shows, alts, segment)
     return then(f"/studio/issues/{issue_id}", "saved")
 
 
@@ -138,10 +142,15 @@ def approve(
     seen: Text = "",
     go: Text = "now",
     at: Text = "",
+    segment: Whom = None,
 ) -> Response:
-    """Save what was typed, then approve only what the author has seen (``seen`` is its content hash)."""
+    """Save what was typed, then approve only what the author has seen (``seen`` is its content hash), for
+    those whose number they have seen."""
     alts = descriptions(desk, issue_id, picture, alt, decorative)
-    shown = change(desk, issue_id, subject, preheader, note, include, shows, alts)
+    before = desk.issue(issue_id).issue.segment
+    shown = change(desk, issue_id, subject, preheader, note, include, shows, alts, segment)
+    if shown.issue.segment != before:
+        return then(f"/studio/issues/{issue_id}", "look-again-whom")
     if shown.issue.content_hash != seen:
         return then(f"/studio/issues/{issue_id}", "look-again")
     try:
@@ -188,6 +197,7 @@ def change(
     include: list[int],
     shows: str = "",
     alts: Mapping[str, str | None] | None = None,
+    segment: int | None = None,
 ) -> IssueShown:
     """Apply the form, but only what differs: an untouched subject keeps following the post's title."""
     shown = desk.issue(issue_id)
@@ -206,7 +216,13 @@ def change(
     excerpts: bool | None = None
     if shows in ("beginnings", "whole") and (shows == "beginnings") != desk.shows_excerpts(issue_id):
         excerpts = shows == "beginnings"
-    if not changes and not alts and excerpts is None and wanted == before:
+    whom: str | None = None
+    if segment is not None:
+        name = next((one.name for one in desk.saved_segments() if one.id == segment), None)
+        if segment and name is None:
+            raise Invalid("That segment is not there any more.", hint="Choose for whom it is.")
+        whom = None if (name or "") == issue.segment else name or ""
+    if not changes and not alts and excerpts is None and whom is None and wanted == before:
         return shown
     if not wanted:
         raise Invalid(
@@ -222,6 +238,7 @@ def change(
         **changes,
         excerpts=excerpts,
         alts=alts or {},
+        segment=whom,
         include=wanted - before,
         exclude=before - wanted,
     )

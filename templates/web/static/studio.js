@@ -84,7 +84,7 @@ if (draft) {
       says.textContent = page.querySelector("h1")?.textContent ?? "This could not be saved.";
       return;
     }
-    swap(page, ["seen", "checklist", "go", "shown-subject", "pictures-says"]);
+    swap(page, ["seen", "checklist", "go", "shown-subject", "pictures-says", "segment-says"]);
     const src = new URL(preview.src);
     src.searchParams.set("v", Date.now());
     preview.src = src;

@@ -134,6 +134,8 @@ def upgrade() -> None:
         sa.Column("note", sa.Text(), server_default="", nullable=False),
         sa.Column("excerpts", sa.Boolean(), nullable=True),
         sa.Column("alts", sa.Text(), server_default="", nullable=False),
+        sa.Column("segment", sa.Text(), server_default="", nullable=False),
+        sa.Column("segment_filter", sa.Text(), server_default="", nullable=False),
         sa.Column("content_hash", sa.Text(), server_default="", nullable=False),
         sa.Column("approved_hash", sa.Text(), server_default="", nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
