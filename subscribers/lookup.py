@@ -8,11 +8,12 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from subscribers import audience
+from subscribers import audience, rhythms
 from subscribers.addresses import normalise
 from subscribers.audience import Claimable
 from subscribers.errors import Unknown
 from subscribers.model import Cadence, Candidate, Consent, Subscriber, SubscriberState, Suppression
+from subscribers.rhythms import Former
 from subscribers.rows import SHOWN, consent, subscriber
 from subscribers.segments import Filter, condition
 from subscribers.sql import like
@@ -100,6 +101,20 @@ class Lookup:
         """See :func:`subscribers.audience.candidates`; only those in the segment, where there is one."""
         among = _among(segment, default_cadence)
         return audience.candidates(self.conn, cadence, default_cadence, after, bound, limit, now, among=among)
+
+    def former(
+        self,
+        cadence: Cadence,
+        default_cadence: Cadence,
+        after: int,
+        bound: int,
+        limit: int,
+        now: datetime,
+        segment: Filter | None = None,
+    ) -> builtins.list[Former]:
+        """See :func:`subscribers.rhythms.former`; only those in the segment, where there is one."""
+        among = _among(segment, default_cadence)
+        return rhythms.former(self.conn, cadence, default_cadence, after, bound, limit, now, among=among)
 
     def audience_size(
         self, cadence: Cadence, default_cadence: Cadence, now: datetime, segment: Filter | None = None

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import delete, select, update
 
-from subscribers import former
+from subscribers import former, rhythms
 from subscribers.addresses import normalise
 from subscribers.errors import Unknown
 from subscribers.model import SubscriberState, SuppressionCause
@@ -30,6 +30,10 @@ def everything(people: Subscribers, id: int, *, more: Mapping[str, object] | Non
         "name": person.name,
         "state": person.state.value,
         "how_often": person.cadence.value if person.cadence else None,
+        "how_often_before": [
+            {"how_often": cadence or None, "until": rfc3339(left_at)}
+            for cadence, left_at in rhythms.of(people.conn, id)
+        ],
         "topics_off": list(person.topics_off),
         "paused_until": _time(person.paused_until),
         "language": person.language,
@@ -90,6 +94,7 @@ def erase(people: Subscribers, id: int, now: datetime) -> str:
     for table in (consents, requests, batch_changes, asks):
         people.conn.execute(delete(table).where(table.c.subscriber_id == id))
     former.forget(people.conn, id)
+    rhythms.forget(people.conn, id)
     day = person.joined_at.replace(hour=0, minute=0, second=0, microsecond=0)
     people.conn.execute(
         update(subscribers)

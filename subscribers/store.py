@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, or_, select, update
 
-from subscribers import former
+from subscribers import former, rhythms
 from subscribers.addresses import Address, normalise
 from subscribers.errors import Invalid, Refused, Unknown
 from subscribers.lookup import Lookup
@@ -153,6 +153,9 @@ class Subscribers(Lookup):
         paused_until: datetime | None,
     ) -> None:
         """What a subscriber chose on their preferences page, all of it at once."""
+        before = self.get(id).cadence
+        if cadence is not before:
+            rhythms.remember(self.conn, id, before, now)
         self._set(
             id,
             now,

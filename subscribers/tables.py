@@ -94,6 +94,15 @@ former_addresses = Table(
     Column("address_hash", Text, nullable=False),  # as in suppressions
 )
 
+former_rhythms = Table(
+    "former_rhythms",  # so that whoever changes how often they hear misses nothing
+    metadata,
+    Column("cadence", Text, primary_key=True),  # empty: the newsletter's own
+    Column("subscriber_id", Id, primary_key=True),
+    Column("left_at", Ms, nullable=False),
+    Index("ix_former_rhythms_subscriber", "subscriber_id"),
+)
+
 requests = Table(
     "requests",  # what an address was asked to confirm; a row is a link that works once
     metadata,

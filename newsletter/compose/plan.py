@@ -68,14 +68,17 @@ def taken_up(
     now: datetime,
     timezone: tzinfo,
     at: time = MIDNIGHT,
+    running_until: datetime | None = None,
 ) -> datetime:
     """Since when posts are news to a cadence that somebody wants now.
 
     ``known`` is what was remembered: since when, and when somebody last wanted it. ``first`` says that
     nothing was ever made here: then every ready post is news. A cadence that nobody wanted for longer than
     its period is taken up anew: its first digest holds the period that runs, never the whole past.
+    ``running_until`` is when this was last asked of any cadence: while nothing runs, nobody stops wanting
+    one, and what came meanwhile is news.
     """
-    if known is not None and now - known[1] <= 2 * _LENGTH[cadence]:
+    if known is not None and (running_until or now) - known[1] <= 2 * _LENGTH[cadence]:
         return known[0]
     if first:
         return _BEGINNING

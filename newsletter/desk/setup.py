@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from newsletter import config
 from newsletter.compose.shrink import require_pillow
@@ -19,6 +20,10 @@ from newsletter.model.issue import IssueState
 from newsletter.model.post import PostState
 from newsletter.model.publication import Newsletter
 from newsletter.steps import rendering
+from subscribers import rhythms
+from subscribers.model import Cadence
+
+_DEFAULT_CADENCE: Final = str(config.Settings.model_fields["cadence"].default)
 
 
 class SetupVerbs(Verbs):
@@ -65,6 +70,8 @@ class SetupVerbs(Verbs):
             else:
                 stored = self.tools.keys.encrypt(text) if config.is_secret(shown.name) else text
                 unit.settings.set(field, stored, self._now())
+            if shown.name == "CADENCE" and (text or _DEFAULT_CADENCE) != shown.value:
+                rhythms.default_changed(unit.conn, Cadence(shown.value), self._now())
             self._audit(unit, "set", f"setting {shown.name}")
         return self.setting(name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,6 +13,7 @@ from newsletter.model.issue import Issue, IssueState
 from newsletter.send.masks import mask_for
 from newsletter.send.ports import Clock, SendUnit, Work
 from subscribers.model import Cadence
+from subscribers.rhythms import Former
 from subscribers.segments import Filter
 
 PAGE: Final = 5000
@@ -75,29 +77,57 @@ def expand_audience(
 
 def _draw_page(unit: SendUnit, issue: Issue, default_cadence: Cadence, now: datetime, page: int) -> bool:
     unit.deliveries.lock_audience()
+    after = issue.audience_cursor
+    segment = Filter.from_json(issue.segment_filter) if issue.segment_filter else None
     candidates = unit.subscribers.candidates(
         issue.cadence,
         default_cadence,
-        after=issue.audience_cursor,
+        after=after,
         bound=issue.audience_bound,
         limit=page,
         now=now,
-        segment=Filter.from_json(issue.segment_filter) if issue.segment_filter else None,
+        segment=segment,
     )
-    block_of = {place.post_id: place.block for place in issue.included}
-    topics = unit.issues.block_topics(issue.id)
-    received = unit.deliveries.already_received(issue.id, [c.id for c in candidates], list(block_of))
-    masks: dict[int, int] = {}
-    skipped: dict[int, str] = {}
-    for candidate in candidates:
-        had = [block_of[post_id] for post_id in received.get(candidate.id, ())]
-        mask, reason = mask_for(topics, candidate.topics_off, had)
-        if mask:
-            masks[candidate.id] = mask
-        else:
-            skipped[candidate.id] = reason
-    unit.deliveries.add(issue.id, masks, skipped, now)
     drawn = len(candidates) < page
     cursor = issue.audience_bound if drawn else candidates[-1].id
+    former = unit.subscribers.former(issue.cadence, default_cadence, after, cursor, page, now, segment)
+    if len(former) == page and former[-1].id < cursor:  # the next page goes on where this one ends
+        drawn, cursor = False, former[-1].id
+        candidates = [candidate for candidate in candidates if candidate.id <= cursor]
+    block_of = {place.post_id: place.block for place in issue.included}
+    topics = unit.issues.block_topics(issue.id)
+    wanted: list[tuple[int, frozenset[str], Mapping[int, frozenset[str]]]] = [
+        (candidate.id, candidate.topics_off, topics) for candidate in candidates
+    ]
+    wanted += _missed(unit, issue, former, topics)
+    received = unit.deliveries.already_received(issue.id, [who for who, _, _ in wanted], list(block_of))
+    masks: dict[int, int] = {}
+    skipped: dict[int, str] = {}
+    for who, topics_off, blocks in wanted:
+        had = [block_of[post_id] for post_id in received.get(who, ())]
+        mask, reason = mask_for(blocks, topics_off, had)
+        if mask:
+            masks[who] = mask
+        elif blocks is topics:  # whoever left this rhythm and misses nothing is no recipient
+            skipped[who] = reason
+    unit.deliveries.add(issue.id, masks, skipped, now)
     unit.issues.advance_audience(issue.id, cursor, drawn)
     return drawn
+
+
+def _missed(
+    unit: SendUnit, issue: Issue, former: Sequence[Former], topics: Mapping[int, frozenset[str]]
+) -> Iterator[tuple[int, frozenset[str], Mapping[int, frozenset[str]]]]:
+    """Those who left this rhythm, with the blocks that the rhythm they went to does not bring them: it had
+    begun to mail them before they came."""
+    if not former:
+        return
+    reach = unit.issues.out_of_reach(issue.id)
+    for one in former:
+        blocks = {
+            block: topics[block]
+            for block, since in reach[one.cadence].items()
+            if since <= one.came_at and block in topics
+        }
+        if blocks:
+            yield one.id, one.topics_off, blocks

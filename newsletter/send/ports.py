@@ -12,6 +12,7 @@ from newsletter.model.issue import Issue
 from newsletter.model.notice import Notice
 from newsletter.model.rate import Rate
 from subscribers.model import Cadence, Candidate, Recipient, Subscriber, SuppressionCause
+from subscribers.rhythms import Former
 from subscribers.segments import Filter
 
 Clock = Callable[[], datetime]
@@ -73,6 +74,7 @@ class IssueStore(Protocol):
     def finish(self, issue_id: int, now: datetime) -> Issue: ...
     def back_to_draft(self, issue_id: int, *, reason: str, now: datetime) -> Issue: ...
     def block_topics(self, issue_id: int) -> dict[int, frozenset[str]]: ...
+    def out_of_reach(self, issue_id: int) -> dict[Cadence, dict[int, datetime]]: ...
 
 
 class DeliveryStore(Protocol):
@@ -155,6 +157,16 @@ class Permission(Protocol):
 
 class SubscriberStore(Protocol):
     def highest_id(self) -> int: ...
+    def former(
+        self,
+        cadence: Cadence,
+        default_cadence: Cadence,
+        after: int,
+        bound: int,
+        limit: int,
+        now: datetime,
+        segment: Filter | None = None,
+    ) -> Sequence[Former]: ...
     def candidates(
         self,
         cadence: Cadence,

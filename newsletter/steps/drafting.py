@@ -27,6 +27,7 @@ from newsletter.steps.composing import fingerprint, needs_no_second, recompose, 
 from newsletter.steps.rendering import preview
 from newsletter.steps.telling import tell_author
 from newsletter.steps.tools import Tools
+from subscribers import rhythms
 from subscribers.model import Cadence
 from subscribers.segments import Segments
 
@@ -167,7 +168,7 @@ def _create(tools: Tools) -> list[int]:
     zone = ZoneInfo(newsletter.timezone)
     with tools.read() as unit:
         now = tools.clock()
-        cadences = sorted(unit.subscribers.cadences_in_use(newsletter.cadence) | {newsletter.cadence})
+        cadences = _wanted(unit, newsletter.cadence, now)
         waiting = [unit.posts.ready_unplaced(cadence) for cadence in cadences]
         noted = [_noted(unit, cadence, now) for cadence in cadences]
     if not any(waiting) and all(noted):
@@ -175,10 +176,19 @@ def _create(tools: Tools) -> list[int]:
     with tools.begin() as unit:
         now = tools.clock()
         first = not unit.issues.list(limit=1)
+        running_until = unit.issues.rhythms_noted()
         for cadence in cadences:
             known = unit.issues.rhythm(cadence)
             at = settings.digest_time
-            since = taken_up(cadence, known, first=first, now=now, timezone=zone, at=at)
+            since = taken_up(
+                cadence,
+                known,
+                first=first,
+                now=now,
+                timezone=zone,
+                at=at,
+                running_until=running_until,
+            )
             if not _noted(unit, cadence, now) or known is None or known[0] != since:
                 unit.issues.set_rhythm(cadence, since=since, used_at=now)
             ready = unit.posts.ready_unplaced(cadence, since)
@@ -202,6 +212,20 @@ def _create(tools: Tools) -> list[int]:
                 )
                 created.append(issue.id)
     return created
+
+
+def _wanted(unit: Unit, default: Cadence, now: datetime) -> list[Cadence]:
+    """The rhythms that somebody has, and digests that somebody left while posts waited for them: they get
+    one more, with what their new rhythm mailed before they came to it."""
+    wanted = unit.subscribers.cadences_in_use(default) | {default}
+    for cadence in set(Cadence) - wanted - {Cadence.EACH}:
+        left_at = rhythms.last_left(unit.conn, cadence, default)
+        known = unit.issues.rhythm(cadence)
+        if left_at is None or known is None or now - left_at > rhythms.KEPT:
+            continue
+        if any(post.first_seen_at <= left_at for post in unit.posts.ready_unplaced(cadence, known[0])):
+            wanted.add(cadence)
+    return sorted(wanted)
 
 
 def _noted(unit: Unit, cadence: Cadence, now: datetime) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, delete, exists, or_, select, update
+from sqlalchemy import Connection, Row, case, delete, exists, func, or_, select, update
 
 from newsletter.errors import Conflict, NotFound
 from newsletter.model.artefact import Artefact
@@ -25,6 +25,7 @@ _NONE: Mapping[str, str | None] = {}
 _UNSENT = [IssueState.DRAFT.value, IssueState.APPROVED.value]
 
 
+_ALWAYS = from_ms(0)
 _APPROVED = (IssueState.APPROVED, IssueState.SENDING, IssueState.PAUSED, IssueState.FINISHED)
 
 
@@ -145,6 +146,10 @@ class Issues:
         """Since when posts are news to a cadence, and when somebody last wanted it; None: never yet."""
         row = self._conn.execute(select(rhythms).where(rhythms.c.cadence == cadence.value)).one_or_none()
         return None if row is None else (from_ms(row.since), from_ms(row.used_at))
+
+    def rhythms_noted(self) -> datetime | None:
+        """When it was last written down that any cadence is wanted."""
+        return maybe_from_ms(self._conn.scalar(select(func.max(rhythms.c.used_at))))
 
     def set_rhythm(self, cadence: Cadence, *, since: datetime, used_at: datetime) -> None:
         values = {"since": to_ms(since), "used_at": to_ms(used_at)}
@@ -365,6 +370,42 @@ class Issues:
             .where(issue_posts.c.issue_id == issue_id, issue_posts.c.included)
         )
         return {row.block: frozenset(json.loads(row.topics or "[]")) for row in rows}
+
+    def out_of_reach(self, issue_id: int) -> dict[Cadence, dict[int, datetime]]:
+        """For each other cadence, the blocks whose posts it brings nobody who wants it only from a certain
+        moment on: its own issue with them was begun then, or they were there before it was taken up."""
+        mine = issue_posts.alias()
+        placed = self._conn.execute(
+            select(mine.c.block, issue_posts.c.cadence, issues.c.started_at)
+            .select_from(
+                mine.join(issue_posts, issue_posts.c.post_id == mine.c.post_id).join(
+                    issues, issues.c.id == issue_posts.c.issue_id
+                )
+            )
+            .where(
+                mine.c.issue_id == issue_id,
+                mine.c.included.is_(True),
+                issue_posts.c.issue_id != issue_id,
+                issues.c.started_at.is_not(None),
+            )
+        ).all()
+        found: dict[Cadence, dict[int, datetime]] = {cadence: {} for cadence in Cadence}
+        ready = self._conn.execute(
+            select(issue_posts.c.block, posts.c.ready_at)
+            .join(posts, posts.c.id == issue_posts.c.post_id)
+            .where(issue_posts.c.issue_id == issue_id, issue_posts.c.included.is_(True))
+        ).all()
+        for cadence, blocks in found.items():
+            known = self.rhythm(cadence)
+            blocks |= {
+                row.block: _ALWAYS
+                for row in ready
+                if known is None or row.ready_at is None or from_ms(row.ready_at) < known[0]
+            }
+        for row in placed:
+            blocks = found[Cadence(row.cadence)]
+            blocks[row.block] = min(blocks.get(row.block, from_ms(row.started_at)), from_ms(row.started_at))
+        return found
 
     def stale_drafts(self, *, fingerprint: str = "") -> Sequence[int]:
         """Drafts never composed, or composed before they or what ``fingerprint`` names changed; and drafts

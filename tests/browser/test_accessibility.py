@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 from typing import Any, Final
 
-import axe_playwright_python
 import pytest
 from playwright.sync_api import Page
 
@@ -27,7 +26,7 @@ SERIOUS: Final = ("serious", "critical")
 
 @cache
 def axe() -> str:
-    return (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
+    return (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
 
 
 def findings(page: Page) -> list[str]:

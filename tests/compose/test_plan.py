@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.compose import period_key, plan_drafts
+from newsletter.compose import period_key, plan_drafts, taken_up
 from newsletter.model.issue import MAX_BLOCKS
 from newsletter.model.post import Post
 from subscribers.model import Cadence
@@ -103,3 +103,12 @@ def test_keys_sort_as_their_periods_do(cadence: Cadence, one: date, other: date)
 def test_each_post_has_no_periods() -> None:
     with pytest.raises(ValueError, match="digests"):
         period_key(Cadence.EACH, date(2026, 1, 1))
+
+
+@pytest.mark.parametrize("cadence", Cadence)
+def test_while_nothing_runs_nobody_stops_wanting_a_rhythm(cadence: Cadence) -> None:
+    """A laptop that was closed for months mails what came meanwhile; what nobody wanted is taken up anew."""
+    since, used = NOW - timedelta(days=400), NOW - timedelta(days=200)
+    how: dict[str, Any] = {"first": False, "now": NOW, "timezone": UTC}
+    assert taken_up(cadence, (since, used), running_until=used, **how) == since
+    assert taken_up(cadence, (since, used), running_until=NOW - timedelta(hours=1), **how) > used

@@ -536,6 +536,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("subscriber_id", "until", name=op.f("pk_former_addresses")),
     )
     op.create_table(
+        "former_rhythms",
+        sa.Column("cadence", sa.Text(), nullable=False),
+        sa.Column("subscriber_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("left_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("cadence", "subscriber_id", name=op.f("pk_former_rhythms")),
+    )
+    op.create_index("ix_former_rhythms_subscriber", "former_rhythms", ["subscriber_id"], unique=False)
+    op.create_table(
         "suppressions",
         sa.Column("address_hash", sa.Text(), nullable=False),
         sa.Column("cause", sa.Text(), nullable=False),
