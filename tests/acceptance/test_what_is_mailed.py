@@ -173,7 +173,7 @@ def _live(folder: Path, names: Sequence[str], found: Outcome) -> None:
                 days = STORIES[name].days
                 blog.articles = of_blog(name, days[min(day, len(days) - 1)])
             _pass(house, clock, minutes=(60, 11, 11))
-            clock.moment = MONDAY + timedelta(days=day + 1, hours=17)
+            clock.moment = MONDAY + timedelta(days=day + 1, hours=23)  # after DIGEST_AT of the next day
             _mail(house)
         clock.moment = MONDAY + timedelta(days=8)
         _mail(house)
