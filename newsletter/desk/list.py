@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
+from sqlalchemy import and_, true
+
 from newsletter.desk.base import Verbs
 from newsletter.desk.shown import Person, Received
 from newsletter.errors import Conflict, Invalid, NotFound
@@ -14,6 +16,7 @@ from subscribers import batches, exports, imports, personal
 from subscribers.batches import Imported
 from subscribers.imports import How, ImportedRow, Report
 from subscribers.model import Subscriber, SubscriberState, SuppressionCause
+from subscribers.segments import Filter, condition
 from subscribers.states import STRONGEST
 from subscribers.store import Added, Subscribers
 
@@ -22,11 +25,18 @@ SOURCE = "author"
 
 class ListVerbs(Verbs):
     def subscribers(
-        self, state: SubscriberState | None = None, text: str = "", limit: int = 50, after: int = 0
+        self,
+        state: SubscriberState | None = None,
+        text: str = "",
+        limit: int = 50,
+        after: int = 0,
+        among: Sequence[Filter] = (),
     ) -> Sequence[Subscriber]:
-        """By id, those after ``after``."""
+        """By id, those after ``after`` to whom every filter of ``among`` applies."""
+        default = self.tools.newsletter(self.tools.settings()).cadence
+        here = and_(true(), *(condition(one, default_cadence=default) for one in among)) if among else None
         with self.tools.read() as unit:
-            return unit.subscribers.list(limit=limit, after=after, state=state, text=text)
+            return unit.subscribers.list(limit=limit, after=after, state=state, text=text, among=here)
 
     def subscriber_counts(self) -> Mapping[SubscriberState, int]:
         with self.tools.read() as unit:

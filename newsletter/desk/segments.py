@@ -40,6 +40,17 @@ class SegmentVerbs(Verbs):
         with self.tools.read() as unit:
             return Segments(unit.conn).all()
 
+    def segment(self, segment_id: int) -> Segment:
+        """Raises subscribers.errors.Unknown."""
+        with self.tools.read() as unit:
+            return Segments(unit.conn).get(segment_id)
+
+    def count_segment(self, wanted: Filter) -> int:
+        """How many of these may be mailed now."""
+        default = self._publication().cadence
+        with self.tools.read() as unit:
+            return segments.count(unit.conn, wanted, self._now(), default_cadence=default)
+
     def save_segment(self, name: str, wanted: Filter) -> SegmentShown:
         """Keeps a filter under a name, in place of another of that name; approved issues that were for that
         one are drafts again. Raises Invalid for no name."""

@@ -59,6 +59,8 @@ DONE: Final[Mapping[str, str]] = {
     "Look at the preview once more, then approve.",
     "look-again-whom": "For whom it is was changed just now, so it is not approved yet. "
     "Look at how many it reaches, then approve.",
+    "segment-saved": "The segment is saved. A draft can go to it alone: “For whom”, on its page.",
+    "segment-removed": "The segment is removed. Nobody in it changed.",
     "test": "A test is on its way. It looks exactly like the issue and counts nowhere.",
     "links": "Every link and picture was asked just now. The checklist says what came back.",
     "no-links": "There is no link and no picture in it to ask.",

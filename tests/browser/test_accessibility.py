@@ -129,6 +129,8 @@ STUDIO: Final = (
     "/studio/issues",
     "/studio/issues/1",
     "/studio/subscribers",
+    "/studio/subscribers?tags=vip",
+    "/studio/subscribers/segments?tags=vip",
     "/studio/subscribers/1",
     "/studio/subscribers/form",
     "/studio/subscribers/import",

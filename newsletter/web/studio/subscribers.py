@@ -12,14 +12,17 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 from starlette.responses import Response, StreamingResponse
 
+from newsletter.desk import Desk
 from newsletter.errors import Conflict, Invalid
 from newsletter.web.doors import DeskHere, PagesHere, RowId, signed_in
-from newsletter.web.pages import then
+from newsletter.web.pages import Pages, then
 from newsletter.web.public.embed import embed_form
 from newsletter.web.security import host_of, is_local
+from newsletter.web.studio import filters
 from subscribers.errors import SubscribersError
 from subscribers.imports import How
 from subscribers.model import SubscriberState
+from subscribers.segments import Filter
 
 PAGE: Final = 50
 
@@ -36,18 +39,54 @@ def subscribers(
     state: SubscriberState | None = None,
     text: str = "",
     after: RowId = 0,
+    segment: str = "",
 ) -> Response:
-    found = desk.subscribers(state=state, text=text.strip(), limit=PAGE + 1, after=after)
+    return page(request, desk, pages, state=state, text=text.strip(), after=after, segment=segment)
+
+
+def page(
+    request: Request,
+    desk: Desk,
+    pages: Pages,
+    *,
+    state: SubscriberState | None = None,
+    text: str = "",
+    after: int = 0,
+    segment: str = "",
+    problem: Invalid | Conflict | SubscribersError | None = None,
+    typed: str = "",
+) -> Response:
+    """The list; with ``problem``, why the address ``typed`` was not added."""
+    saved = desk.saved_segments()
+    chosen = next((one for one in saved if str(one.id) == segment), None)
+    wrong: Invalid | None = None
+    among: list[Filter] = [chosen.filter] if chosen else []
+    try:
+        wanted = filters.read(request.query_params)
+    except Invalid as error:  # told beside the fields, with everybody beneath
+        wanted, wrong = Filter(), error
+    if wanted != Filter():
+        among.append(wanted)
+    found = desk.subscribers(state=state, text=text, limit=PAGE + 1, after=after, among=among)
+    fields = filters.typed(request.query_params)
     return pages.page(
         request,
         "studio/subscribers.html",
+        status=400 if problem or wrong else 200,
         subscribers=found[:PAGE],
         counts=desk.subscriber_counts(),
         state=state,
         text=text,
         more=found[PAGE - 1].id if len(found) > PAGE else 0,
-        problem=None,
-        typed="",
+        problem=problem,
+        typed=typed,
+        saved=saved,
+        chosen=chosen,
+        fields=fields,
+        kept={**fields, "text": text, "segment": chosen.id if chosen else ""},
+        filtered=bool(among),
+        told=filters.told(wanted) if wanted != Filter() else "",
+        wrong=wrong,
     )
 
 
@@ -58,18 +97,7 @@ def add(request: Request, desk: DeskHere, pages: PagesHere, address: Text = "", 
         if added.refused:
             raise Conflict(added.refused)
     except (Invalid, Conflict, SubscribersError) as problem:
-        return pages.page(
-            request,
-            "studio/subscribers.html",
-            status=400,
-            subscribers=desk.subscribers(limit=PAGE),
-            counts=desk.subscriber_counts(),
-            state=None,
-            text="",
-            more=0,
-            problem=problem,
-            typed=address,
-        )
+        return page(request, desk, pages, problem=problem, typed=address)
     return then("/studio/subscribers", "added" if added.created else "already")
 
 
