@@ -48,7 +48,7 @@ class Slow:
 
     def __call__(self, step: Step) -> str | None:
         if step.verb == "RCPT" and step.recipient in self.refused:
-            return "552 5.3.4 too large for now"
+            return "552 5.2.2 mailbox full"
         if step.verb == "DOT" and step.recipient.startswith("reader"):
             self.hurry.wait(SLOW_S)
             if step.recipient in self.broken:
