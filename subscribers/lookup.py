@@ -12,7 +12,15 @@ from subscribers import audience, rhythms
 from subscribers.addresses import normalise
 from subscribers.audience import Claimable
 from subscribers.errors import Unknown
-from subscribers.model import Cadence, Candidate, Consent, Subscriber, SubscriberState, Suppression
+from subscribers.model import (
+    Cadence,
+    Candidate,
+    Consent,
+    Subscriber,
+    SubscriberState,
+    Suppression,
+    SuppressionCause,
+)
 from subscribers.rhythms import Former
 from subscribers.rows import SHOWN, consent, subscriber
 from subscribers.segments import Filter, condition
@@ -85,6 +93,11 @@ class Lookup:
         """Why an address is never mailed, oldest first. Raises Invalid for what is no address."""
         return self.suppressions.of(normalise(address).key)
 
+    def may_be_written_to(self, person: Subscriber) -> bool:
+        """Whether their address may get a message that they asked for, whether they subscribe or not."""
+        causes = {one.cause for one in self.suppressions_of(person.address)} if person.address else set()
+        return person.state not in _SILENT and not causes & _SILENCES
+
     def highest_id(self) -> int:
         return audience.highest_id(self.conn)
 
@@ -135,6 +148,8 @@ def _among(segment: Filter | None, default_cadence: Cadence) -> ColumnElement[bo
     return None if segment is None else condition(segment, default_cadence=default_cadence)
 
 
+_SILENCES = frozenset(SuppressionCause) - {SuppressionCause.UNSUBSCRIBED}
+_SILENT = frozenset({SubscriberState.BOUNCED, SubscriberState.COMPLAINED, SubscriberState.ERASED})
 _NOT_ERASED = tuple(state for state in SubscriberState if state is not SubscriberState.ERASED)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
@@ -49,9 +50,33 @@ def insert_many(conn: Connection, table: Table, columns: Sequence[str], rows: Ro
         conn.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", list(rows))
         return
     driver: Any = conn.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copying:
+    sql = f"COPY {table.name} ({names}) FROM STDIN"
+    with _translated(conn, sql), driver.cursor() as cursor, cursor.copy(sql) as copying:
         for row in rows:
             copying.write_row(row)
+
+
+def among_writers(conn: Connection, *, alone: bool) -> None:
+    """Before somebody new is written: an import (``alone``) and a sign-up of one of its addresses at the same
+    moment would stumble over each other on PostgreSQL. Until the transaction ends; SQLite has one writer."""
+    if conn.dialect.name != "sqlite":
+        lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+        conn.exec_driver_sql(f"SELECT {lock}({_NEW_PEOPLE})")
+
+
+_NEW_PEOPLE: Final = 0x7065_6F70  # "peop": PostgreSQL advisory locks are numbers
+
+
+@contextmanager
+def _translated(conn: Connection, sql: str) -> Iterator[None]:
+    """What the driver raises as SQLAlchemy would raise it."""
+    dialect = conn.dialect
+    try:
+        yield
+    except dialect.loaded_dbapi.Error as error:
+        raise DBAPIError.instance(
+            sql, None, error, dialect.loaded_dbapi.Error, hide_parameters=True, dialect=dialect
+        ) from error
 
 
 def select_in(conn: Connection, sql: str, texts: Sequence[str]) -> list[tuple[Any, ...]]:
@@ -60,11 +85,12 @@ def select_in(conn: Connection, sql: str, texts: Sequence[str]) -> list[tuple[An
     However many there are: they go to the database as one value.
     """
     driver: Any = conn.connection.driver_connection
-    if conn.dialect.name == "sqlite":
-        sql = sql.replace("{in}", "IN (SELECT value FROM json_each(?))")
-        found: list[tuple[Any, ...]] = driver.execute(sql, (json.dumps(texts),)).fetchall()
-    else:
-        found = driver.execute(sql.replace("{in}", "= ANY(%s)"), (list(texts),)).fetchall()
+    with _translated(conn, sql):
+        if conn.dialect.name == "sqlite":
+            sql = sql.replace("{in}", "IN (SELECT value FROM json_each(?))")
+            found: list[tuple[Any, ...]] = driver.execute(sql, (json.dumps(texts),)).fetchall()
+        else:
+            found = driver.execute(sql.replace("{in}", "= ANY(%s)"), (list(texts),)).fetchall()
     return found
 
 
@@ -95,12 +121,8 @@ def straight(conn: Connection, sql: str, values: Mapping[str, object]) -> Any:
             for name, value in values.items()
         }
     cursor = conn.connection.cursor()
-    try:
+    with _translated(conn, sql):
         cursor.execute(_spelled(sql, dialect.name), given)
-    except dialect.loaded_dbapi.Error as error:
-        raise DBAPIError.instance(
-            sql, None, error, dialect.loaded_dbapi.Error, hide_parameters=True, dialect=dialect
-        ) from error
     return cursor
 
 

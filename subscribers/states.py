@@ -94,6 +94,19 @@ def decide(standing: Standing, act: Act) -> Move:
 _ADDING: Final = frozenset({Act.IMPORT, Act.AUTHOR, Act.SIGN_UP, Act.CONFIRM})
 
 
+def cause_of(act: Act) -> SuppressionCause | None:
+    """Why an address is not mailed any more after this act; None for an act that adds no cause."""
+    return _LEAVING[act][0] if act in _LEAVING else None
+
+
+def displayed(before: SubscriberState, causes: frozenset[SuppressionCause]) -> SubscriberState:
+    """What somebody displays who was in state ``before``, where these causes stand: nobody is shown as
+    active whom something forbids to mail."""
+    if not causes or before in _LEFT or before is _S.ERASED:
+        return before
+    return next((state for state, cause in _LEFT.items() if cause in causes), _S.UNSUBSCRIBED)
+
+
 def _sign_up(standing: Standing, stays: Move) -> Move:
     why = _forbidden(standing)
     if why:

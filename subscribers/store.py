@@ -26,8 +26,8 @@ from subscribers.model import (
 )
 from subscribers.requests import Requests
 from subscribers.rows import SHOWN, sought, stored_words, subscriber
-from subscribers.sql import insert
-from subscribers.states import Act, Move, Standing, decide
+from subscribers.sql import among_writers, insert
+from subscribers.states import Act, Move, Standing, cause_of, decide
 from subscribers.tables import consents, subscribers
 from subscribers.times import maybe_ms, to_ms
 
@@ -119,6 +119,7 @@ class Subscribers(Lookup):
             "joined_at": to_ms(now),
             "changed_at": to_ms(now),
         }
+        among_writers(self.conn, alone=False)
         self.conn.execute(insert(self.conn, subscribers).values(values).on_conflict_do_nothing())
         return subscriber(self.conn.execute(SHOWN.where(_c.address_key == address.key)).one())
 
@@ -172,6 +173,7 @@ class Subscribers(Lookup):
         """Their mail goes elsewhere from now on. Raises Invalid, Unknown, and Refused where the new
         address is somebody's already or must not be mailed: that decides again at this moment."""
         written = normalise(address)
+        among_writers(self.conn, alone=False)
         known, standing = self.standing(written)
         if (known is not None and known.id != id) or standing.causes:
             raise Refused("This address cannot be used here.", hint="Choose another one.")
@@ -314,8 +316,12 @@ class Subscribers(Lookup):
         for cause in move.causes - standing.causes:
             self.suppressions.add([address.key], cause, now, reason=reason)
         self.suppressions.remove(address.key, standing.causes - move.causes)
+        # What a batch said of them they now said themselves: it stands, whatever becomes of the batch.
+        kept = self.suppressions.keep([address.key], [c for c in standing.causes if c is cause_of(act)])
         if known is not None:
             self.write(known, move, now)
+            if kept and known.state is not SubscriberState.ERASED:
+                self._set(known.id, now)
             if act in _ENDS_REQUESTS:
                 self.requests.close(known.id, now)
         return move.causes != standing.causes or move.state != standing.state

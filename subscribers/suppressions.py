@@ -16,7 +16,7 @@ from typing import Final
 from sqlalchemy import Connection, delete, func, select, update
 
 from subscribers.model import Suppression, SuppressionCause
-from subscribers.sql import insert, select_in
+from subscribers.sql import chunks, insert, select_in
 from subscribers.tables import suppressions
 from subscribers.times import from_ms, to_ms
 
@@ -117,7 +117,40 @@ class Suppressions:
         """The same for an address of which only the hash is known. Returns whether that was new."""
         row = {"address_hash": address_hash, "cause": cause.value, "at": to_ms(now), "reason": reason}
         added = insert(self._conn, suppressions).values(row).on_conflict_do_nothing()
-        return self._conn.execute(added).rowcount == 1
+        if self._conn.execute(added).rowcount == 1:
+            return True
+        self._belongs([address_hash], [cause], None)
+        return False
+
+    def keep(
+        self, address_keys: Sequence[str], causes: Iterable[SuppressionCause], batch_id: int | None = None
+    ) -> bool:
+        """These causes, where a batch brought them, have a second reason from now on: taking that batch back
+        frees nobody of them. With ``batch_id`` they are that batch's. Returns whether any was a batch's."""
+        hashes = [_hash(key, address) for key in self._keys for address in address_keys]
+        return self._belongs(hashes, list(causes), batch_id)
+
+    def free(self, address_keys: Sequence[str], batch_id: int) -> None:
+        """Forgets what this batch brought of them."""
+        hashes = [_hash(key, address) for key in self._keys for address in address_keys]
+        for part in chunks(hashes):
+            mine = suppressions.c.address_hash.in_(part), suppressions.c.batch_id == batch_id
+            self._conn.execute(delete(suppressions).where(*mine))
+
+    def _belongs(
+        self, hashes: Sequence[str], causes: Sequence[SuppressionCause], batch_id: int | None
+    ) -> bool:
+        if not causes:
+            return False
+        changed = 0
+        for part in chunks(hashes):
+            mine = update(suppressions).where(
+                suppressions.c.address_hash.in_(part),
+                suppressions.c.cause.in_([cause.value for cause in causes]),
+                suppressions.c.batch_id.is_not(None),
+            )
+            changed += self._conn.execute(mine.values(batch_id=batch_id)).rowcount
+        return changed > 0
 
     def hash_of(self, address_key: str) -> str:
         """The hash under which this address would be kept."""

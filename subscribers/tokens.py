@@ -33,7 +33,7 @@ class Purpose(IntEnum):
     CONFIRM = 3  #: (request,): a sign-up, or that a new address is theirs
     PERSONAL = 4  #: (subscriber,): name, export, erasure, address; 30 minutes
     AUTHOR_ISSUE = 5  #: (issue, ...): the author's link to a draft
-    UNDO = 6  #: (subscriber, issue, epoch milliseconds): takes back an unsubscription just made
+    UNDO = 6  #: (subscriber, epoch milliseconds): takes back an unsubscription just made
     AUTHOR_FEED = 7  #: (feed,): the author's link to what is held of a feed, or wrong with it
 
 

@@ -17,7 +17,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    OperationalError,
+)
 from sqlalchemy.pool import QueuePool
 
 from newsletter.errors import ConfigError, ExtraMissing, StoreProblem
@@ -157,21 +163,42 @@ def _sqlite_engine(url: URL) -> Engine:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Translates what a person can mend; bugs in our SQL pass through as they are."""
+    """Translates what a person can mend; bugs in our SQL pass through.
+
+    Never says whose row it was: PostgreSQL writes values, addresses among them, into the lines after its
+    first one (invariant 13).
+    """
     try:
         yield
     except OperationalError as error:
         raise StoreProblem(
             f"The database cannot be used: {_first_line(error)}.",
             hint="Check that it is reachable, that the disk has room and that nothing else locks it.",
-        ) from error
+        ) from _without_values(error)
+    except IntegrityError as error:
+        raise StoreProblem(
+            f"Two programs wrote the same thing into the database at once: {_first_line(error)}.",
+            hint="Do it once more.",
+        ) from None
     except DBAPIError as error:
+        _without_values(error)
         if "malformed" in str(error.orig) or "not a database" in str(error.orig):
             raise StoreProblem(
                 f"The database file is damaged: {_first_line(error)}.",
                 hint="Restore a backup; keep the damaged file.",
             ) from error
         raise
+
+
+def _without_values(error: DBAPIError) -> DBAPIError:
+    for one in (error, error.orig):
+        if one is not None:
+            one.args = tuple(_line(part) if isinstance(part, str) else part for part in one.args)
+    return error
+
+
+def _line(text: str) -> str:
+    return text.strip().splitlines()[0] if text.strip() else ""
 
 
 def _first_line(error: DBAPIError) -> str:

@@ -18,6 +18,7 @@ from subscribers.imports.reading import Sheet, read
 from subscribers.imports.rows import Person, cell_of, moment, reader
 from subscribers.imports.write import Batch, Known, Writer
 from subscribers.model import ConsentKind, SubscriberState
+from subscribers.sql import among_writers
 from subscribers.states import Standing
 from subscribers.store import Subscribers, plain_name
 from subscribers.suppressions import NONE, Causes
@@ -183,6 +184,8 @@ def run_in_steps(
         rows = table.sheet.rows()
         while some := list(islice(rows, STEP)):
             with work() as people:
+                if not dry_run:
+                    among_writers(people.conn, alone=True)
                 happened = step.take(some, parse, address_in, Writer(people, batch))
             counting.take(happened)
             done += len(some)

@@ -1,4 +1,4 @@
-"""The writing half of an import, and how it is taken back."""
+"""The writing half of an import; how it is taken back is in taking_back.py."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, insert, update
 
-from subscribers.errors import Refused, Unknown
 from subscribers.imports.plan import Outcome, Planned
 from subscribers.imports.rows import Person
 from subscribers.model import ConsentKind, SubscriberState, SuppressionCause
 from subscribers.rows import sought, stored_words, words
 from subscribers.sql import insert_many, select_in, take_ids
 from subscribers.store import Subscribers, plain_name
-from subscribers.suppressions import Causes
-from subscribers.tables import asks, batch_changes, batches, consents, requests, subscribers, suppressions
+from subscribers.suppressions import NONE, Causes
+from subscribers.tables import asks, batch_changes, batches, consents, subscribers
 from subscribers.times import maybe_ms, to_ms
 
 _c = subscribers.c
@@ -114,16 +113,23 @@ class Writer:
         fresh = [(person, what) for person, one, what in planned if one is None and what.state is not None]
         self._insert(fresh)
         added: dict[SuppressionCause, list[str]] = {}
+        again: dict[SuppressionCause, list[str]] = {}
         for person, one, what in planned:
             if one is not None and what.outcome in (Outcome.CHANGED, Outcome.KEPT_OUT):
                 self._change(person, one, what)
             if what.causes:
-                for cause in what.causes - before.get(person.address.key, frozenset()):
-                    added.setdefault(cause, []).append(person.address.key)
+                key = person.address.key
+                stood = before.get(key, NONE)
+                for cause in what.causes - stood:
+                    added.setdefault(cause, []).append(key)
+                for cause in what.causes & stood:
+                    again.setdefault(cause, []).append(key)
         for cause, keys in added.items():
             self._batch.suppressed += self._people.suppressions.add(
                 keys, cause, self._batch.now, reason=f"import: {self._batch.source}", batch_id=self._batch.id
             )
+        for cause, keys in again.items():  # an older import said so too, and may be taken back
+            self._people.suppressions.keep(keys, [cause], self._batch.id)
         self._batch.save(self._conn)
 
     def _insert(self, fresh: Sequence[tuple[Person, Planned]]) -> None:
@@ -219,35 +225,3 @@ class Writer:
         )
         self._conn.execute(update(subscribers).where(_c.id == one.id).values(changed_at=self._ms, **after))
         self._batch.changed += 1
-
-
-def undo(people: Subscribers, batch_id: int, now: datetime) -> tuple[int, int]:
-    """Takes an import back: whom it brought goes, what it changed returns, whom it suppressed is free.
-
-    Whoever did something since (left, confirmed, chose) stays as they are now. Returns how many went and
-    how many stayed. Raises Unknown, and Refused for a batch that was taken back already.
-    """
-    conn = people.conn
-    batch = conn.execute(select(batches).where(batches.c.id == batch_id)).one_or_none()
-    if batch is None:
-        raise Unknown(f"There is no import {batch_id}.")
-    if batch.undone_at is not None:
-        raise Refused(f"Import {batch_id} was taken back already.")
-    conn.execute(delete(suppressions).where(suppressions.c.batch_id == batch_id))
-    for change in conn.execute(select(batch_changes).where(batch_changes.c.batch_id == batch_id)).all():
-        before, after = json.loads(change.before), json.loads(change.after)
-        same = [_c[column].is_not_distinct_from(value) for column, value in after.items()]
-        conn.execute(
-            update(subscribers)
-            .where(_c.id == change.subscriber_id, *same)
-            .values(changed_at=to_ms(now), **before)
-        )
-    mine = (_c.batch_id == batch_id, _c.changed_at == batch.at)
-    going = select(_c.id).where(*mine)
-    for table in (consents, requests):
-        conn.execute(delete(table).where(table.c.subscriber_id.in_(going)))
-    conn.execute(delete(asks).where(asks.c.batch_id == batch_id))
-    gone = conn.execute(delete(subscribers).where(*mine)).rowcount
-    left = conn.execute(select(func.count()).where(_c.batch_id == batch_id)).scalar_one()
-    conn.execute(update(batches).where(batches.c.id == batch_id).values(undone_at=to_ms(now)))
-    return gone, left

@@ -12,8 +12,11 @@ from newsletter import wiring
 from newsletter.desk import Desk
 from newsletter.errors import Conflict
 from newsletter.pipeline import Step
+from newsletter.steps.telling import confirmation
 from newsletter.store.tables import notices
+from subscribers import asking
 from subscribers.errors import Invalid
+from subscribers.imports import How
 from subscribers.model import SubscriberState, SuppressionCause
 from subscribers.segments import Filter
 
@@ -126,3 +129,21 @@ def test_the_turn_that_cleans_asks_an_old_list_and_says_when_it_gave_up(tmp_path
 
     assert len(asked) == 50 and {kind for _, kind in asked} == {"confirm"}
     assert told == ["author@example.org"]
+
+
+def test_taking_an_import_back_takes_back_what_was_to_be_sent_to_its_people(desk: Desk) -> None:
+    desk.add_subscriber("ann@example.org")
+    how = How(ask_per_day=50)
+    batch = desk.import_subscribers(
+        b"email\nbob@example.org\ncid@example.org\n", source="l.csv", dry_run=False, how=how
+    ).batch_id
+    with desk.tools.begin() as unit:
+        for ask in asking.due(unit.subscribers, desk.tools.clock())[0]:
+            unit.notices.queue(confirmation(ask), desk.tools.clock())
+        assert len(unit.notices.list()) == 2
+
+    assert desk.undo_import(batch) == (2, 0)
+
+    with desk.tools.read() as unit:
+        assert unit.notices.list() == []
+    assert [one.address for one in desk.subscribers()] == ["ann@example.org"]

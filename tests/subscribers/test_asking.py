@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from subscribers import asking, imports
+from subscribers import asking, imports, taking_back
 from subscribers.imports import How, Outcome
 from subscribers.model import SubscriberState, SuppressionCause
 from subscribers.signups import SignUps
@@ -96,5 +96,5 @@ def test_an_import_that_is_taken_back_asks_nobody(people: Subscribers) -> None:
     batch = _bring(people, 3)
     asking.due(people, NOW, limit=1)
 
-    assert imports.undo(people, batch, NOW) == (3, 0)
+    assert taking_back.undo(people, batch, NOW) == (3, 0)
     assert asking.due(people, NOW + DAY) == ([], [])

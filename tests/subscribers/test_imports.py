@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from newsletter.store.database import Database
 from subscribers import imports
-from subscribers.errors import Invalid, Refused, Unknown
+from subscribers.errors import Invalid
 from subscribers.imports import ImportedRow, Outcome
 from subscribers.model import ConsentKind, SubscriberState, SuppressionCause
 from subscribers.store import Subscribers
@@ -306,38 +306,6 @@ def test_encodings_are_guessed(people: Subscribers, content: bytes) -> None:
 def test_what_is_no_list_is_told_in_one_sentence(people: Subscribers, content: bytes, why: str) -> None:
     with pytest.raises(Invalid, match=why):
         imports.run(people, content, source="x.csv", now=NOW)
-
-
-def test_a_batch_can_be_taken_back(people: Subscribers) -> None:
-    ann = joined(people, "ann@example.com")
-    bob = joined(people, "bob@example.com")
-    before = [p for p in people.list() if p.id in (ann.id, bob.id)]
-    report = _run(
-        people,
-        "email,status,tags,name\nnew@example.com,active,,\nann@example.com,active,vip,Ann\n"
-        "bob@example.com,unsubscribed,,\ngone@example.com,bounced,,\n",
-    )
-
-    gone, stayed = imports.undo(people, report.batch_id, NOW)
-
-    assert (gone, stayed) == (2, 0)
-    assert people.list() == before
-    assert people.suppressions.causes_of(["bob@example.com", "gone@example.com"]) == {}
-    with pytest.raises(Refused):
-        imports.undo(people, report.batch_id, NOW)
-    with pytest.raises(Unknown):
-        imports.undo(people, 99, NOW)
-
-
-def test_taking_a_batch_back_spares_who_did_something_since(people: Subscribers) -> None:
-    report = _run(people, "email\nann@example.com\nbob@example.com\n")
-    bob = people.by_address("bob@example.com")
-    assert bob is not None
-    people.unsubscribe(bob.id, NOW + DAY)
-
-    assert imports.undo(people, report.batch_id, NOW + 2 * DAY) == (1, 1)
-    assert people.get(bob.id).state is S.UNSUBSCRIBED
-    assert people.suppressions.causes("bob@example.com") == {SuppressionCause.UNSUBSCRIBED}
 
 
 def test_formulas_put_in_by_an_export_are_taken_out_again(people: Subscribers) -> None:

@@ -97,12 +97,13 @@ def choosing(front: Front, pages: PublicPages) -> APIRouter:
 
     @router.post("/{token}/link")
     def send_link(token: str) -> Response:
-        """A fresh link to the address, at most one an hour."""
+        """A fresh link to the address, at most one an hour. None to an address that called our mail spam,
+        that bounces or that the author bars; whoever asks is told the same."""
         subscriber_id = opened(token)
         now = front.clock()
         with front.begin() as unit:
             person = unit.subscribers.get(subscriber_id)
-            if person.address:
+            if person.address and unit.subscribers.may_be_written_to(person):
                 unit.notices.queue(
                     NewNotice(
                         key=f"subscriber-link:{person.id}:{to_ms(now) // _HOUR_MS}",

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from newsletter.model.notice import NoticeKind
-from subscribers.model import Cadence, SubscriberState
+from subscribers.addresses import masked
+from subscribers.model import Cadence, SubscriberState, SuppressionCause
 from subscribers.tokens import Purpose
 from tests.web.public.conftest import House, Web
 
@@ -123,3 +124,26 @@ def test_titles_and_topics_are_escaped(house: House, web: Web) -> None:
 
     assert "<script" not in page and "<b>" not in page and "<i>" not in page
     assert "&lt;b&gt;Low&lt;/b&gt; {x}" in page
+
+
+@pytest.mark.parametrize(
+    ("cause", "sent"),
+    [(None, 1), (SuppressionCause.UNSUBSCRIBED, 1)]
+    + [(cause, 0) for cause in SuppressionCause if cause.value in ("complained", "manual", "bounced")],
+)
+def test_no_link_is_mailed_to_whom_nothing_may_be_mailed(
+    house: House, web: Web, cause: SuppressionCause | None, sent: int
+) -> None:
+    """Whoever left may still ask for what is kept of them; the page says the same to everybody."""
+    ann, bob = house.join(), house.join("bob@example.com")
+    if cause is not None:
+        with house.begin() as unit:
+            unit.subscribers.suppress(ann.address, cause, house.now)
+
+    answers = [web.post(f"{_link(house, one.id)}/link") for one in (ann, bob)]
+
+    links = house.notices.to(NoticeKind.SUBSCRIBER_LINK)
+    assert len([one for one in links if one.subscriber_id == ann.id]) == sent
+    assert [one.status_code for one in answers] == [200, 200]
+    mine, theirs = (one.text for one in answers)
+    assert mine.replace(masked(ann.address), "") == theirs.replace(masked(bob.address), "")
