@@ -287,8 +287,9 @@ def take_backup(target: Path) -> int:
         database.close()
 
 
-def restore_backup(source: Path, *, drill: bool) -> backup.Restored:
-    """Puts a backup in the database's place, or with ``drill`` only proves that it could be."""
+def restore_backup(source: Path, *, drill: bool, accept_loss: bool = False) -> backup.Restored:
+    """Puts a backup in the database's place, or with ``drill`` only proves that it could be. Raises Conflict
+    where who left since is lost, unless that is accepted."""
     boot = config.load(environment(), {})
     keys = Keys.parse(boot.secret_key.get_secret_value()).derive("suppressions")
     if drill:
@@ -308,6 +309,7 @@ def restore_backup(source: Path, *, drill: bool) -> backup.Restored:
         erased=Erasures(boot.data_dir / ERASED).all(),
         now=now(),
         accept=hold,
+        accept_loss=accept_loss,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
@@ -15,10 +15,12 @@ from newsletter import pipeline, wiring
 from newsletter.compose import Compiler
 from newsletter.demo.blog_server import SampleBlog
 from newsletter.errors import Conflict, Invalid, NotFound, TemplateProblem
-from newsletter.model.issue import IssueState
+from newsletter.model.issue import Issue, IssueState
 from newsletter.model.post import PostState
 from newsletter.pipeline import Step
 from newsletter.steps import composing, drafting
+from newsletter.steps.tools import Tools
+from newsletter.store.unit import Unit
 from newsletter.wiring import House
 from subscribers.model import Cadence
 
@@ -216,3 +218,52 @@ def test_a_first_draft_that_cannot_be_compiled_says_its_problem(house: House, tm
     assert "theme.toml, line 2" in newest.checklist.blocking[0].text
     with pytest.raises(NotFound):
         house.desk.preview(newest.issue.id)
+
+
+def another(unit: Unit, now: datetime) -> Issue:
+    (post_id,) = (place.post_id for place in unit.issues.get(1).posts)
+    return unit.issues.create(
+        cadence=Cadence.WEEKLY, period="2026-W01", subject="Another", posts=[(post_id, 0)], now=now
+    )
+
+
+def test_a_draft_that_breaks_keeps_no_later_one_waiting(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(tools: Tools, issue_id: int) -> None:
+        if issue_id == 1:
+            raise OSError("the pictures' folder is gone")
+        recompose(tools, issue_id)
+
+    recompose = composing.recompose
+    with house.tools.begin() as unit:
+        other = another(unit, house.tools.clock())
+        unit.issues.edit(1, now=house.tools.clock(), note="Changed")
+    monkeypatch.setattr(drafting, "recompose", broken)
+    drafted = drafting.draft(house.tools)
+    assert drafted.problems == ("Issue 1: Composing it failed; the log says why.",)
+    assert other.id in drafted.recomposed
+
+
+def test_a_draft_that_cannot_be_approved_for_an_unforeseen_reason_waits_and_the_next_one_goes(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_tools: Tools, issue_id: int, **_more: object) -> None:
+        asked.append(issue_id)
+        raise ZeroDivisionError
+
+    asked: list[int] = []
+    soon = house.tools.clock() + timedelta(minutes=1)
+    with house.tools.begin() as unit:
+        other = another(unit, house.tools.clock())
+        unit.issues.plan(1, soon)
+        unit.issues.plan(other.id, soon)
+    house.desk.set_setting("APPROVAL", "auto")
+    monkeypatch.setattr(drafting, "approve_issue", broken)
+    later = replace(house.tools, clock=lambda: soon + timedelta(minutes=1))
+    assert drafting.approve_by_itself(later) == []
+    assert asked == [1, other.id]
+    with house.tools.read() as unit:
+        texts = {notice.data.get("text") for notice in unit.notices.list()}
+    assert "Another: It could not be approved by itself; the log says why." in texts
+    assert drafting.approve_by_itself(later) == [] and len(asked) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mailbox
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -20,10 +21,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from newsletter import pipeline, wiring
 from newsletter.demo.blog_server import SampleBlog
 from newsletter.errors import StoreProblem, TransportBusy
+from newsletter.learn import take_in
 from newsletter.model.delivery import Envelope, Outcome, Verdict
+from newsletter.model.event import Event, EventKind
 from newsletter.model.issue import IssueState
 from newsletter.model.notice import NoticeKind
 from newsletter.pipeline import ALL, Step
+from newsletter.steps import dispatch
 from newsletter.steps.telling import confirmation, welcome
 from newsletter.steps.tools import Tools
 from newsletter.wiring import House
@@ -259,6 +263,64 @@ def test_a_provider_that_is_busy_is_left_alone_for_a_while(house: House) -> None
     later = house.tools.clock() + timedelta(minutes=2)
     pipeline.turn(replace(busy, clock=lambda: later))
     assert asked == 2
+
+
+def test_a_send_in_the_foreground_leaves_a_busy_provider_alone_too(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+    stop = threading.Event()
+    monkeypatch.setattr(dispatch, "LONGEST_WAIT_S", 0.05)
+
+    class Busy:
+        name, window, in_hand = "busy", 16, 32
+
+        def hand_over(self, envelopes: Iterable[Envelope]) -> Iterator[Outcome]:
+            nonlocal asked
+            asked += 1
+            for envelope in envelopes:
+                yield Outcome(key=envelope.key, verdict=Verdict.UNSENT)
+                raise TransportBusy("The mail server asks us to come back later.")
+
+    house.turn()
+    house.desk.approve_issue(1)
+    busy = replace(house.tools, transport=lambda _settings: Busy())
+    threading.Timer(2, stop.set).start()
+    assert dispatch.send_now(busy, 1, stop).remaining == 1
+    assert asked == 1
+
+
+def test_notices_that_cannot_be_sent_keep_no_issue_waiting(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_of: object) -> int:
+        raise ZeroDivisionError
+
+    house.turn()
+    house.desk.approve_issue(1)
+    monkeypatch.setattr(dispatch, "_send_notices", broken)
+    turned = house.turn()
+    assert turned.problems == ("Notices could not be sent; the log says why.",)
+    assert house.desk.receipt(1).receipt.accepted == 1
+
+
+def test_a_mailbox_that_cannot_be_read_keeps_no_other_news_from_being_applied(house: House) -> None:
+    house.turn()
+    house.desk.approve_issue(1)
+    house.turn()
+    told = Event(
+        provider="test",
+        key="1",
+        kind=EventKind.DELIVERED,
+        at=house.tools.clock(),
+        issue_id=1,
+        subscriber_id=house.desk.subscriber("ines@example.org").subscriber.id,
+    )
+    with house.store.begin() as unit:
+        take_in(unit, [(told, "{}")], house.tools.clock())
+    house.desk.set_setting("BOUNCE_URL", "maildir:///nowhere/at/all")
+    assert house.turn([Step.LEARN]).problems
+    assert house.desk.receipt(1).receipt.delivered == 1
 
 
 def text_of(message: EmailMessage) -> str:

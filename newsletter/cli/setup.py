@@ -132,11 +132,17 @@ def restore(
         bool, typer.Option("--drill", help="Only prove that it could be restored; change nothing.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    accept_loss: Annotated[
+        bool,
+        typer.Option(
+            "--accept-loss", help="The database that is here is damaged: go on without who left since."
+        ),
+    ] = False,
 ) -> None:
     """Put a backup in the place of the database (SQLite); who was erased since stays erased."""
     if not drill and not yes and not typer.confirm("The database is replaced by the backup. Go on?"):
         raise typer.Exit(1)
-    done = wiring.restore_backup(file, drill=drill)
+    done = wiring.restore_backup(file, drill=drill, accept_loss=accept_loss)
     say(f"{done.subscribers:,} subscribers; {'it can be restored.' if drill else 'the backup is in place.'}")
     if done.erased_again:
         say(
@@ -145,6 +151,8 @@ def restore(
         )
     if done.carried_over:
         say(f"{done.carried_over:,} who left or bounced since stay off the list.")
+    if done.lost:
+        say("The database that was here is damaged: not everybody who left since is known any more.")
     if done.kept:
         say(f"The database that was here is kept as {done.kept}; delete it once all is well.")
     if not drill:

@@ -76,15 +76,16 @@ def taken_up(
     nothing was ever made here: then every ready post is news. A cadence that nobody wanted for longer than
     its period is taken up anew: its first digest holds the period that runs, never the whole past.
     ``running_until`` is when this was last asked of any cadence: while nothing runs, nobody stops wanting
-    one, and what came meanwhile is news.
+    one, and what came meanwhile is news, to a cadence that was chosen meanwhile too.
     """
     if known is not None and (running_until or now) - known[1] <= 2 * _LENGTH[cadence]:
         return known[0]
     if first:
         return _BEGINNING
+    moment = min(now, running_until or now)
     if cadence is Cadence.EACH:
-        return now
-    start = _period_start(cadence, _day(now, timezone, at))
+        return moment
+    start = _period_start(cadence, _day(moment, timezone, at))
     return datetime.combine(start, at, timezone).astimezone(UTC)
 
 

@@ -153,24 +153,6 @@ def needs_smtputf8(address: str) -> bool:
     return not address.isascii()
 
 
-def parse_back(block: bytes) -> list[str]:
-    """The header names that the most gullible reader finds in ``block``, in order.
-
-    Such a reader takes CR, LF and CRLF each for a line end. Raises ValueError for a line that is neither a
-    header nor the continuation of one, and for an empty line before the end.
-    """
-    names: list[str] = []
-    lines = re.split(rb"\r\n|\r|\n", block)
-    for line in lines[:-1] if not lines[-1] else lines:
-        if line[:1] in (b" ", b"\t") and line.strip() and names:
-            continue
-        name, colon, _ = line.partition(b":")
-        if not colon or not _NAME.fullmatch(name.decode("latin-1")):
-            raise ValueError("a line that belongs to no header")
-        names.append(name.decode("ascii"))
-    return names
-
-
 @lru_cache(maxsize=64)
 def _vet_name(name: str) -> None:
     if not _NAME.fullmatch(name):

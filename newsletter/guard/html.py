@@ -32,8 +32,6 @@ _SPACE_CONTROL = re.compile(r"[\x0b\x0c\x1c-\x1f\x85]")
 # Exactly what nh3 writes: in its text and values every "<" is escaped.
 _WRITTEN_TAG = re.compile(r'<(/?)([a-z0-9]+)((?: [a-z]+="[^"]*")*)>')
 _PRE_LINE = re.compile(r'(<pre(?: [a-z]+="[^"]*")*>)\n')
-_WRITTEN_STEP = re.compile(r"<(/?)(?!(?:br|col|hr|img)\b)")
-_STEP = {"": 1, "/": -1}
 _BIDI_CONTROL = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _WORD_BREAK = re.compile(r"</?(?:br|dd|div|dt|h[1-6]|hr|li|ol|p|pre|t[dhr]|ul)\b", re.IGNORECASE)
 _CUT_MARKUP = re.compile(r"[<&][^<>&;]*\Z")

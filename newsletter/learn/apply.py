@@ -11,6 +11,7 @@ import structlog
 from newsletter.errors import NotFound
 from newsletter.learn.merge import ABOUT_US, Consequence, alarm, consequence, merge
 from newsletter.learn.ports import Clock, LearnUnit, Work
+from newsletter.model.delivery import DeliveryState
 from newsletter.model.event import Event, EventKind
 from newsletter.model.issue import IssueState
 from newsletter.model.slowdown import wants_less
@@ -49,10 +50,15 @@ def apply_events(
         with work() as unit:
             found = unit.events.open(page)
             now = clock()
-            for _, event in found:
-                paused |= _apply(unit, event, now)
+            applied = []
+            for row_id, event in found:
+                stopped = _apply(unit, event, now)
+                if stopped is None:
+                    continue  # its delivery has just been taken up again
+                paused |= stopped
                 counts[event.kind.value] = counts.get(event.kind.value, 0) + 1
-            unit.events.applied([row_id for row_id, _ in found], now)
+                applied.append(row_id)
+            unit.events.applied(applied, now)
             for issue_id in sorted({event.issue_id for _, event in found if event.kind in _ALARMING}):
                 if issue_id:
                     paused |= _watch(unit, issue_id, now)
@@ -81,8 +87,8 @@ def _watch(unit: LearnUnit, issue_id: int, now: datetime) -> dict[int, str]:
     return _pause(unit, issue_id, problem, now)
 
 
-def _apply(unit: LearnUnit, event: Event, now: datetime) -> dict[int, str]:
-    """Returns the issue that it paused, and why."""
+def _apply(unit: LearnUnit, event: Event, now: datetime) -> dict[int, str] | None:
+    """Returns the issue that it paused, and why. None: it has to wait until its delivery was handed over."""
     if event.notice_id:
         if event.kind in _FAILED:
             unit.notices.failed(event.notice_id, now, event.code, event.reason)
@@ -95,6 +101,8 @@ def _apply(unit: LearnUnit, event: Event, now: datetime) -> dict[int, str]:
         before = unit.deliveries.find(event.issue_id, subscriber_id)
         if before is None:
             return {}  # nobody we ever mailed: a stranger's event moves nothing
+        if before.state is DeliveryState.SUBMITTING:
+            return None
         if what is not Consequence.NONE:
             mailed_at = unit.deliveries.attempted_at(event.attempt_id or before.attempt_id)
         state, flags = merge(before.state, before.flags, event)

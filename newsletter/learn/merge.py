@@ -55,7 +55,8 @@ def merge(state: DeliveryState, flags: DeliveryFlag, event: Event) -> tuple[Deli
     """The delivery after an event.
 
     Any sign of life from the provider settles an unknown as accepted; a drop or block fails it, unless the
-    message is known to have been delivered. A delivery still under way is left to its attempt.
+    message is known to have been delivered. One that is being handed over has to be waited for: what it
+    becomes is not known yet.
     """
     flags |= _FLAGS.get(event.kind, DeliveryFlag.NONE)
     if event.kind in _REFUSED:

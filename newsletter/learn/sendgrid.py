@@ -23,8 +23,6 @@ from newsletter.errors import ConfigError, Invalid
 from newsletter.model.event import Event, EventKind
 from newsletter.model.privacy import without_addresses
 
-SIGNATURE_HEADER: Final = "X-Twilio-Email-Event-Webhook-Signature"
-TIMESTAMP_HEADER: Final = "X-Twilio-Email-Event-Webhook-Timestamp"
 KEY_ARG: Final = "newsletter_key"  #: the custom argument that carries "issue.number"
 ATTEMPT_ARG: Final = "newsletter_attempt"
 MOST_BYTES: Final = 2 * 1024 * 1024  # they post at most 768 KB

@@ -72,6 +72,10 @@ class Claims(Protocol):
         """The attempt is committed; nothing of it was handed over yet."""
         ...
 
+    def returned(self, unit: SendUnit, subscriber_ids: Sequence[int]) -> None:
+        """These were claimed and did not leave after all."""
+        ...
+
 
 class HandOver:
     """Deliveries of one issue that this process holds by leases."""
@@ -277,7 +281,9 @@ class HandOver:
                 unit.subscribers.mark_bounced(one.subscriber_id, now, reason=one.code, mailed_at=mailed_at)
             if one.slow_domain:
                 unit.domains.slow(one.slow_domain, now)
-        unit.rates.give_back(self._rate, sum(one.state is DeliveryState.PENDING for one in settled))
+        if unsent := [one.subscriber_id for one in settled if one.state is DeliveryState.PENDING]:
+            unit.rates.give_back(self._rate, len(unsent))
+            self._claims.returned(unit, unsent)
         self._watch(unit, attempt_id, settled, now)
 
     def _watch(self, unit: SendUnit, attempt_id: int, settled: Sequence[Settled], now: datetime) -> None:
@@ -316,6 +322,7 @@ class HandOver:
                 if self._rows:
                     ids = [claimed.subscriber_id for claimed, _ in self._rows]
                     unit.deliveries.give_back(self._issue_id, self._id, ids)
+                    self._claims.returned(unit, ids)
                 if held and unit.issues.get(self._issue_id).state is IssueState.CANCELLED:
                     # What came back, or waits for another try, was in flight while the author cancelled.
                     unit.deliveries.skip_open(self._issue_id, CANCELLED, self._clock())

@@ -66,6 +66,7 @@ def expand_audience(
     """
     while not (stop and stop.is_set()):
         with work() as unit:
+            unit.deliveries.lock_audience()  # before the issue is read: another may just have drawn a page
             issue = unit.issues.get(issue_id)
             if issue.audience_drawn or issue.state is not IssueState.SENDING:
                 return issue.audience_drawn
@@ -76,7 +77,6 @@ def expand_audience(
 
 
 def _draw_page(unit: SendUnit, issue: Issue, default_cadence: Cadence, now: datetime, page: int) -> bool:
-    unit.deliveries.lock_audience()
     after = issue.audience_cursor
     segment = Filter.from_json(issue.segment_filter) if issue.segment_filter else None
     candidates = unit.subscribers.candidates(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -20,7 +20,7 @@ from newsletter.model.rate import Rate
 from newsletter.send.attempt import LEASE, Claim, HandOver
 from newsletter.send.guards import canary_size, canary_told
 from newsletter.send.highwater import HighWater
-from newsletter.send.pace import held_back
+from newsletter.send.pace import held_back, let_others
 from newsletter.send.ports import Clock, Letters, Links, SendUnit, Transport, Work
 
 BATCH: Final = 250  #: deliveries claimed together: more would keep the wire waiting
@@ -207,6 +207,12 @@ class _Run:
         """See :class:`Claims`."""
         if self.mark is not None:
             self.mark.rise(attempt_id)
+
+    def returned(self, unit: SendUnit, subscriber_ids: Sequence[int]) -> None:
+        """See :class:`Claims`. Their domains' rates have room for others again."""
+        if self.domain_rates:
+            recipients = unit.subscribers.claimable(subscriber_ids, self.clock()).recipients
+            let_others(unit, recipients.values(), self.domain_rates)
 
     def _most(self, unit: SendUnit, now: datetime) -> int:
         """How many may be claimed now; 0 where the issue was paused because its first share went out."""

@@ -6,7 +6,7 @@ a deferral that comes back as an event) makes the domain rest; the author may al
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
@@ -47,3 +47,10 @@ def held_back(
                 each = timedelta(seconds=rate.seconds / rate.count)
                 waits |= {who: first + each * place for place, who in enumerate(ids[granted:])}
     return waits
+
+
+def let_others(unit: SendUnit, recipients: Iterable[Recipient], rates: Mapping[str, Rate]) -> None:
+    """These counted in the rates of their domains (see :func:`held_back`) and were not mailed after all."""
+    for domain, count in Counter(domain_of(one.address) for one in recipients).items():
+        if domain in rates:
+            unit.rates.give_back(rates[domain], count)

@@ -109,6 +109,9 @@ def send(tools: Tools, budget_s: float, stop: threading.Event) -> Sent:
             _rest(tools, error.wait_s)
         except NewsletterError as error:
             problems[str(error)] = None
+        except Exception:  # whatever is wrong with notices, issues go on (invariant 12); the trace is for us
+            log.exception("sending notices failed")
+            problems["Notices could not be sent; the log says why."] = None
         with tools.read() as unit:
             issue_ids = [issue.id for issue in unit.issues.sending()]
         turns = [
@@ -161,12 +164,18 @@ def send_now(tools: Tools, issue_id: int, stop: threading.Event) -> Receipt:
                 if issue.state is IssueState.DRAFT
                 else "",
             )
-    while True:
+    while not stop.is_set():
         recover(tools.begin, tools.clock)
+        if _resting(tools):
+            stop.wait(LONGEST_WAIT_S)
+            continue
         done = _send_issue(tools, issue_id, LONGEST_WAIT_S, stop)
-        if stop.is_set() or done.finished or done.wait_s is None:
-            return _receipt(tools, issue_id)
+        if done.problem and done.wait_s:
+            _rest(tools, done.wait_s)
+        if done.finished or done.wait_s is None:
+            break
         stop.wait(min(done.wait_s, LONGEST_WAIT_S))
+    return _receipt(tools, issue_id)
 
 
 def send_test(tools: Tools, issue_id: int, to: str) -> str:

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
+import structlog
+
 from newsletter.approve import approve, check_images, check_links, check_spam
 from newsletter.compose import (
     plan_drafts,
@@ -19,6 +21,7 @@ from newsletter.errors import (
     Conflict,
     Invalid,
     NewsletterError,
+    StoreProblem,
 )
 from newsletter.model.checklist import CheckLine
 from newsletter.model.issue import IssueState
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
 
 JUST_NOW: Final = timedelta(minutes=5)  #: a time that passed while the author pressed the button is now
 RHYTHM_NOTED: Final = timedelta(hours=1)  #: how often it is written down that a cadence is still wanted
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +61,16 @@ def draft(tools: Tools) -> Drafted:
         try:
             recompose(tools, issue_id)
             composed.append(issue_id)
+            continue
+        except StoreProblem:
+            raise  # the house's trouble, not this draft's
         except NewsletterError as error:
             told = f"{where(error)} {error.hint}".strip()
-            problems.append(f"Issue {issue_id}: {told}")
-            _tell_problem(tools, issue_id, told)
+        except Exception:  # one broken draft never stops the others (invariant 12); the trace is for us
+            log.exception("composing an issue failed", issue=issue_id)
+            told = "Composing it failed; the log says why."
+        problems.append(f"Issue {issue_id}: {told}")
+        _tell_problem(tools, issue_id, told)
     return Drafted(
         created=tuple(created),
         recomposed=tuple(issue_id for issue_id in composed if issue_id not in created),
@@ -152,12 +163,19 @@ def approve_by_itself(tools: Tools) -> list[int]:
         try:
             approve_issue(tools, issue_id, at=None, who="pipeline", planned_by=now, only_known=by_hand)
             approved.append(issue_id)
+            continue
+        except StoreProblem:
+            raise
         except NewsletterError as error:
-            with tools.begin() as unit:
-                waits = unit.issues.locked(issue_id).state is IssueState.DRAFT
-                unit.issues.plan(issue_id, None)
-            if waits:
-                _tell_problem(tools, issue_id, str(error))
+            told = str(error)
+        except Exception:
+            log.exception("approving an issue failed", issue=issue_id)
+            told = "It could not be approved by itself; the log says why."
+        with tools.begin() as unit:
+            waits = unit.issues.locked(issue_id).state is IssueState.DRAFT
+            unit.issues.plan(issue_id, None)
+        if waits:
+            _tell_problem(tools, issue_id, told)
     return approved
 
 

@@ -18,15 +18,21 @@ MAILBOX_EVERY: Final = timedelta(minutes=1)
 
 
 def apply_events(tools: Tools) -> dict[str, int]:
-    """Fetches bounces where a mailbox is set, then applies what is known; how many of each kind."""
+    """Fetches bounces where a mailbox is set, then applies what is known; how many of each kind.
+
+    Raises what the mailbox raises, once everything that is known was applied.
+    """
     settings = tools.settings()
-    if settings.bounce_url.get_secret_value():
-        _fetch_bounces(tools, settings)
 
     def tell(issue_id: int, problem: str) -> None:
         tell_if_paused(tools, issue_id, problem)
 
-    return apply_taken_in(tools.begin, tools.clock, tell=tell)
+    try:
+        if settings.bounce_url.get_secret_value():
+            _fetch_bounces(tools, settings)
+    finally:
+        counts = apply_taken_in(tools.begin, tools.clock, tell=tell)
+    return counts
 
 
 def take_sendgrid(tools: Tools, raw: bytes, *, signature: str, timestamp: str) -> int:

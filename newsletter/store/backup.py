@@ -30,13 +30,15 @@ _PAGES: Final = 2_000  # between which others may write
 
 @dataclass(frozen=True, kw_only=True)
 class Restored:
-    """``kept`` is the database that was here before; None where there was none that could be read."""
+    """``kept`` is the database that was here before, None where there was none; ``lost`` says that it was
+    damaged, so that not everybody who left since the backup is known."""
 
     subscribers: int
     erased_again: int
     carried_over: int
     newest_attempt: int
     kept: Path | None = None
+    lost: bool = False
 
 
 def backup(database: Database, target: Path) -> int:
@@ -76,12 +78,14 @@ def restore(
     erased: Iterable[str],
     now: datetime,
     accept: Callable[[int], None] = lambda newest: None,
+    accept_loss: bool = False,
 ) -> Restored:
     """Puts a backup in the place of the database, which is kept beside it.
 
     ``erased`` are hashes of addresses erased since; ``accept`` is told the newest attempt of the copy before
     anybody can send from it. Nothing else may be running. Raises Invalid for a file that is no backup,
-    StoreProblem for a damaged one or one of a newer version; then nothing was changed.
+    StoreProblem for a damaged one or one of a newer version, and, unless ``accept_loss``, Conflict where the
+    database that is here is damaged and does not say any more who left since; then nothing was changed.
     """
     path = _file_of(database)
     _check(source)
@@ -97,9 +101,15 @@ def restore(
     made = Database(f"sqlite:///{draft}")
     try:
         upgrade(made)
-        carried = _carry_over(path)
-        if path.with_name(path.name + "-wal").exists() and path.exists():
-            # Whoever closes a database last removes its log: somebody else has it open.
+        carried, whole = _carry_over(path)
+        if not whole and not accept_loss:
+            raise Conflict(
+                "The database that is here is damaged: it does not say any more who left since the backup, "
+                "and they would be mailed again.",
+                hint="Put it back as newsletter restore FILE --accept-loss, and tell your subscribers why.",
+            )
+        if whole and path.with_name(path.name + "-wal").exists() and path.exists():
+            # Whoever closes a database last removes its log, if it is sound: somebody else has it open.
             raise Conflict(
                 "The database is in use.",
                 hint="Stop newsletter run and the workers first; nothing was changed.",
@@ -144,18 +154,23 @@ def restore(
         carried_over=taken,
         newest_attempt=newest,
         kept=kept if had else None,
+        lost=not whole,
     )
 
 
-def _carry_over(path: Path) -> Sequence[Carried]:
-    """The suppressions of the database that is here now; none where it cannot be read."""
+def _carry_over(path: Path) -> tuple[list[Carried], bool]:
+    """The suppressions of the database that is here now, as far as they can be read, and whether that is
+    all of them."""
+    found: list[Carried] = []
     if not path.exists():
-        return ()
+        return found, True
     try:
         with closing(sqlite3.connect(path)) as here:
-            return here.execute("SELECT address_hash, cause, at, reason FROM suppressions").fetchall()
+            for row in here.execute("SELECT address_hash, cause, at, reason FROM suppressions"):
+                found.append(row)
     except sqlite3.Error:
-        return ()
+        return found, False
+    return found, True
 
 
 def _check(file: Path) -> None:

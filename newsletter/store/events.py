@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, exists, func, select, update
 
+from newsletter.model.delivery import DeliveryState
 from newsletter.model.event import Event, EventKind
 from newsletter.model.times import from_ms, to_ms
 from newsletter.store.sql import insert
-from newsletter.store.tables import events
+from newsletter.store.tables import deliveries, events
 
 
 class Events:
@@ -45,10 +46,19 @@ class Events:
         return len(new.all())
 
     def open(self, limit: int) -> Sequence[tuple[int, Event]]:
-        """``(row id, event)`` of those not applied yet, in the order they came."""
+        """``(row id, event)`` of those not applied yet, in the order they came.
+
+        What was told of a delivery that is being handed over waits until that has ended: only then is
+        there a state that it can be merged into.
+        """
+        under_way = exists().where(
+            deliveries.c.issue_id == events.c.issue_id,
+            deliveries.c.subscriber_id == events.c.subscriber_id,
+            deliveries.c.state == DeliveryState.SUBMITTING.value,
+        )
         rows = self._conn.execute(
             select(events)
-            .where(events.c.applied_at.is_(None))
+            .where(events.c.applied_at.is_(None), ~under_way)
             .order_by(events.c.id)
             .limit(limit)
             .with_for_update(skip_locked=True)

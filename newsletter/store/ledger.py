@@ -96,9 +96,9 @@ class Ledger:
         """When the first of those that wait may be tried again."""
         return maybe_from_ms(
             self._conn.scalar(
-                select(func.min(remarks.c.retry_at)).where(
-                    remarks.c.issue_id == issue_id, remarks.c.retry_at.is_not(None)
-                )
+                select(func.min(remarks.c.retry_at))
+                .select_from(self.with_remarks())
+                .where(deliveries.c.issue_id == issue_id, deliveries.c.state == _S.RETRY_WAIT.value)
             )
         )
 

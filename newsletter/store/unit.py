@@ -111,9 +111,9 @@ class Store:
             unit = Unit(conn, subscriber_keys=self._subscriber_keys)
             yield unit
         if unit.forgotten:
-            self.database.scrub()
-            for address in unit.forgotten:
+            for address in unit.forgotten:  # first: whatever stops the scrub, they are known to be erased
                 self.after_erasure(address)
+            self.database.scrub()
 
     @contextmanager
     def read(self) -> Iterator[Unit]:

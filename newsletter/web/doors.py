@@ -51,10 +51,11 @@ class Throttle:
         self.hashing = threading.BoundedSemaphore(HASHES_AT_ONCE)
 
     def allows(self, request: Request) -> bool:
-        return self._limiter.test(FAILURES, client_of(request))
+        """Counts as a wrong one until :meth:`succeeded`: what is tried at the same time counts too."""
+        return self._limiter.hit(FAILURES, client_of(request))
 
-    def failed(self, request: Request) -> None:
-        self._limiter.hit(FAILURES, client_of(request))
+    def succeeded(self, request: Request) -> None:
+        self._limiter.clear(FAILURES, client_of(request))
 
 
 def client_of(request: Request) -> str:

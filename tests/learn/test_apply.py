@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -10,7 +11,7 @@ from newsletter.model.delivery import DeliveryState, Envelope, Outcome, Verdict
 from newsletter.model.event import Event, EventKind
 from newsletter.model.issue import IssueState
 from newsletter.model.notice import NewNotice, NoticeKind
-from newsletter.send import settle_unknown
+from newsletter.send import recover, settle_unknown
 from subscribers.model import SubscriberState, SuppressionCause
 from tests.send.world import FakeTransport, World
 
@@ -291,3 +292,52 @@ def test_what_comes_back_of_a_notice_counts_for_its_address(
         learn(world, Event(provider="test", key=f"n{number}", kind=kind, at=world.clock(), notice_id=number))
     assert causes(world, "0@readers.example") == [cause]
     assert causes(world, "1@readers.example") == [], "that was the author's"
+
+
+def handing_over(world: World, subscribers: int) -> tuple[int, int, list[int]]:
+    """An issue whose messages are being handed over: (issue, attempt, subscribers)."""
+    issue_id = world.sending(subscribers)
+    lease_until = world.clock() + timedelta(seconds=20)
+    with world.store.begin() as unit:
+        ids = [row.subscriber_id for row in unit.deliveries.claimable(issue_id, subscribers, world.clock())]
+        attempt_id = unit.deliveries.open_attempt(issue_id, "fake", world.clock(), lease_until)
+        unit.deliveries.claim(issue_id, attempt_id, ids)
+        unit.deliveries.mark_submitting(issue_id, attempt_id, ids, lease_until)
+    return issue_id, attempt_id, ids
+
+
+def test_what_is_told_during_a_hand_over_counts_where_that_never_ended(world: World) -> None:
+    issue_id, _, ids = handing_over(world, 3)
+    learn(
+        world,
+        event(world, EventKind.PROCESSED, issue_id, ids[0]),
+        event(world, EventKind.DROPPED, issue_id, ids[1], code="content"),
+    )
+    assert world.receipt(issue_id).remaining == 3
+    world.clock.pass_by(seconds=21)
+    assert recover(world.store.begin, world.clock) == (0, 3)
+    learn(world)
+    receipt = world.receipt(issue_id)
+    assert (receipt.accepted, receipt.failed, receipt.unknown) == (1, 1, 1)
+
+
+def test_what_is_told_during_a_hand_over_counts_once_it_ended(world: World) -> None:
+    issue_id, attempt_id, (who,) = handing_over(world, 1)
+    learn(world, event(world, EventKind.DROPPED, issue_id, who, code="bounced"))
+    with world.store.begin() as unit:
+        unit.deliveries.accept(issue_id, attempt_id, [who])
+    learn(world)
+    assert world.receipt(issue_id).failed == 1
+    assert subscriber_state(world, who) is SubscriberState.BOUNCED
+
+
+def test_what_waits_for_a_hand_over_keeps_nothing_else_waiting(world: World) -> None:
+    issue_id, _, ids = handing_over(world, 5)
+    with world.store.begin() as unit:
+        waiting = [event(world, EventKind.DELIVERED, issue_id, who) for who in ids]
+        take_in(unit, [(one, "{}") for one in waiting], world.clock())
+    other, who = sent(world, Verdict.UNKNOWN)
+    with world.store.begin() as unit:
+        take_in(unit, [(event(world, EventKind.DELIVERED, other, who), "{}")], world.clock())
+    assert apply_events(world.store.begin, world.clock, page=2) == {"delivered": 1}
+    assert world.receipt(other).delivered == 1

@@ -424,6 +424,22 @@ def test_a_rate_is_kept_over_restarts(world: World) -> None:
     assert len(third.handed) == 10
 
 
+def test_a_row_that_another_worker_tries_again_is_waited_for_no_more(world: World) -> None:
+    issue_id = world.sending(1)
+    refused = FakeTransport(lambda envelope: Outcome(key=envelope.key, verdict=Verdict.RETRY, code="450"))
+    world.deliver(issue_id, refused)
+    world.clock.pass_by(hours=12)
+    with world.store.begin() as unit:
+        assert unit.deliveries.next_retry_at(issue_id) is not None
+        ids = [row.subscriber_id for row in unit.deliveries.claimable(issue_id, 1, world.clock())]
+        lease_until = world.clock() + timedelta(seconds=20)
+        attempt_id = unit.deliveries.open_attempt(issue_id, "fake", world.clock(), lease_until)
+        unit.deliveries.claim(issue_id, attempt_id, ids)
+        assert unit.deliveries.next_retry_at(issue_id) is None
+    told = world.deliver(issue_id, FakeTransport())
+    assert told.wait_s == 1.0  # not at once, over and over again
+
+
 def test_recovery_never_requeues_what_a_provider_could_have_acted_upon(world: World) -> None:
     issue_id = world.sending(20)
     with world.store.begin() as unit:

@@ -210,6 +210,21 @@ def test_what_a_provider_tells_of_a_domain_makes_it_rest(
     assert set(resting) == ({"big.example"} if rests else set())
 
 
+def test_who_did_not_leave_after_all_leaves_the_room_of_their_domain_to_others(world: World) -> None:
+    issue_id = to_two_domains(world, 20)
+    hourly = parse_domains("big.example=10/hour")
+    busy = FakeTransport(lambda envelope: Outcome(key=envelope.key, verdict=Verdict.UNSENT))
+    for _ in range(3):  # everything comes back, three times over
+        world.deliver(issue_id, busy, budget_s=0.2, batch=5, domain_rates=hourly)
+    stopped = FakeTransport()
+    world.deliver(issue_id, stopped, rate=Rate(count=1, seconds=3600), budget_s=0.2, domain_rates=hourly)
+    assert len(stopped.handed) == 1  # the others were claimed, and given back
+    world.clock.pass_by(hours=1, minutes=2)
+    rest = FakeTransport()
+    world.deliver(issue_id, rest, domain_rates=hourly)
+    assert domains(rest)["big.example"] == 10
+
+
 def test_who_is_held_back_can_be_cancelled(world: World) -> None:
     issue_id = to_two_domains(world, 5)
     world.deliver(issue_id, FakeTransport(), domain_rates=parse_domains("big.example=1/day"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,53 @@ def test_what_is_no_backup_or_damaged_changes_nothing(here: dict[str, str], tmp_
             wiring.restore_backup(tmp_path / f"{name}.backup", drill=False)
 
     assert _addresses() == before
+
+
+def test_over_a_damaged_database_it_says_that_who_left_is_lost(here: dict[str, str], tmp_path: Path) -> None:
+    with wiring.build() as house:
+        _add(house, "ann@example.com")
+        wiring.take_backup(tmp_path / "b.backup")
+        house.desk.unsubscribe("ann@example.com")
+    (tmp_path / "newsletter.db").write_bytes(b"\xff" * 50_000)
+
+    with pytest.raises(Conflict, match="damaged") as told:
+        wiring.restore_backup(tmp_path / "b.backup", drill=False)
+    assert "--accept-loss" in told.value.hint
+    assert (tmp_path / "newsletter.db").read_bytes() == b"\xff" * 50_000
+
+    done = wiring.restore_backup(tmp_path / "b.backup", drill=False, accept_loss=True)
+    assert done.lost and done.kept
+    assert _addresses() == {"ann@example.com"}
+
+
+def test_what_can_be_read_of_a_damaged_database_is_carried_over(here: dict[str, str], tmp_path: Path) -> None:
+    many = [f"p{number}@example.com" for number in range(400)]
+    with wiring.build() as house:
+        _add(house, *many)
+        wiring.take_backup(tmp_path / "b.backup")
+        for address in many:
+            house.desk.unsubscribe(address)
+    _break_middle_of_suppressions(tmp_path / "newsletter.db")
+
+    done = wiring.restore_backup(tmp_path / "b.backup", drill=False, accept_loss=True)
+
+    assert done.lost
+    assert 0 < done.carried_over < len(many)
+    with wiring.build() as house, house.tools.begin() as unit:
+        refused = unit.subscribers.claimable(list(range(1, len(many) + 1)), NOW).refused
+    assert len(refused) == done.carried_over
+
+
+def _break_middle_of_suppressions(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as db:
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+        pages = db.execute(
+            "SELECT pageno FROM dbstat WHERE name = 'suppressions' AND pagetype = 'leaf' ORDER BY path"
+        ).fetchall()
+    middle = pages[len(pages) // 2][0]
+    with file.open("r+b") as opened:
+        opened.seek((middle - 1) * size)
+        opened.write(b"\xff" * size)
 
 
 def test_a_database_in_use_is_not_replaced(here: dict[str, str], tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from newsletter.learn.sendgrid import SIGNATURE_HEADER, TIMESTAMP_HEADER
+from newsletter.web.hooks.sendgrid import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from tests.support.sendgrid_rules import Delivered
 
 

@@ -6,13 +6,16 @@ Nothing of the request is believed before its signature over the raw bytes is ve
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Header, Request
 from starlette.responses import PlainTextResponse, Response
 
 from newsletter.errors import Invalid
 from newsletter.wiring import House
+
+SIGNATURE_HEADER: Final = "X-Twilio-Email-Event-Webhook-Signature"
+TIMESTAMP_HEADER: Final = "X-Twilio-Email-Event-Webhook-Timestamp"
 
 router = APIRouter(prefix="/hooks")
 
@@ -25,8 +28,8 @@ async def raw_body(request: Request) -> bytes:
 def events(
     request: Request,
     raw: Annotated[bytes, Depends(raw_body)],
-    signature: Annotated[str, Header(alias="X-Twilio-Email-Event-Webhook-Signature")] = "",
-    timestamp: Annotated[str, Header(alias="X-Twilio-Email-Event-Webhook-Timestamp")] = "",
+    signature: Annotated[str, Header(alias=SIGNATURE_HEADER)] = "",
+    timestamp: Annotated[str, Header(alias=TIMESTAMP_HEADER)] = "",
 ) -> Response:
     """200 once the events are kept; 403 for what SendGrid did not sign, which it then sends again."""
     house: House = request.app.state.house

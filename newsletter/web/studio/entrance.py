@@ -49,10 +49,10 @@ def login(
         with throttle.hashing:
             cookie = desk.doors.sign_in(password, _agent(request))
         if cookie is not None:
+            throttle.succeeded(request)
             answer = RedirectResponse(local_path(next), status_code=303)
             give_cookie(request, answer, cookie)
             return answer
-        throttle.failed(request)
     else:
         problem, status = "Too many wrong passwords from this address. Wait 15 minutes, or use a link.", 429
     return pages.page(

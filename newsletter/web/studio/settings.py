@@ -142,8 +142,8 @@ def _check(request: Request, throttle: Throttle, desk: DeskHere, current: str) -
         raise Invalid("Too many wrong passwords from this address.", hint="Wait 15 minutes.")
     cookie = desk.doors.sign_in(current)
     if cookie is None:
-        throttle.failed(request)
         raise Invalid("The current password is another one.")
+    throttle.succeeded(request)
     # The only door that checks a password opens a session with it; this one is not wanted.
     session = desk.doors.check_session(cookie)
     if session is not None:
