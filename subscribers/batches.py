@@ -1,4 +1,4 @@
-"""The imports so far, for whoever looks at them."""
+"""The imports and bulk actions so far, for whoever looks at them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from subscribers import asking
 from subscribers.asking import Asking
+from subscribers.bulk import Doing, What
 from subscribers.store import Subscribers
 from subscribers.tables import batches
 from subscribers.times import from_ms, maybe_from_ms
@@ -31,8 +32,9 @@ class Imported:
 
 
 def newest(people: Subscribers, limit: int = 50) -> Sequence[Imported]:
-    """Newest first."""
-    rows = people.conn.execute(select(batches).order_by(batches.c.id.desc()).limit(limit)).all()
+    """Imports, newest first."""
+    imports = select(batches).where(batches.c.kind == "import")
+    rows = people.conn.execute(imports.order_by(batches.c.id.desc()).limit(limit)).all()
     return [
         Imported(
             id=row.id,
@@ -44,6 +46,33 @@ def newest(people: Subscribers, limit: int = 50) -> Sequence[Imported]:
             suppressed=row.suppressed,
             undone_at=maybe_from_ms(row.undone_at),
             asking=asking.progress(people, row.id),
+        )
+        for row in rows
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """What was done to many at once. ``changed`` is how many it changed."""
+
+    id: int
+    at: datetime
+    doing: Doing
+    changed: int
+    undone_at: datetime | None
+
+
+def done(people: Subscribers, limit: int = 20) -> Sequence[Done]:
+    """Bulk actions, newest first."""
+    bulk = select(batches).where(batches.c.kind.in_([what.value for what in What]))
+    rows = people.conn.execute(bulk.order_by(batches.c.id.desc()).limit(limit)).all()
+    return [
+        Done(
+            id=row.id,
+            at=from_ms(row.at),
+            doing=Doing(what=What(row.kind), tag=row.source),
+            changed=row.changed,
+            undone_at=maybe_from_ms(row.undone_at),
         )
         for row in rows
     ]

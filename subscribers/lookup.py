@@ -67,16 +67,37 @@ class Lookup:
 
         ``text`` is part of an address or of a name; ``@gmail.com`` finds a whole domain.
         """
-        states = _NOT_ERASED if state is None else (state,)
-        here = [] if among is None else [among]
-        if text:
-            here.append(matching(text))
-        ids: list[int] = []
-        for one in states:  # each reads its part of a covering index, in order, and stops at the limit
-            query = select(_c.id).where(_c.state == one.value, _c.id > after, *here)
-            ids += self.conn.scalars(query.order_by(_c.id).limit(limit))
-        found = self.conn.execute(SHOWN.where(_c.id.in_(sorted(ids)[:limit])).order_by(_c.id))
+        ids = self.ids(limit, after, state, text, among)
+        found = self.conn.execute(SHOWN.where(_c.id.in_(ids)).order_by(_c.id))
         return [subscriber(row) for row in found]
+
+    def ids(
+        self,
+        limit: int,
+        after: int = 0,
+        state: SubscriberState | None = None,
+        text: str = "",
+        among: ColumnElement[bool] | None = None,
+    ) -> builtins.list[int]:
+        """Theirs alone; see ``list``."""
+        found: list[int] = []
+        for one in _states(
+            state
+        ):  # each reads its part of a covering index, in order, and stops at the limit
+            query = select(_c.id).where(_c.state == one.value, _c.id > after, *_here(text, among))
+            found += self.conn.scalars(query.order_by(_c.id).limit(limit))
+        return sorted(found)[:limit]
+
+    def count(
+        self,
+        state: SubscriberState | None = None,
+        text: str = "",
+        among: ColumnElement[bool] | None = None,
+    ) -> int:
+        """How many ``list`` would give, page after page."""
+        states = [one.value for one in _states(state)]
+        query = select(func.count()).where(_c.state.in_(states), *_here(text, among))
+        return self.conn.scalar(query) or 0
 
     def counts(self) -> dict[SubscriberState, int]:
         """How many are in each state; every state is there."""
@@ -151,6 +172,14 @@ def _among(segment: Filter | None, default_cadence: Cadence) -> ColumnElement[bo
 _SILENCES = frozenset(SuppressionCause) - {SuppressionCause.UNSUBSCRIBED}
 _SILENT = frozenset({SubscriberState.BOUNCED, SubscriberState.COMPLAINED, SubscriberState.ERASED})
 _NOT_ERASED = tuple(state for state in SubscriberState if state is not SubscriberState.ERASED)
+
+
+def _states(state: SubscriberState | None) -> tuple[SubscriberState, ...]:
+    return _NOT_ERASED if state is None else (state,)
+
+
+def _here(text: str, among: ColumnElement[bool] | None) -> builtins.list[ColumnElement[bool]]:
+    return [*([] if among is None else [among]), *([matching(text)] if text else [])]
 
 
 def matching(text: str) -> ColumnElement[bool]:

@@ -6,6 +6,7 @@ confirmed. Ids are never given out twice, so an old link never means somebody el
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -92,8 +93,12 @@ class Requests:
 
     def close(self, subscriber_id: int, now: datetime) -> None:
         """Nothing asked before works any more: they joined, or they left."""
+        self.close_all([subscriber_id], now)
+
+    def close_all(self, subscriber_ids: Sequence[int], now: datetime) -> None:
+        """The same for many, a thousand at most."""
         still = update(requests).where(
-            requests.c.subscriber_id == subscriber_id, requests.c.used_at.is_(None)
+            requests.c.subscriber_id.in_(subscriber_ids), requests.c.used_at.is_(None)
         )
         self._conn.execute(still.values(used_at=to_ms(now)))
 

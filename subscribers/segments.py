@@ -75,8 +75,8 @@ def condition(wanted: Filter, *, default_cadence: Cadence) -> ColumnElement[bool
         parts.append(or_(_c.topics_off == "[]", not_(_has(_c.topics_off, wanted.topic))))
     if wanted.tags:
         # Most have no tag at all, which is seen without searching in any.
-        parts += [_c.tags != "[]", or_(*(_has(_c.tags, tag) for tag in wanted.tags))]
-    parts += [not_(_has(_c.tags, tag)) for tag in wanted.without_tags]
+        parts += [_c.tags != "[]", or_(*(has_tag(tag) for tag in wanted.tags))]
+    parts += [not_(has_tag(tag)) for tag in wanted.without_tags]
     if wanted.domains:
         parts.append(_c.domain.in_([domain.casefold() for domain in wanted.domains]))
     if wanted.joined_from is not None:
@@ -146,6 +146,10 @@ class Segments:
 
 def _segment(row: Any) -> Segment:
     return Segment(id=row.id, name=row.name, filter=Filter.from_json(row.filter))
+
+
+def has_tag(tag: str) -> ColumnElement[bool]:
+    return _has(_c.tags, tag)
 
 
 def _has(column: ColumnElement[str], word: str) -> ColumnElement[bool]:

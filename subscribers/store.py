@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from subscribers import former, rhythms
 from subscribers.addresses import Address, normalise
@@ -25,7 +25,7 @@ from subscribers.model import (
     SuppressionCause,
 )
 from subscribers.requests import Requests
-from subscribers.rows import SHOWN, sought, stored_words, subscriber
+from subscribers.rows import SHOWN, sought, stored_words, subscriber, words
 from subscribers.sql import among_writers, insert
 from subscribers.states import Act, Move, Standing, cause_of, decide
 from subscribers.tables import consents, subscribers
@@ -192,12 +192,24 @@ class Subscribers(Lookup):
 
     def tag(
         self, ids: Sequence[int], now: datetime, *, add: Iterable[str] = (), remove: Iterable[str] = ()
-    ) -> None:
-        """Puts the author's labels on subscribers, or takes them off."""
+    ) -> list[tuple[int, tuple[str, ...], tuple[str, ...]]]:
+        """Puts the author's labels on subscribers, or takes them off; returns whom that changed, with their
+        labels before and after."""
         add, remove = set(add), set(remove)
-        for id in ids:
-            tags = (set(self.get(id).tags) | add) - remove
-            self._set(id, now, tags=stored_words(tags))
+        query = select(_c.id, _c.tags).where(_c.id.in_(ids)).order_by(_c.id).with_for_update()
+        changed = []
+        for id, stored in self.conn.execute(query).all():
+            before = words(stored)
+            after = tuple(sorted((set(before) | add) - remove))
+            if after != before:
+                changed.append((id, before, after))
+        if changed:
+            write = update(subscribers).where(_c.id == bindparam("one"))
+            self.conn.execute(
+                write.values(tags=bindparam("now_has"), changed_at=to_ms(now)),
+                [{"one": id, "now_has": stored_words(after)} for id, _, after in changed],
+            )
+        return changed
 
     def engaged(self, id: int, at: datetime) -> None:
         """Remembers when they last opened, clicked or answered. Never goes back in time."""

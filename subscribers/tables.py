@@ -83,7 +83,7 @@ suppressions = Table(
     Column("cause", Text, primary_key=True),
     Column("at", Ms, nullable=False),
     Column("reason", Text, nullable=False, server_default=""),
-    Column("batch_id", Id),  # the import that brought it
+    Column("batch_id", Id),  # the import or bulk action that brought it
 )
 
 former_addresses = Table(
@@ -125,12 +125,13 @@ requests = Table(
 )
 
 batches = Table(
-    "batches",  # one import each
+    "batches",  # one import or bulk action each
     metadata,
     Column("id", Id, primary_key=True),
     Column("at", Ms, nullable=False),
+    Column("kind", Text, nullable=False, server_default="import"),
     Column("dialect", Text, nullable=False),
-    Column("source", Text, nullable=False),
+    Column("source", Text, nullable=False),  # the file's name, or the tag
     Column("created", Integer, nullable=False, server_default="0"),
     Column("changed", Integer, nullable=False, server_default="0"),
     Column("suppressed", Integer, nullable=False, server_default="0"),
@@ -150,7 +151,7 @@ asks = Table(
 )
 
 batch_changes = Table(
-    "batch_changes",  # what an import changed of those who were there before, to take it back
+    "batch_changes",  # what a batch changed of those who were there before, to take it back
     metadata,
     Column("batch_id", Id, primary_key=True),
     Column("subscriber_id", Id, primary_key=True),

@@ -45,9 +45,9 @@ def step(people: Subscribers, batch_id: int, now: datetime) -> Step:
     """Takes the next thousand back. Raises Unknown, and Refused for a batch that was taken back already."""
     batch = people.conn.execute(select(batches).where(batches.c.id == batch_id)).one_or_none()
     if batch is None:
-        raise Unknown(f"There is no import {batch_id}.")
+        raise Unknown(f"There is no import or change {batch_id}.")
     if batch.undone_at is not None:
-        raise Refused(f"Import {batch_id} was taken back already.")
+        raise Refused(f"Number {batch_id} was taken back already.")
     if returned := _return(people, batch, now):
         return returned
     if gone := _remove(people, batch):

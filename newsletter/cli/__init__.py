@@ -10,8 +10,8 @@ import typer
 
 from newsletter import __version__
 from newsletter.cli import feeds as feed_commands
+from newsletter.cli import many, setup
 from newsletter.cli import sending as sending_commands
-from newsletter.cli import setup
 from newsletter.cli.issues import issues
 from newsletter.cli.output import err, of_the_system
 from newsletter.cli.segments import segments
@@ -50,6 +50,7 @@ app.command("poll")(feed_commands.poll)
 app.add_typer(feed_commands.posts, name="posts")
 sending_commands.add_to(issues)
 app.add_typer(issues, name="issues")
+many.add_to(subscribers)
 subscribers.add_typer(segments, name="segments")
 app.add_typer(subscribers, name="subscribers")
 app.command()(setup.doctor)

@@ -196,14 +196,6 @@ def _asked(one: Imported) -> str:
     return f"{told}, stopped: {one.asking.stopped}" if one.asking.stopped else told
 
 
-@subscribers.command("undo")
-def undo_import(batch: Annotated[int, typer.Argument(metavar="IMPORT", help="Its id.")]) -> None:
-    """Take an import back: whom it brought goes, except those who did something since."""
-    with wiring.build() as house:
-        gone, stayed = house.desk.undo_import(batch)
-    say(f"{gone:,} are gone; {stayed:,} stay, since they did something since.")
-
-
 @subscribers.command("export")
 def export_file(
     file: Annotated[Path, typer.Argument(help="Where to; - for standard output.")],
@@ -223,14 +215,6 @@ def export_file(
         counts = house.desk.subscriber_counts()
     count = sum(n for state, n in counts.items() if state is not SubscriberState.ERASED)
     say(f"Wrote {count:,} subscribers to {file}.")
-
-
-@subscribers.command("unsubscribe")
-def unsubscribe(address: Address) -> None:
-    """Take somebody off the list who asked for it."""
-    with wiring.build() as house:
-        changed = house.desk.unsubscribe(address)
-    say("They are unsubscribed." if changed else "They were unsubscribed already.")
 
 
 @subscribers.command("suppress")

@@ -11,6 +11,7 @@ from newsletter.desk.doors import Doors
 from newsletter.desk.feeds import FeedVerbs
 from newsletter.desk.issues import ALT_MOST, IssueVerbs
 from newsletter.desk.list import ListVerbs
+from newsletter.desk.many import ManyVerbs, Undone, Whom
 from newsletter.desk.receipts import ReceiptVerbs
 from newsletter.desk.segments import SegmentVerbs
 from newsletter.desk.setup import SetupVerbs
@@ -28,11 +29,13 @@ __all__ = [
     "Person",
     "ReceiptShown",
     "Today",
+    "Undone",
+    "Whom",
     "on_a_phone",
 ]
 
 
-class Desk(FeedVerbs, IssueVerbs, ListVerbs, SegmentVerbs, ReceiptVerbs, SetupVerbs):
+class Desk(FeedVerbs, IssueVerbs, ListVerbs, ManyVerbs, SegmentVerbs, ReceiptVerbs, SetupVerbs):
     """Thread-safe. ``who`` stands in the audit: author, or the name of another door."""
 
     def __init__(self, tools: Tools, *, doors: Doors) -> None:

@@ -12,7 +12,7 @@ from newsletter.desk.base import Verbs
 from newsletter.desk.shown import Person, Received
 from newsletter.errors import Conflict, Invalid, NotFound
 from newsletter.model.delivery import Delivery, DeliveryFlag, DeliveryState
-from subscribers import batches, exports, imports, personal, taking_back
+from subscribers import batches, exports, imports, personal
 from subscribers.batches import Imported
 from subscribers.imports import How, ImportedRow, Report
 from subscribers.model import Subscriber, SubscriberState, SuppressionCause
@@ -141,22 +141,6 @@ class ListVerbs(Verbs):
         """Newest first."""
         with self.tools.read() as unit:
             return batches.newest(unit.subscribers, limit)
-
-    def undo_import(self, batch_id: int) -> tuple[int, int]:
-        """Takes an import back, a transaction for every thousand people, and with it what was about to be
-        sent to them; how many went, and how many stayed since they did something since.
-
-        Raises subscribers.errors.Unknown, and Refused for one that was taken back already.
-        """
-        gone = 0
-        while True:
-            with self.tools.begin() as unit:
-                step = taking_back.step(unit.subscribers, batch_id, self._now())
-                unit.notices.forget_all(step.gone)
-                if step.done:
-                    self._audit(unit, "undo import", f"batch {batch_id}")
-                    return gone, step.left
-            gone += len(step.gone)
 
     def unsuppress(self, address: str) -> None:
         """Takes back a complaint or the author's own suppression; nothing else lifts those, and this lifts

@@ -8,7 +8,7 @@ from typing import Final
 from newsletter.model.notice import NoticeKind
 from newsletter.steps.telling import confirmation, tell_author
 from newsletter.steps.tools import Tools
-from subscribers import asking, former, rhythms
+from subscribers import asking, bulk, former, rhythms
 from subscribers.signups import SignUps
 
 POLL_LOG_KEPT: Final = timedelta(days=90)
@@ -44,4 +44,5 @@ def clean(tools: Tools) -> None:
             )
         unit.leases.clean(now)
         former.clean(unit.conn, now)
+        bulk.clean(unit.conn, now)
         rhythms.clean(unit.conn, now)

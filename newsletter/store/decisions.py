@@ -28,12 +28,12 @@ class Decisions(Audience):
                 changed += len(rows)
         return changed
 
-    def unclaim(self, subscriber_id: int) -> None:
+    def unclaim(self, *subscriber_ids: int) -> None:
         """What an attempt holds for somebody and has not begun waits again, so that it is asked once more
         whether they may be mailed. For whoever leaves while an issue is being sent."""
         self._conn.execute(
             update(deliveries)
-            .where(deliveries.c.subscriber_id == subscriber_id, deliveries.c.state == _S.CLAIMED.value)
+            .where(deliveries.c.subscriber_id.in_(subscriber_ids), deliveries.c.state == _S.CLAIMED.value)
             .values(state=_S.PENDING.value, attempt_id=0)
         )
 

@@ -94,6 +94,7 @@ DONE: Final[Mapping[str, str]] = {
     "already": "This address was on the list already; nothing changed.",
     "unsubscribed": "Unsubscribed. No further issue goes to them.",
     "suppressed": "Never mailed again, whatever is imported. Only you can lift that.",
+    "many": "Done. It can be taken back here for 30 days.",
     "undone": "Taken back. Whoever did something since stays as they are.",
     "lifted": "Lifted. What is written above says whether mail goes to them again.",
     "set-up": "That is all. When the blog has a new post, its draft appears here and you are told by mail.",

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from newsletter import wiring
-from newsletter.desk import Desk
+from newsletter.desk import Desk, Undone
 from newsletter.errors import Conflict
 from newsletter.pipeline import Step
 from newsletter.steps.telling import confirmation
@@ -142,7 +142,7 @@ def test_taking_an_import_back_takes_back_what_was_to_be_sent_to_its_people(desk
             unit.notices.queue(confirmation(ask), desk.tools.clock())
         assert len(unit.notices.list()) == 2
 
-    assert desk.undo_import(batch) == (2, 0)
+    assert desk.undo(batch) == Undone(gone=2, left=0, returned=0)
 
     with desk.tools.read() as unit:
         assert unit.notices.list() == []

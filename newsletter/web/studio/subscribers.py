@@ -197,7 +197,7 @@ def run(
 
 @router.post("/import/{batch_id}/undo")
 def undo(batch_id: RowId, desk: DeskHere) -> Response:
-    desk.undo_import(batch_id)
+    desk.undo(batch_id)
     return then("/studio/subscribers/import", "undone")
 
 

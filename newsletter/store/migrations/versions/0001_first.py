@@ -445,6 +445,7 @@ def upgrade() -> None:
         "batches",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), server_default="import", nullable=False),
         sa.Column("dialect", sa.Text(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("created", sa.Integer(), server_default="0", nullable=False),
