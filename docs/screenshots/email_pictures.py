@@ -22,7 +22,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, Route, sync_playwright
+from playwright.sync_api import Page, Route, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -70,10 +70,16 @@ def main() -> None:
     made = []
     with sync_playwright() as playwright, Compiler() as compiler:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(FLAGS[1:]))
-        for name in wanted:
+        page = browser.new_page()
+        page.route("**/*", _serve)
+        for number, name in enumerate(wanted, 1):
             made.append(folder / f"{re.sub('[:+]', '-', name)}.png")
-            _sheet(list(_shots(browser, name, compiler, height or None))).save(made[-1], optimize=True)
-            print(made[-1])
+            sheet = _sheet(list(_shots(page, name, compiler, height or None)))
+            if given.all:  # to be looked at and thrown away: quickly rather than small
+                sheet.save(made[-1], compress_level=1)
+            else:
+                sheet.quantize(160).save(made[-1], optimize=True)
+            print(f"{number} of {len(wanted)}: {made[-1]}", flush=True)
         browser.close()
     if given.all:
         print(_contact_page(folder, made))
@@ -90,19 +96,17 @@ def _contact_page(folder: Path, pictures: list[Path]) -> Path:
     return page
 
 
-def _shots(browser: Browser, name: str, compiler: Compiler, height: int | None) -> Iterator[Image.Image]:
+def _shots(page: Page, name: str, compiler: Compiler, height: int | None) -> Iterator[Image.Image]:
     name, _, way = name.partition("+")
     modes = (Mode.LIGHT, Mode.FORCED_DARK) if way == "forced-dark" else (Mode.LIGHT, Mode.DARK)
     for mode in modes:
         html = _html(name, mode, compiler, images=way != "pictures-off")
+        page.set_content(html, wait_until="load")
         for width in WIDTHS:
-            page = browser.new_page(viewport={"width": width, "height": 400})
-            page.route("**/*", _serve)
-            page.set_content(html, wait_until="load")
+            page.set_viewport_size({"width": width, "height": 400})  # a page is as tall as its content
             tall = page.evaluate("document.documentElement.scrollHeight")
-            area = {"x": 0, "y": 0, "width": width, "height": min(tall, height or tall)}
-            yield Image.open(io.BytesIO(page.screenshot(full_page=True, clip=area))).convert("RGB")
-            page.close()
+            page.set_viewport_size({"width": width, "height": min(tall, height or tall)})
+            yield Image.open(io.BytesIO(page.screenshot())).convert("RGB")
 
 
 def _html(name: str, mode: Mode, compiler: Compiler, *, images: bool = True) -> str:
@@ -175,7 +179,7 @@ def _sheet(pictures: list[Image.Image]) -> Image.Image:
     for picture in pictures:
         sheet.paste(picture, (left, 0))
         left += picture.width + 12
-    return sheet.quantize(160)
+    return sheet
 
 
 if __name__ == "__main__":

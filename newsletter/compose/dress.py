@@ -11,13 +11,14 @@ from newsletter.compose.boxes import boxed
 from newsletter.compose.clean.blocks import HEADINGS, blank
 from newsletter.compose.clean.images import SHOWN_WIDTH
 from newsletter.compose.clean.tree import Element, Node, inner
+from newsletter.compose.rhythm import SMALL_IMAGE, add_style, in_rhythm
 from newsletter.compose.slots import Html
 
 _BLOCK: Final = "display:block;height:auto;border:0"
 _WITHIN: Final = "display:inline-block;max-width:100%;height:auto;border:0;vertical-align:middle"
 
-_IN_A_LINE: Final = 160
-"""An image wider than this, pixels, stands by itself even where the blog lets text flow around it."""
+_BESIDE_OTHERS: Final = frozenset({"blockquote", "ol", "ul", *HEADINGS})
+"""Elements whose look, or that of the next one, depends on what stands beside them."""
 
 _LESS: Final = "\ufdd0"
 _GREATER: Final = "\ufdd1"
@@ -43,14 +44,16 @@ def dress(root: Element, css: str, *, below: int = 1) -> Html:
         for element in elements:
             _place_images(element)
     boxed(root)
+    if not used.isdisjoint(_BESIDE_OTHERS):
+        in_rhythm(root)
     first = next((e for e in root.children if isinstance(e, Element)), None)
     last = next((e for e in reversed(root.children) if isinstance(e, Element)), None)
     if last is not None and last.tag in ("p", "ul", "ol", "figure", "table", "dl"):
-        last.attrs["style"] = "margin-bottom:0"
+        add_style(last, "margin-bottom:0")
     if not root.children:
         return Html("")
-    if first is not None and first.tag in HEADINGS:
-        first.attrs["style"] = "margin-top:0"
+    if first is not None and (first.tag in HEADINGS or first.tag == "blockquote"):
+        add_style(first, "margin-top:0")
     for element in elements:
         for name, value in element.attrs.items():
             if "<" in value or ">" in value:
@@ -80,7 +83,7 @@ def _place_images(parent: Element) -> None:
         before = _words(parent.children[:position])
         behind = _words(parent.children[position + 1 :])
         width = shown.attrs.get("width", "")
-        if width.isdigit() and int(width) <= (_IN_A_LINE if before or behind else 64):
+        if width.isdigit() and int(width) <= (SMALL_IMAGE if before or behind else 64):
             shown.attrs["style"] = _WITHIN
         elif before and behind and not width:
             shown.attrs["style"] = _WITHIN  # in the middle of a sentence: a formula, a sign

@@ -13,6 +13,7 @@ from typing import Final
 
 from newsletter.compose.clean.blocks import HEADINGS, is_block
 from newsletter.compose.clean.tree import Element, Node, parse
+from newsletter.compose.rhythm import SMALL_IMAGE, is_tasks, source_of
 from newsletter.compose.wrapping import WIDTH, columns, single_spaced, wrap
 
 
@@ -31,6 +32,14 @@ def plain_text(html: str | Element, *, links: str, image: str) -> str:
     return "\n".join(line.replace("\xa0", " ").rstrip() for line in lines).strip("\n")
 
 
+_OWN_LINE: Final = "\x01"
+_APART: Final = "\x02"
+"""Stand around what is said for a picture until its line is put together; cleaning leaves no such signs."""
+
+_EDGES: Final = f" \t\n{_OWN_LINE}{_APART}"
+_AROUND_PICTURE = re.compile(rf"\s*{_OWN_LINE}\s*")
+_SMALL_PICTURE = re.compile(rf"(\w?){_APART}([^{_APART}]*){_APART}(?=([\w{_APART}]?))")
+_ONE_LINE = re.compile(rf"[^\n{_OWN_LINE}{_APART}]+\Z")
 _AROUND_BREAK = re.compile(r"[ \t]*\n[ \t]*")
 
 
@@ -38,6 +47,7 @@ class _Writer:
     def __init__(self, image: str) -> None:
         self.links: list[str] = []
         self._image = image
+        self._card: str | None = None  #: within a card, where its line before leads: all lead there
 
     def blocks(self, nodes: list[Node], width: int) -> list[str]:
         """The lines of blocks, an empty line between them."""
@@ -74,10 +84,10 @@ class _Writer:
             return [*text, "-" * max(map(columns, text))] if tag in ("h1", "h2") else text
         if tag in ("ul", "ol"):
             return self._list(element, width)
+        if tag == "figure":
+            return self._figure(element, width)
         if tag == "blockquote":
-            return [f"> {line}".rstrip() for line in self.blocks(element.children, width - 2)]
-        if tag == "p" and (source := _source(element)) is not None:
-            return wrap(f"— {self.inline(source.children)}", width)
+            return [f"> {line}".rstrip() for line in self._quotation(element, width - 2)]
         if tag == "pre":
             return [f"    {line}" for line in element.text().strip("\n").split("\n")]
         if tag == "hr":
@@ -88,10 +98,27 @@ class _Writer:
             return self._terms(element, width)
         return self.blocks(element.children, width)
 
+    def _figure(self, element: Element, width: int) -> list[str]:
+        """A picture and what stands below it, or a card for another page: one block of lines."""
+        self._card = "" if "card" in element.classes else None
+        lines = [line for child in element.children for line in self.blocks([child], width) if line]
+        self._card = None
+        return lines
+
+    def _quotation(self, element: Element, width: int) -> list[str]:
+        source = source_of(element)
+        words = [child for child in element.children if child is not source]
+        lines = self.blocks(words, width)
+        if source is None or not (name := self.inline(source.children)):
+            return lines
+        dash = "" if name.startswith(("\u2014", "\u2013", "-")) else "\u2014 "
+        return [*lines, *([""] if lines else []), *wrap(f"{dash}{name}", width)]
+
     def _list(self, element: Element, width: int) -> list[str]:
         items = [child for child in element.children if isinstance(child, Element)]
         numbers = _numbers(element, items)
-        marks = [f"{number}. " for number in numbers] if numbers else ["* "] * len(items)
+        dot = "" if is_tasks(items) else "* "
+        marks = [f"{number}. " for number in numbers] if numbers else [dot] * len(items)
         indent = max((len(mark) for mark in marks), default=2)
         rendered = [self._item(item, width - indent) for item in items]
         loose = any("" in lines for lines in rendered)
@@ -125,21 +152,23 @@ class _Writer:
     def _table(self, element: Element, width: int) -> list[str]:
         caption = next((e for e in element.elements() if e.tag == "caption"), None)
         out = [*wrap(self.inline(caption.children), width), ""] if caption is not None else []
-        rows = [
-            [self.inline(c.children).replace("\n", " ") for c in row.children if isinstance(c, Element)]
+        cells = [
+            [cell for cell in row.children if isinstance(cell, Element)]
             for row in element.elements()
             if row.tag == "tr"
         ]
+        rows = [[self.inline(cell.children).replace("\n", " ") for cell in row] for row in cells]
         count = max((len(row) for row in rows), default=0)
         if not count:
             return []
         rows = [row + [""] * (count - len(row)) for row in rows]
         sizes = [max(columns(row[n]) for row in rows) for n in range(count)]
+        right = [all(c[n].attrs.get("align") == "right" for c in cells if n < len(c)) for n in range(count)]
         heads = element.first("th") is not None
         if sum(sizes) + 3 * (count - 1) <= width:
             for number, row in enumerate(rows):
-                cells = (cell + " " * (size - columns(cell)) for cell, size in zip(row, sizes, strict=True))
-                out.append("   ".join(cells).rstrip())
+                filled = map(_filled, row, sizes, right)
+                out.append("   ".join(filled).rstrip())
                 if heads and number == 0 and len(rows) > 1:
                     out.append("   ".join("-" * size for size in sizes))
             return out
@@ -155,6 +184,10 @@ class _Writer:
 
     def inline(self, nodes: list[Node]) -> str:
         text = "".join(self._inline(node) for node in nodes)
+        if _OWN_LINE in text:
+            text = _AROUND_PICTURE.sub("\n", text).strip("\n")
+        if _APART in text:
+            text = _SMALL_PICTURE.sub(_spaced, text)
         text = _AROUND_BREAK.sub("\n", text) if "\n" in text else text
         return single_spaced(text, "\t").strip(" \n")
 
@@ -165,14 +198,18 @@ class _Writer:
         if tag == "br":
             return "\n"
         if tag == "img":
-            alt = node.attrs.get("alt", "")
-            return self._image.replace("{alt}", alt) if alt else ""
+            return self._picture(node)
         if tag == "pre":
             return node.text()
         inside = "".join(self._inline(child) for child in node.children)
         if tag == "a":
             return self._link(node, inside)
-        if tag in ("b", "strong", "em", "i") and inside.strip() and len(inside) <= 80 and "\n" not in inside:
+        if (
+            tag in ("b", "strong", "em", "i")
+            and inside.strip()
+            and len(inside) <= 80
+            and _ONE_LINE.match(inside)
+        ):
             mark = "*" if tag in ("b", "strong") else "_"
             if mark not in inside:
                 lead, tail = inside[: len(inside) - len(inside.lstrip())], inside[len(inside.rstrip()) :]
@@ -187,7 +224,7 @@ class _Writer:
 
     def _link(self, node: Element, inside: str) -> str:
         url = node.attrs.get("href", "")
-        shown = inside.strip()
+        shown = inside.strip(_EDGES)
         if url.startswith(("mailto:", "tel:")):
             address = url.partition(":")[2]
             same = re.sub(r"[\s()/.-]", "", shown) in re.sub(r"[()/.-]", "", address)
@@ -195,25 +232,46 @@ class _Writer:
         bare = re.sub(r"^(?:https?://(?:www\.)?|mailto:|tel:)|/$", "", url)
         if not url or not shown or shown.rstrip("/") in (url.rstrip("/"), bare):
             return url if url and shown and shown != bare else inside
-        if node.first("img") is not None and shown.startswith(self._image.partition("{alt}")[0]):
-            return inside  # a picture that links to its larger self
+        if _ENLARGES.search(url) and node.first("img") is not None and not node.text().strip():
+            return inside
         if url not in self.links:
             self.links.append(url)
-        tail = inside[len(inside.rstrip()) :]
-        return f"{inside.rstrip()} [{self.links.index(url) + 1}]{tail}"
+        if self._card is not None:
+            known, self._card = self._card, url
+            if known == url:
+                return inside
+        words = inside.rstrip(_EDGES)
+        return f"{words} [{self.links.index(url) + 1}]{inside[len(words) :]}"
+
+    def _picture(self, image: Element) -> str:
+        """What stands for a picture: on a line of its own unless it is a small one in a sentence."""
+        alt = image.attrs.get("alt", "")
+        if not alt:
+            return ""
+        width = image.attrs.get("width", "")
+        mark = _OWN_LINE if width.isdigit() and int(width) > SMALL_IMAGE else _APART
+        return f"{mark}{self._image.replace('{alt}', alt)}{mark}"
 
 
-def _source(paragraph: Element) -> Element | None:
-    """Whose words a quotation's were, where its last line says nothing else."""
-    match [child for child in paragraph.children if not (isinstance(child, str) and not child.strip())]:
-        case [Element(tag="cite") as cite] if not cite.text().lstrip().startswith(("\u2014", "\u2013", "-")):
-            return cite
-        case _:
-            return None
+_ENLARGES: Final = re.compile(
+    r"(?i)^[^?]*\.(?:jpe?g|png|gif|webp|avif)(?:$|\?)|^https?://[\w-]+\.googleusercontent\.com/"
+)
+"""An address of a picture: where a picture links to it, it is its larger self."""
+
+
+def _filled(cell: str, size: int, right: bool) -> str:
+    space = " " * (size - columns(cell))
+    return space + cell if right else cell + space
 
 
 _RAISED: Final = str.maketrans("0123456789+-n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ")
 _LOWERED: Final = str.maketrans("0123456789+-", "₀₁₂₃₄₅₆₇₈₉₊₋")
+
+
+def _spaced(found: re.Match[str]) -> str:
+    """A small picture's words, apart from the words around it."""
+    before, words, behind = found.groups()
+    return f"{before}{' ' if before else ''}{words}{' ' if behind else ''}"
 
 
 def _raised(text: str, tag: str) -> str:

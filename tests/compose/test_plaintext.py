@@ -44,7 +44,23 @@ def text(html: str) -> str:
         ("<p>the <del>moon</del> sun</p>", "the ~moon~ sun"),
         ("<blockquote><p>a</p><p><cite>Ann</cite></p></blockquote>", "> a\n>\n> — Ann"),
         ("<p><b>so</b> <em>it</em> <q>goes</q></p>", "*so* _it_ “goes”"),
-        ("<figure><img src='https://e.org/s.jpg' alt='A'><figcaption>By me</figcaption></figure>", "Image: A\n\nBy me"),
+        ("<figure><img src='https://e.org/s.jpg' alt='A'><figcaption>By me</figcaption></figure>", "Image: A\nBy me"),
+        ("<p>See <img src='https://e.org/s.png' alt='x' width='20'>, or<img src='https://e.org/s.png' alt='y' width='20'>so</p>", "See Image: x, or Image: y so"),
+        ("<p><img src='https://e.org/s.jpg' alt='A hill' width='300'>Seen from the road.</p>", "Image: A hill\nSeen from the road."),
+        ("<p><b><img src='https://e.org/s.jpg' alt='A hill' width='300'>Bold</b></p>", "Image: A hill\nBold"),
+        (
+            "<p><a href='https://e.org/shop'><img src='https://e.org/s.jpg' alt='The shop' width='300'></a></p>",
+            "Image: The shop [1]\n\nLinks:\n[1] https://e.org/shop",
+        ),
+        (
+            "<figure class='card'><p><a href='https://e.org/a'>Name</a></p><p><a href='https://e.org/a'>About</a></p></figure>",
+            "Name [1]\nAbout\n\nLinks:\n[1] https://e.org/a",
+        ),
+        ("<ul><li>\u2611 done</li><li>\u2610 to do</li></ul>", "\u2611 done\n\u2610 to do"),
+        (
+            "<table><tr><th>A</th><th align='right'>Sum</th></tr><tr><td>one</td><td align='right'>2.50</td></tr></table>",
+            "A      Sum\n---   ----\none   2.50",
+        ),
         ("", ""),
     ],
 )  # fmt: skip

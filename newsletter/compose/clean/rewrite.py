@@ -17,8 +17,8 @@ _KEPT: Final[dict[str, tuple[str, ...]]] = {
     "ol": ("start", "type", "reversed"),
     "ul": (),
     "li": ("value",),
-    "td": ("colspan", "rowspan", "align"),
-    "th": ("colspan", "rowspan", "align", "scope"),
+    "td": ("colspan", "rowspan"),
+    "th": ("colspan", "rowspan", "scope"),
     **dict.fromkeys(
         """
         abbr b blockquote br caption cite code dd del dfn dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i
@@ -94,6 +94,8 @@ class Rewriter:
         return [element]
 
     def _other(self, element: Element, tag: str) -> list[Node]:
+        if tag == "blockquote":
+            _name_source(element)
         children = self.children(element)
         if tag in blocks.HEADINGS and all(map(blocks.blank, children)):
             return [child for child in children if not isinstance(child, str)]
@@ -107,7 +109,11 @@ class Rewriter:
             return self._styled(element, children)
         if tag == "dl":
             children = blocks.only(children, ("dt", "dd"))
+        if tag == "blockquote" and not _POSTS.isdisjoint(element.classes):
+            return children
         attrs = {name: element.attrs[name] for name in (*_KEPT[tag], "dir", "lang") if name in element.attrs}
+        if tag in ("td", "th") and (side := _side(element)):
+            attrs["align"] = side
         if tag == "figure" and not _CARDS.isdisjoint(element.classes):
             attrs["class"] = "card"
         if tag not in blocks.BLOCKS and tag != "br":
@@ -127,6 +133,8 @@ class Rewriter:
 
     def _container(self, element: Element) -> list[Node]:
         """A box: its paragraphs, without the box. Blogger's ``<div>`` per line becomes a paragraph."""
+        if "wp-caption" in element.classes:
+            return self._with_caption(element)
         children = self.children(element)
         if all(map(blocks.blank, children)):
             return [c for c in children if not isinstance(c, str) and blocks.is_block(c)]
@@ -286,10 +294,18 @@ class Rewriter:
         for cell in (*_own_cells(element), *_captions(element)):
             below = cell.tag == "caption" or "tr-caption" in cell.classes
             (caption if below else picture).extend(self.children(cell))
-        figure = Element("figure", {}, *(n for n in picture if not blocks.blank(n)))
-        if not all(map(blocks.blank, caption)):
-            figure.children.append(Element("figcaption", {}, *caption))
-        return [figure]
+        return _figure(picture, caption)
+
+    def _with_caption(self, element: Element) -> list[Node]:
+        """WordPress's picture with a caption, as its classic editor writes it, is a box."""
+        picture: list[Node] = []
+        caption: list[Node] = []
+        for child in element.children:
+            if isinstance(child, Element) and "wp-caption-text" in child.classes:
+                caption.extend(self.children(child))
+            else:
+                picture.extend([child] if isinstance(child, str) else self.node(child))
+        return _figure(picture, caption)
 
     def _ruby(self, element: Element) -> list[Node]:
         """Readings in brackets: half of the clients show ruby as one run-together word."""
@@ -319,6 +335,31 @@ class Rewriter:
         """Drawings do not show in Gmail: their words do."""
         texts = [" ".join(e.text().split()) for e in element.elements() if e.tag in ("title", "text", "desc")]
         return [" ".join(text for text in texts if text)]
+
+
+def _figure(picture: list[Node], caption: list[Node]) -> list[Node]:
+    figure = Element("figure", {}, *(n for n in picture if not blocks.blank(n)))
+    if not all(map(blocks.blank, caption)):
+        figure.children.append(Element("figcaption", {}, *caption))
+    return [figure] if figure.children else []
+
+
+def _name_source(quotation: Element) -> None:
+    """A quotation's footer says whose words they were, as ``<cite>`` does."""
+    for position, child in enumerate(quotation.children):
+        if isinstance(child, Element) and child.tag == "footer":
+            quotation.children[position] = Element("p", {}, Element("cite", child.attrs, *child.children))
+
+
+def _side(cell: Element) -> str:
+    """The side on which a cell's text stands: by its attribute, its style (Markdown) or class (WordPress)."""
+    given = cell.attrs.get("align") or ""
+    if found := _ALIGNED.search(f"align:{given};{cell.style};{cell.attrs.get('class', '')}".lower()):
+        return found[1]
+    return ""
+
+
+_ALIGNED = re.compile(r"\balign[:-](left|center|right)\b")
 
 
 def _elements(nodes: list[Node]) -> Iterator[Element]:
@@ -363,6 +404,8 @@ _LED = frozenset({"footnote", "kg-callout-card"})
 """Boxes whose first short part (a number, an emoji) belongs to the line after it."""
 
 _CALLOUTS = frozenset({"admonition", "callout", "callout-block", "kg-callout-card"})
+_POSTS = frozenset({"instagram-media", "tiktok-embed"})
+"""Quotations that only hold a link to a post elsewhere, for a script to fill."""
 _CARDS = frozenset({"kg-bookmark-card"})
 _BUTTONS = frozenset({"btn", "button", "kg-btn", "wp-block-button__link"})
 """Classes by which Ghost, WordPress, Substack and the usual Markdown sites mark what stands in a box."""
