@@ -21,9 +21,11 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from newsletter.errors import ConfigError, Invalid
+from newsletter.guard.addresses import is_private_host
 from newsletter.guard.headers import vet_address
 from newsletter.guard.lines import LineProblem, check_line, fill_line
 from newsletter.model.publication import Newsletter, Sender
+from newsletter.model.tracking import Tracking
 from subscribers.model import Cadence
 
 PREFIX: Final = "NEWSLETTER_"
@@ -339,6 +341,12 @@ class Settings(BaseModel):
         description="The most mail while From's domain is new: 50, 100, 500 on the first three days on which "
         "anything is sent, and no limit of this kind afterwards.",
     )
+    tracking: Tracking = Field(
+        Tracking.OFF,
+        description="Whether opens and clicks are counted. off: no link is changed and nothing is counted; "
+        "aggregate: how often, by links and a picture that are the same for everybody. Needs a public "
+        "BASE_URL.",
+    )
     canary: Annotated[str, BeforeValidator(_share)] = Field(
         "0",
         description="The share of an issue's recipients, such as 1%, that it goes to before it waits for "
@@ -393,12 +401,26 @@ class Settings(BaseModel):
             theme_folder=self.theme_folder,
             subject=self.subject,
             preheader=self.preheader,
+            tracking=self.tracking,
         )
 
     @property
     def public_url(self) -> str:
         """The base of every link; this machine's own address where none was set."""
         return self.base_url or f"http://localhost:{self.port}"
+
+    @property
+    def untrackable(self) -> str:
+        """Why opens and clicks cannot be counted, in one sentence; empty where they can, or need not be."""
+        if self.tracking is Tracking.OFF or (self.base_url and self.allow_private_addresses):
+            return ""
+        if not self.base_url:
+            return (
+                "Opens and clicks are counted at this installation's public address, and BASE_URL is not set."
+            )
+        if is_private_host(self.base_url):
+            return f"Opens and clicks cannot be counted at {self.base_url}: nobody's mail program reaches it."
+        return ""
 
     @property
     def author_address(self) -> str:

@@ -66,6 +66,7 @@ class House:
         self._erasures = Erasures(boot.data_dir / ERASED)
         self.store.after_erasure = self._erased
         self.tokens = Tokens(self._keys.derive("links"))
+        self.link_keys = self._keys.derive("links of issues")
         self.challenge_keys = self._keys.derive("sign-up challenges")
         self._message_key = self._keys.derive("message ids")[0]
         self._http: dict[tuple[bool, str], HttpClient] = {}
@@ -86,6 +87,7 @@ class House:
             compiler=self._compiler,
             themes=Themes(),
             links=self._links,
+            link_key=self.link_keys[0],
             newsletter=self._newsletter,
             transport=self._transport,
             high_water=HighWater(boot.data_dir / SENT),

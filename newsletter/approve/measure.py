@@ -10,6 +10,7 @@ from typing import Final
 from selectolax.lexbor import LexborHTMLParser
 
 from newsletter.model.artefact import Artefact, Segment
+from newsletter.model.links import mailed
 
 GMAIL_CLIPS_AT: Final = 102 * 1024
 """Bytes of HTML beyond which Gmail hides the rest behind a link (hteumeuleu/email-bugs, number 41)."""
@@ -48,7 +49,7 @@ def measure(artefact: Artefact) -> Measured:
     """Look at an artefact with all its blocks."""
     weights: dict[int, int] = {}
     size, clipped_in = 0, None
-    for segment in artefact.html:
+    for segment in mailed(artefact):
         size_here = _SLOT_BYTES if segment.slot else len(segment.text.encode())
         weights[segment.block] = weights.get(segment.block, 0) + size_here
         size += size_here

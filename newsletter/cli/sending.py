@@ -23,10 +23,15 @@ from newsletter.learn.progress import Timeline
 from newsletter.learn.words import explained
 from newsletter.model.delivery import DeliveryState
 from newsletter.model.issue import IssueState
+from newsletter.model.tracking import LinkLine, Readings
 
 EVERY_S: Final = 0.5
 SHARE: Final = 10  #: looking takes at most this part of the time
 _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
+UNSURE: Final = (
+    "These are loads and clicks, not people, and only from the mail's HTML. Opens are unreliable: many mail "
+    "programs load no pictures, and Apple's, Gmail's and Yahoo's load them by themselves, read or not."
+)
 _UNDER_WAY: Final = frozenset({IssueState.APPROVED, IssueState.SENDING})
 
 
@@ -113,6 +118,7 @@ def receipt(
         return show_json(
             {
                 **_numbers(shown),
+                **_read(shown.readings),
                 "state": shown.issue.state,
                 "seconds_left": shown.seconds_left,
                 "timeline": {"step_s": shown.timeline.step.total_seconds(), "bars": shown.timeline.bars},
@@ -125,6 +131,7 @@ def receipt(
     _show_numbers(shown)
     _show_timeline(shown.timeline)
     _show_details(details)
+    _show_readings(shown)
     if named:
         say("")
         show_table(
@@ -250,6 +257,21 @@ def _lasting(seconds: float) -> str:
 # The account in words and numbers
 
 
+def _read(readings: Readings | None) -> dict[str, Any]:
+    """Opens, clicks and each link; null where they are not counted."""
+    if readings is None:
+        return {"opens": None, "clicks": None, "links": None}
+
+    def counted(line: LinkLine) -> dict[str, int]:
+        return {"people": line.people, "machines": line.machines}
+
+    return {
+        "opens": counted(readings.opens),
+        "clicks": counted(readings.clicks),
+        "links": [{"url": line.url, **counted(line)} for line in readings.links],
+    }
+
+
 def _numbers(shown: ReceiptShown) -> dict[str, int]:
     one = shown.receipt
     return {
@@ -289,6 +311,28 @@ def _show_numbers(shown: ReceiptShown) -> None:
     if shown.receipt.waiting and shown.next_try_at:
         first = shown.next_try_at.astimezone()
         say(f"{shown.receipt.waiting:,} wait for another try, the first at {first:%Y-%m-%d %H:%M}.")
+
+
+def _show_readings(shown: ReceiptShown) -> None:
+    """Side by side: what programs did is never taken for what people did."""
+    readings = shown.readings
+    say("")
+    if readings is None:
+        return say("Opens and clicks are not counted (TRACKING is off, or was when it was composed).")
+    delivered = shown.receipt.delivered
+    known = f"{delivered:,} of them known to have arrived" if delivered else "how many arrived was not told"
+    say(f"{shown.receipt.accepted:,} handed over, {known}.")
+    rows = [
+        ("opens: the picture was loaded", readings.opens),
+        ("clicks: a link was followed", readings.clicks),
+        *((f"  {line.url}", line) for line in readings.links),
+    ]
+    show_table(
+        ["", "as by people", "by programs"],
+        [(what, f"{line.people:,}", f"{line.machines:,}") for what, line in rows],
+        empty="",
+    )
+    say(UNSURE)
 
 
 def _show_timeline(line: Timeline) -> None:

@@ -21,11 +21,13 @@ from newsletter.compose.themes import Theme, Themes
 from newsletter.compose.view import cleaned_and_shown, newsletter_view, one_line, post_view, sender_of
 from newsletter.compose.words import Language, language, zone
 from newsletter.compose.wrapping import wrap
-from newsletter.model.artefact import Artefact, Block
+from newsletter.model.artefact import Artefact, Block, Segment
 from newsletter.model.issue import Issue
+from newsletter.model.links import links_of
 from newsletter.model.picture import Picture, Pictured
 from newsletter.model.post import Post
 from newsletter.model.publication import Newsletter
+from newsletter.model.tracking import Link, Tracking, seal
 from subscribers.model import Cadence
 
 _MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table").enable("strikethrough")
@@ -47,12 +49,14 @@ def compose(
     compiler: Compiler,
     themes: Themes,
     pictures: Mapping[str, Picture] = _UNKNOWN,
+    link_key: bytes = b"",
 ) -> Artefact:
     """Compile an issue. The same arguments always give the same artefact.
 
     ``posts`` holds at least the issue's included ones. Subject and preheader are the issue's own where
-    the author wrote them. ``pictures`` is what is known of their images, by address. Raises TemplateProblem
-    or ConfigError for a wrong theme. Never touches the network.
+    the author wrote them. ``pictures`` is what is known of their images, by address. ``link_key`` seals the
+    links where the newsletter has them counted. Raises TemplateProblem or ConfigError for a wrong theme.
+    Never touches the network.
     """
     theme = themes.get(newsletter.theme, newsletter.theme_folder)
     words = language(newsletter.language, newsletter.theme_folder)
@@ -103,6 +107,7 @@ def compose(
         "why_text": "\n".join(wrap(words("why", newsletter=context["newsletter"].title))),
         "disclaimer_text": "\n".join(wrap(context["newsletter"].disclaimer)),
     }
+    html = renderer.html("layout.mjml.j2", context)
     return Artefact(
         subject=subject,
         preheader=preheader,
@@ -110,13 +115,21 @@ def compose(
         reply_to=newsletter.reply_to,
         language=words.tag,
         title=context["newsletter"].title,
-        html=renderer.html("layout.mjml.j2", context),
+        html=html,
         text=renderer.text("text.txt.j2", context),
         blocks=tuple(
             Block(number=place.block, post_id=place.post_id, title=view.title)
             for place, view in zip(places, views, strict=True)
         ),
+        links=_counted(newsletter, issue.id, html, link_key),
     )
+
+
+def _counted(newsletter: Newsletter, issue_id: int, html: Sequence[Segment], key: bytes) -> tuple[Link, ...]:
+    """The links to be counted, and before them the picture that counts opens."""
+    if newsletter.tracking is Tracking.OFF:
+        return ()
+    return tuple(Link(seal(key, issue_id, url), url) for url in ("", *links_of(html)))
 
 
 def pictures_of(

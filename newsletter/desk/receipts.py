@@ -30,6 +30,7 @@ class ReceiptVerbs(Verbs):
             issue = unit.issues.get(issue_id)
             receipt = unit.deliveries.receipt(issue_id)
             stretches = unit.account.stretches(issue_id)
+            readings = unit.links.readings(issue_id)
             next_try_at = unit.deliveries.next_retry_at(issue_id) if receipt.waiting else None
         sending = issue.state is IssueState.SENDING
         return ReceiptShown(
@@ -38,6 +39,7 @@ class ReceiptVerbs(Verbs):
             timeline=timeline(stretches, until=now if sending else None),
             seconds_left=seconds_left(receipt, stretches, rate) if sending else None,
             next_try_at=next_try_at,
+            readings=readings,
         )
 
     def receipt_details(self, issue_id: int) -> Details:

@@ -20,9 +20,11 @@ from newsletter.model.issue import IssueState
 from newsletter.model.post import PostState
 from newsletter.model.publication import Newsletter
 from newsletter.steps import rendering
+from newsletter.steps.composing import TRACKABLE
 from subscribers import rhythms
 from subscribers.model import Cadence
 
+_TRACKED_BY: Final = ("tracking", "base_url", "allow_private_addresses")
 _DEFAULT_CADENCE: Final = str(config.Settings.model_fields["cadence"].default)
 
 
@@ -64,6 +66,8 @@ class SetupVerbs(Verbs):
                 require_pillow()
         text = config.parse_one(name, value) if value.strip() else ""
         field = config.FIELDS[shown.name]
+        if field in _TRACKED_BY:
+            self._refuse_untrackable(field, text)
         with self.tools.begin() as unit:
             if not text:
                 unit.settings.remove(field)
@@ -74,6 +78,14 @@ class SetupVerbs(Verbs):
                 rhythms.default_changed(unit.conn, Cadence(shown.value), self._now())
             self._audit(unit, "set", f"setting {shown.name}")
         return self.setting(name)
+
+    def _refuse_untrackable(self, field: str, text: str) -> None:
+        """Opens and clicks cannot be switched on, nor stay on, without an address that mail can lead to."""
+        settings = self.tools.settings()
+        known = {name: config.text_of(getattr(settings, name)) for name in _TRACKED_BY if name != field}
+        wanted = config.load({}, known | ({field: text} if text else {}))
+        if wanted.untrackable and wanted.untrackable != settings.untrackable:
+            raise Invalid(wanted.untrackable, hint=TRACKABLE)
 
     def preview_welcome(self) -> str:
         """See :func:`newsletter.steps.rendering.preview_welcome`."""

@@ -15,6 +15,7 @@ from newsletter.model.feed import Feed, Poll
 from newsletter.model.issue import Carrier, Issue, IssueState
 from newsletter.model.post import Post
 from newsletter.model.receipt import DomainLine, Receipt, Trouble
+from newsletter.model.tracking import Readings
 from subscribers.model import Consent, Subscriber, Suppression
 
 
@@ -58,13 +59,15 @@ class FeedWaiting:
 @dataclass(frozen=True, kw_only=True)
 class ReceiptShown:
     """``seconds_left`` is how long it takes until everybody had their turn, None where nobody knows;
-    ``next_try_at`` when the first of those who wait is tried again."""
+    ``next_try_at`` when the first of those who wait is tried again; ``readings`` what was counted of opens
+    and clicks, None where nothing is."""
 
     receipt: Receipt
     issue: Issue
     timeline: Timeline
     seconds_left: float | None
     next_try_at: datetime | None
+    readings: Readings | None
 
 
 @dataclass(frozen=True, kw_only=True)

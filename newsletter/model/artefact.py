@@ -15,6 +15,7 @@ from html import escape
 from typing import Any, Final
 
 from newsletter.model.publication import Sender
+from newsletter.model.tracking import Link
 
 SLOTS: Final = ("unsubscribe_url", "preferences_url", "view_url", "base_url", "name")
 """Every slot that an issue may have. ``base_url`` and ``view_url`` are the same for all subscribers
@@ -55,6 +56,7 @@ class Artefact:
     html: tuple[Segment, ...]
     text: tuple[Segment, ...]
     blocks: tuple[Block, ...]
+    links: tuple[Link, ...] = ()  #: those that are counted, the picture's first; empty: nothing is
 
     @property
     def content_hash(self) -> str:
@@ -80,6 +82,7 @@ class Artefact:
                 "html": [[s.text, int(s.slot), s.block] for s in self.html],
                 "text": [[s.text, int(s.slot), s.block] for s in self.text],
                 "blocks": [[b.number, b.post_id, b.title] for b in self.blocks],
+                "links": [[link.token, link.url] for link in self.links],
             },
             ensure_ascii=False,
             separators=(",", ":"),
@@ -104,6 +107,7 @@ class Artefact:
                 Block(number=number, post_id=post_id, title=title)
                 for number, post_id, title in data["blocks"]
             ),
+            links=tuple(Link(token, url) for token, url in data["links"]),
         )
 
 
@@ -134,6 +138,18 @@ def _joined(segments: Iterable[Segment]) -> Iterator[Segment]:
             pending.append(segment.text)
     if pending:
         yield Segment("".join(pending))
+
+
+def settled(segments: Iterable[Segment], values: Mapping[str, str], *, html: bool) -> tuple[Segment, ...]:
+    """The segments with those slots filled that ``values`` names, unescaped: the same for everybody."""
+    return tuple(
+        _joined(
+            Segment(escape(values[s.text]) if html else values[s.text], block=s.block)
+            if s.slot and s.text in values
+            else s
+            for s in segments
+        )
+    )
 
 
 def filled_html(segments: Iterable[Segment], values: Mapping[str, str]) -> str:

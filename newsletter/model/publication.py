@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from newsletter.model.tracking import Tracking
 from subscribers.model import Cadence
 
 
@@ -35,6 +36,7 @@ class Newsletter:
     site_url: str = ""
     theme_folder: str = field(default="")  #: the author's overrides; empty: none
     subject: str = ""  #: a template of subjects; empty: the post's title
+    tracking: Tracking = Tracking.OFF
     preheader: str = ""  #: a template of preview lines; empty: the post's first words
 
     @property

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 SELF_APPROVAL_AFTER: Final = timedelta(hours=1)
 """The least time an author has to stop a draft that goes by itself."""
 
+TRACKABLE: Final = "Set BASE_URL to where readers reach this installation, or TRACKING to off."
+
 ATTEMPTS: Final = 3  #: at compiling a draft that somebody edits meanwhile
 
 
@@ -145,6 +147,7 @@ def fingerprint(tools: Tools, settings: Settings) -> str:
         settings.transport,
         settings.allow_private_addresses,
         settings.images,
+        settings.untrackable,
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
@@ -160,12 +163,23 @@ def where(error: NewsletterError) -> str:
 def _compiled(
     tools: Tools, settings: Settings, newsletter: Newsletter, issue: Issue, posts: list[Post]
 ) -> tuple[Artefact, Checklist]:
-    """The artefact and its checklist. Raises TemplateProblem or ConfigError for a wrong theme."""
+    """The artefact and its checklist. Raises TemplateProblem or ConfigError for a wrong theme, ConfigError
+    where opens and clicks are to be counted and cannot be."""
+    if settings.untrackable:
+        raise ConfigError(settings.untrackable, hint=TRACKABLE)
     theme = tools.themes.get(settings.theme, settings.theme_folder)
     excerpts = shows_excerpts(issue, theme)
     shown = pictures_of(newsletter, issue, posts, excerpts=excerpts)
     known, missing = _pictures(tools, settings, shown)
-    artefact = compose(newsletter, issue, posts, compiler=tools.compiler, themes=tools.themes, pictures=known)
+    artefact = compose(
+        newsletter,
+        issue,
+        posts,
+        compiler=tools.compiler,
+        themes=tools.themes,
+        pictures=known,
+        link_key=tools.link_key,
+    )
     return artefact, checklist(
         newsletter,
         artefact,

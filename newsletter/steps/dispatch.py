@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import lru_cache
@@ -250,6 +250,7 @@ def _rate(settings: Settings) -> Rate:
 def _send_issue(tools: Tools, issue_id: int, budget_s: float, stop: threading.Event) -> Delivered:
     settings = tools.settings()
     newsletter = tools.newsletter(settings)
+    links = tools.links(settings)
     try:
         expand_audience(
             issue_id, work=tools.begin, default_cadence=newsletter.cadence, clock=tools.clock, stop=stop
@@ -261,8 +262,12 @@ def _send_issue(tools: Tools, issue_id: int, budget_s: float, stop: threading.Ev
             issue_id,
             work=tools.begin,
             transport=transport,
-            letters=_letters(_approved(tools, issue_id), rendering.common_headers(newsletter, issue_id)),
-            links=tools.links(settings),
+            letters=_letters(
+                _approved(tools, issue_id),
+                rendering.common_headers(newsletter, issue_id),
+                links.common(issue_id),
+            ),
+            links=links,
             rate=_rate(settings),
             clock=tools.clock,
             stop=stop,
@@ -306,10 +311,12 @@ def _paused(tools: Tools, issue_id: int, problem: str) -> Delivered:
     return Delivered(issue_id=issue_id, problem=problem)
 
 
-def _letters(artefact: Artefact, headers: tuple[tuple[str, str], ...]) -> Callable[[int], Letter]:
+def _letters(
+    artefact: Artefact, headers: tuple[tuple[str, str], ...], common: Mapping[str, str]
+) -> Callable[[int], Letter]:
     @lru_cache(maxsize=64)
     def letter(mask: int) -> Letter:
-        return letter_of(artefact, mask, headers)
+        return letter_of(artefact, mask, headers, common)
 
     return letter
 

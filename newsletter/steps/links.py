@@ -69,6 +69,10 @@ class Links:
         """What fills an issue's slots for this recipient, unescaped."""
         return _Values(self, recipient, issue_id)
 
+    def common(self, issue_id: int) -> Mapping[str, str]:
+        """What fills the slots of an issue that are the same for every recipient, unescaped."""
+        return {"base_url": self.base_url, "view_url": self.issue(issue_id)}
+
     def public_values(self, issue_id: int) -> Mapping[str, str]:
         return public_values(self.base_url, issue_id)
 

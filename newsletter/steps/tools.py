@@ -37,6 +37,7 @@ class Tools:
     themes: Themes
     newsletter: Callable[[Settings], Newsletter]  #: with what the author left open taken from the feed
     links: Callable[[Settings], Links]
+    link_key: bytes  #: seals the counted links of issues
     transport: Callable[[Settings], Transport]
     high_water: HighWater  #: how far sending had come, remembered outside the database
     look_up: Callable[[str], Sequence[str]]  #: TXT records, for doctor

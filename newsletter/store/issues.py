@@ -15,8 +15,10 @@ from newsletter.errors import Conflict, NotFound
 from newsletter.model.artefact import Artefact
 from newsletter.model.checklist import CheckLine, Checklist, Level
 from newsletter.model.issue import MAX_BLOCKS, Issue, IssuePost, IssueState, move_issue
+from newsletter.model.links import mailed
 from newsletter.model.post import PostState
 from newsletter.model.times import from_ms, maybe_from_ms, to_ms
+from newsletter.store.links import IssueLinks
 from newsletter.store.sql import chunks, insert
 from newsletter.store.tables import artefacts, issue_posts, issues, posts, rhythms
 from subscribers.model import Cadence
@@ -305,7 +307,7 @@ class Issues:
         values = {
             "edition": edition,
             "fingerprint": fingerprint,
-            "size": sum(len(segment.text.encode()) for segment in artefact.html),
+            "size": sum(len(segment.text.encode()) for segment in mailed(artefact)),
             "content_hash": artefact.content_hash,
             "body": body,
             "checklist": _checklist_json(checklist),
@@ -316,6 +318,7 @@ class Issues:
             .values(issue_id=issue_id, **values)
             .on_conflict_do_update(index_elements=["issue_id"], set_=values)
         )
+        IssueLinks(self._conn).keep(issue_id, artefact.links)
         for post_id, revision in revisions.items():
             self._conn.execute(
                 update(issue_posts)

@@ -226,6 +226,18 @@ artefacts = Table(
     _text("fingerprint"),  # of the newsletter and theme that it was composed with
 )
 
+links = Table(
+    "links",  # of issues whose links are counted
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("issue_id", Id, ForeignKey("issues.id"), nullable=False),
+    Column("position", Integer, nullable=False),  # 0: the picture whose loading counts as an open
+    _text("url"),
+    _count("people"),
+    _count("machines"),
+    Index("ix_links_issue", "issue_id", "position"),
+)
+
 pictures = Table(
     "pictures",  # images of posts that were looked at
     metadata,

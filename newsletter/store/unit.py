@@ -18,6 +18,7 @@ from newsletter.store.events import Events
 from newsletter.store.feeds import Feeds
 from newsletter.store.issues import Issues
 from newsletter.store.leases import Leases
+from newsletter.store.links import IssueLinks
 from newsletter.store.notices import Notices
 from newsletter.store.pictures import Pictures
 from newsletter.store.posts import Posts
@@ -53,6 +54,10 @@ class Unit:
     @cached_property
     def pictures(self) -> Pictures:
         return Pictures(self.conn)
+
+    @cached_property
+    def links(self) -> IssueLinks:
+        return IssueLinks(self.conn)
 
     @cached_property
     def deliveries(self) -> Deliveries:

@@ -29,6 +29,7 @@ def front_of(house: House) -> Front:
         practice=lambda: _practice(house.settings()),
         look=lambda: _look(house),
         challenge_keys=house.challenge_keys,
+        link_keys=house.link_keys,
         held=_held,
         forget=_forget,
     )
@@ -39,6 +40,7 @@ def _practice(settings: Settings) -> Practice:
         double_opt_in=settings.double_opt_in,
         provider=_PROVIDERS.get(settings.transport, ""),
         in_europe=settings.transport == "sendgrid" and settings.sendgrid_region == "eu",
+        tracking=settings.tracking,
     )
 
 

@@ -54,6 +54,7 @@ class Pages:
             address=shown,
             query=_query,
             for_pages=words.for_pages,
+            shortened=words.shortened,
         )
 
     def now(self) -> datetime:

@@ -194,6 +194,12 @@ def size(octets: int) -> str:
     return f"{octets:,} bytes" if octets < 1000 else f"{octets / 1000:.0f} KB"
 
 
+def shortened(url: str, most: int = 80) -> str:
+    """An address as people recognise it: ``blog.example.org/2026/11/post…``."""
+    shown = url.partition("://")[2].removeprefix("www.").removesuffix("/")
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
+
+
 def browser(agent: str) -> str:
     """``Firefox on Linux`` from a User-Agent; what is unknown is called a browser."""
     names = ("Edg", "OPR", "Firefox", "Chrome", "Safari", "curl")

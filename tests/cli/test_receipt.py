@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from newsletter.cli import app
 from newsletter.cli.output import out
 from newsletter.demo.blog_server import SampleBlog
 from newsletter.model.delivery import DeliveryState, Settled
+from newsletter.model.tracking import Link
 
 Run = Callable[..., Result]
 
@@ -74,3 +76,24 @@ def test_the_receipt_names_who_failed_with_the_reason_and_goes_on_after_a_page(r
     assert "There is no such mailbox." in said
     assert "Further: newsletter issues receipt 1 --after 2" in said
     assert json.loads(run("issues", "receipt", "1", "--state", "skipped", "--json").stdout)["named"] == []
+
+
+def test_opens_and_clicks_stand_beside_each_other_or_are_said_not_to_be_counted(
+    run: Run,
+) -> None:
+    run("issues", "send", "1")
+    told = json.loads(run("issues", "receipt", "1", "--json").stdout)
+    assert told["opens"] is told["clicks"] is told["links"] is None
+    assert "Opens and clicks are not counted" in run("issues", "receipt", "1").stdout
+    with wiring.build() as house, house.store.begin() as unit:
+        unit.links.keep(1, [Link("p", ""), Link("a", "https://a.example/")])
+        unit.links.count("p", people=1200, machines=34)
+        unit.links.count("a", people=5, machines=6)
+    told = json.loads(run("issues", "receipt", "1", "--json").stdout)
+    assert told["opens"] == {"people": 1200, "machines": 34}
+    assert told["clicks"] == {"people": 5, "machines": 6}
+    assert told["links"] == [{"url": "https://a.example/", "people": 5, "machines": 6}]
+    said = run("issues", "receipt", "1").stdout
+    assert re.search(r"opens: the picture was loaded +1,200 +34", said)
+    assert re.search(r"https://a.example/ +5 +6", said)
+    assert "Opens are unreliable" in said

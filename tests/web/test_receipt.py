@@ -14,6 +14,7 @@ import uvicorn
 
 from newsletter.model.delivery import DeliveryState, Settled
 from newsletter.model.issue import IssueState
+from newsletter.model.tracking import Link
 from newsletter.pipeline import Step
 from newsletter.web.app import create_app
 from newsletter.web.live import event
@@ -156,3 +157,16 @@ def test_an_open_page_does_not_keep_the_server_from_ending(studio: Studio) -> No
 def test_a_message_of_several_lines_is_one_event() -> None:
     assert event("account", "one\ntwo") == "event: account\ndata: one\ndata: two\n\n"
     assert event("state", "") == "event: state\ndata:\n\n"
+
+
+def test_opens_and_clicks_stand_on_the_receipt_or_a_word_that_they_do_not(studio: Studio) -> None:
+    issue = sending(studio)
+    with studio.visitor() as visitor:
+        assert "Not counted." in visitor.get(f"/studio/issues/{issue}").text
+        with studio.house.store.begin() as unit:
+            unit.links.keep(issue, [Link("p", ""), Link("a", "https://a.example/<x>")])
+            unit.links.count("p", people=1200, machines=34)
+        text = visitor.get(f"/studio/issues/{issue}").text
+    assert re.search(r"Pictures loaded \(opens\)</th><td>1,200</td><td>34</td>", text)
+    assert "a.example/&lt;x&gt;</a></th><td>0</td><td>0</td>" in text
+    assert "Opens are unreliable" in text

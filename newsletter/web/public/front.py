@@ -11,6 +11,7 @@ from typing import Protocol
 from newsletter.model.delivery import Delivery, DeliveryFlag
 from newsletter.model.notice import NewNotice
 from newsletter.model.publication import Newsletter
+from newsletter.model.tracking import Counted, Tracking
 from newsletter.web.public.look import Look
 from subscribers.store import Subscribers
 from subscribers.tokens import Tokens
@@ -46,6 +47,13 @@ class Spent(Protocol):
         ...
 
 
+class LinkBook(Protocol):
+    def find(self, token: str) -> Counted | None: ...
+    def count(self, token: str, *, people: int, machines: int) -> None:
+        """Adds to what was counted; either may be negative."""
+        ...
+
+
 class PublicUnit(Protocol):
     """One transaction, as the public pages see it."""
 
@@ -57,6 +65,8 @@ class PublicUnit(Protocol):
     def deliveries(self) -> Ledger: ...
     @property
     def leases(self) -> Spent: ...
+    @property
+    def links(self) -> LinkBook: ...
 
 
 Work = Callable[[], AbstractContextManager[PublicUnit]]
@@ -65,18 +75,21 @@ Work = Callable[[], AbstractContextManager[PublicUnit]]
 @dataclass(frozen=True, kw_only=True)
 class Practice:
     """What the privacy notice tells of the settings. ``provider`` names who hands mail over ("SendGrid"),
-    empty for an own server; ``in_europe`` says that it does so there."""
+    empty for an own server; ``in_europe`` says that it does so there. ``tracking`` is whether opens and
+    clicks are counted."""
 
     double_opt_in: bool = True
     provider: str = ""
     in_europe: bool = False
+    tracking: Tracking = Tracking.OFF
 
 
 @dataclass(frozen=True, kw_only=True)
 class Front:
     """``begin`` opens a transaction that may write, ``read`` one that only reads. ``topics`` are what the
-    feeds' posts are about. ``challenge_keys`` sign what a form's script solves. ``held`` gives what the
-    house holds about a subscriber beside the list, and ``forget`` removes it."""
+    feeds' posts are about. ``challenge_keys`` sign what a form's script solves, ``link_keys`` the counted
+    links of issues. ``held`` gives what the house holds about a subscriber beside the list, and ``forget``
+    removes it."""
 
     begin: Work
     read: Work
@@ -87,5 +100,6 @@ class Front:
     practice: Callable[[], Practice]
     look: Callable[[], Look]
     challenge_keys: Sequence[bytes]
+    link_keys: Sequence[bytes]
     held: Callable[[PublicUnit, int], dict[str, object]]
     forget: Callable[[PublicUnit, int, str], None]

@@ -9,6 +9,7 @@ from newsletter.web.public.challenge import Challenges
 from newsletter.web.public.choosing import choosing
 from newsletter.web.public.confirming import confirming
 from newsletter.web.public.evenly import ANSWER_AFTER_S, Evenly
+from newsletter.web.public.following import following
 from newsletter.web.public.front import Front
 from newsletter.web.public.joining import joining
 from newsletter.web.public.leaving import leaving
@@ -44,6 +45,7 @@ def public_router(
     router.include_router(joining(front, pages, limits or FormLimits(), challenges=challenges, evenly=evenly))
     router.include_router(confirming(front, pages))
     router.include_router(privacy(front, pages))
+    router.include_router(following(front, pages))
     router.include_router(personal(front, pages, evenly=evenly))
 
     @router.get("/public/{name}")

@@ -248,6 +248,21 @@ JOINING: Final = Section(
         ),
     ),
 )
+TRACKING: Final = Field(
+    setting="TRACKING",
+    label="Opens and clicks",
+    kind=Kind.CHOICE,
+    hint="Your privacy notice says by itself what is chosen here. It holds for issues made from now on.",
+    options=(
+        Option(value="off", label="Not counted", hint="Links lead straight to their pages"),
+        Option(
+            value="aggregate",
+            label="Counted, of nobody in particular",
+            hint="How often each link was followed, and how often an invisible picture was loaded. The same "
+            "links for everybody; nothing about any person is kept. Needs the public address above",
+        ),
+    ),
+)
 SENDING: Final = Section(
     key="sending",
     title="Sending",
@@ -278,6 +293,7 @@ SENDING: Final = Section(
             example="gmail.com=100/hour, outlook.com=20/minute",
         ),
         BASE_URL,
+        TRACKING,
     ),
 )
 

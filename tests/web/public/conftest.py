@@ -20,6 +20,9 @@ from newsletter.model.delivery import Delivery, DeliveryFlag
 from newsletter.model.notice import NewNotice, NoticeKind
 from newsletter.model.publication import Newsletter, Sender
 from newsletter.store.database import Database
+from newsletter.store.links import IssueLinks
+from newsletter.store.tables import issues, links
+from newsletter.store.tables import metadata as house_metadata
 from newsletter.web.public import Front, public_router
 from newsletter.web.public.challenge import Challenges
 from newsletter.web.public.front import Practice, PublicUnit
@@ -48,6 +51,7 @@ class Unit:
     notices: Queue
     deliveries: Ledger
     leases: Spent
+    links: IssueLinks
 
 
 class Spent:
@@ -123,7 +127,8 @@ class House:
             yield self._unit(conn)
 
     def _unit(self, conn: Connection) -> Unit:
-        return Unit(Subscribers(conn, keys=[KEY]), self.notices, self.ledger, self.leases)
+        people = Subscribers(conn, keys=[KEY])
+        return Unit(people, self.notices, self.ledger, self.leases, IssueLinks(conn))
 
     def front(self) -> Front:
         return Front(
@@ -136,6 +141,7 @@ class House:
             practice=lambda: replace(self.practice, double_opt_in=self.double),
             look=lambda: self.look,
             challenge_keys=[KEY],
+            link_keys=[KEY],
             held=lambda unit, id: {"deliveries": []},
             forget=lambda unit, id, address: unit.notices.forget(id, address),
         )
@@ -159,6 +165,7 @@ def house(tmp_path: Path) -> Iterator[House]:
     database = Database(f"sqlite:///{tmp_path}/list.db")
     with database.write() as conn:
         metadata.create_all(conn)
+        house_metadata.create_all(conn, tables=[issues, links])
     yield House(database)
     database.close()
 
@@ -172,6 +179,9 @@ class Web:
 
     def get(self, path: str, **how: Any) -> Response:
         return self._ask("GET", path, **how)
+
+    def head(self, path: str, **how: Any) -> Response:
+        return self._ask("HEAD", path, **how)
 
     def post(self, path: str, **how: Any) -> Response:
         return self._ask("POST", path, **how)

@@ -1,0 +1,81 @@
+"""Counts on their way to the disk."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+from newsletter.web.public.tally import Counts, Tally
+
+
+def test_a_crowd_is_written_whole_and_in_few_transactions() -> None:
+    written: list[Counts] = []
+    first = threading.Event()
+
+    def write(counts: Counts) -> None:
+        written.append(counts)
+        first.wait(10)
+
+    tally = Tally(write, patience_s=30)
+
+    def visit(number: int) -> None:
+        tally.add(f"link {number % 3}", people=1)
+        tally.flush()
+
+    with ThreadPoolExecutor(8) as threads:
+        visits = [threads.submit(visit, number) for number in range(60)]
+        while not written:
+            pass
+        first.set()
+        for done in visits:
+            done.result()
+    total: Counter[str] = Counter()
+    for counts in written:
+        total.update({token: people for token, (people, _) in counts.items()})
+    assert total == {"link 0": 20, "link 1": 20, "link 2": 20}
+
+
+def test_nobody_waits_for_a_database_that_is_busy_and_nothing_is_lost() -> None:
+    written: list[Counts] = []
+    busy, done = threading.Event(), threading.Event()
+
+    def write(counts: Counts) -> None:
+        written.append(counts)
+        busy.set()
+        done.wait(30)
+
+    tally = Tally(write, patience_s=0.01)
+    tally.add("a", people=1)
+    first = threading.Thread(target=tally.flush)
+    first.start()
+    assert busy.wait(30)
+    tally.add("b", machines=1)
+    tally.flush()  # returns although the first has not written yet
+    assert len(written) == 1
+    done.set()
+    first.join(30)
+    assert written == [{"a": (1, 0)}, {"b": (0, 1)}], "the first takes along what came meanwhile"
+
+
+def test_what_could_not_be_written_is_written_with_the_next() -> None:
+    written: list[Counts] = []
+    broken = True
+
+    def write(counts: Counts) -> None:
+        if broken:
+            raise OSError("no space")
+        written.append(counts)
+
+    tally = Tally(write)
+    with structlog.testing.capture_logs() as logs:
+        tally.add("a", people=1)
+        tally.flush()
+    assert len(logs) == 1
+    broken = False
+    tally.add("a", people=-1, machines=1)
+    tally.add("b", people=1)
+    tally.flush()
+    assert written == [{"a": (0, 1), "b": (1, 0)}]
