@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, insert, not_, se
 
 from subscribers.errors import Invalid
 from subscribers.model import SubscriberState, SuppressionCause
-from subscribers.rows import stored_words
+from subscribers.rows import left_at, stored_words
 from subscribers.segments import has_tag
 from subscribers.states import Act, Standing, decide
 from subscribers.store import Subscribers
@@ -126,7 +126,12 @@ def _unsubscribe(people: Subscribers, batch_id: int, ids: Sequence[int], now: da
     conn.execute(
         update(subscribers)
         .where(_c.id.in_(gone))
-        .values(state=SubscriberState.UNSUBSCRIBED.value, strikes=0, changed_at=to_ms(now))
+        .values(
+            state=SubscriberState.UNSUBSCRIBED.value,
+            strikes=0,
+            left_at=left_at(SubscriberState.UNSUBSCRIBED, to_ms(now)),
+            changed_at=to_ms(now),
+        )
     )
     people.requests.close_all(gone, now)
     return changed

@@ -24,7 +24,7 @@ from subscribers.model import (
 from subscribers.rhythms import Former
 from subscribers.rows import SHOWN, consent, subscriber
 from subscribers.segments import Filter, condition
-from subscribers.sql import like
+from subscribers.sql import glob, like
 from subscribers.suppressions import Suppressions
 from subscribers.tables import consents, subscribers
 
@@ -84,7 +84,7 @@ class Lookup:
         for one in _states(
             state
         ):  # each reads its part of a covering index, in order, and stops at the limit
-            query = select(_c.id).where(_c.state == one.value, _c.id > after, *_here(text, among))
+            query = select(_c.id).where(_c.state == one.value, _c.id > after, *_here(self.conn, text, among))
             found += self.conn.scalars(query.order_by(_c.id).limit(limit))
         return sorted(found)[:limit]
 
@@ -96,13 +96,23 @@ class Lookup:
     ) -> int:
         """How many ``list`` would give, page after page."""
         states = [one.value for one in _states(state)]
-        query = select(func.count()).where(_c.state.in_(states), *_here(text, among))
+        query = select(func.count()).where(_c.state.in_(states), *_here(self.conn, text, among))
         return self.conn.scalar(query) or 0
 
     def counts(self) -> dict[SubscriberState, int]:
         """How many are in each state; every state is there."""
-        rows = self.conn.execute(select(_c.state, func.count()).group_by(_c.state))
-        return dict.fromkeys(SubscriberState, 0) | {SubscriberState(state): n for state, n in rows}
+        if self.conn.dialect.name != "sqlite":
+            rows = self.conn.execute(select(_c.state, func.count()).group_by(_c.state))
+            return dict.fromkeys(SubscriberState, 0) | {SubscriberState(state): n for state, n in rows}
+        # SQLite counts a whole table by its pages, twenty times as fast as the rows of its largest state.
+        rest = [state for state in SubscriberState if state is not SubscriberState.ACTIVE]
+        counted = dict.fromkeys(SubscriberState, 0) | {state: self._in(state) for state in rest}
+        everybody = self.conn.scalar(select(func.count()).select_from(subscribers)) or 0
+        counted[SubscriberState.ACTIVE] = everybody - sum(counted.values())
+        return counted
+
+    def _in(self, state: SubscriberState) -> int:
+        return self.conn.scalar(select(func.count()).where(_c.state == state.value)) or 0
 
     def consents(self, id: int) -> builtins.list[Consent]:
         """Every proof on record, newest first."""
@@ -178,15 +188,17 @@ def _states(state: SubscriberState | None) -> tuple[SubscriberState, ...]:
     return _NOT_ERASED if state is None else (state,)
 
 
-def _here(text: str, among: ColumnElement[bool] | None) -> builtins.list[ColumnElement[bool]]:
-    return [*([] if among is None else [among]), *([matching(text)] if text else [])]
+def _here(
+    conn: Connection, text: str, among: ColumnElement[bool] | None
+) -> builtins.list[ColumnElement[bool]]:
+    return [*([] if among is None else [among]), *([matching(conn, text)] if text else [])]
 
 
-def matching(text: str) -> ColumnElement[bool]:
+def matching(conn: Connection, text: str) -> ColumnElement[bool]:
     """Part of an address or a name, whatever the case; ``@domain`` is a whole domain."""
     wanted = text.strip().casefold()
     if wanted.startswith("@") and "." in wanted:
         return _c.domain == wanted[1:]
-    escaped = like(wanted)
-    # Twice as fast on SQLite without an escape character, which hardly anybody's search needs.
-    return _c.sought.like(f"%{escaped}%", escape="\\" if escaped != wanted else None)
+    if conn.dialect.name == "sqlite":  # what is sought is casefolded, and GLOB need not look for the case
+        return _c.sought.op("GLOB")(f"*{glob(wanted)}*")
+    return _c.sought.like(f"%{like(wanted)}%", escape="\\")

@@ -39,6 +39,7 @@ def everything(people: Subscribers, id: int, *, more: Mapping[str, object] | Non
         "language": person.language,
         "tags": list(person.tags),
         "joined_at": rfc3339(person.joined_at),
+        "left_at": _time(_left(people, id)),
         "changed_at": rfc3339(person.changed_at),
         "engaged_at": _time(person.engaged_at),
         "soft_bounces": person.strikes,
@@ -80,7 +81,8 @@ def _requests(people: Subscribers, id: int) -> list[dict[str, Any]]:
 
 
 def erase(people: Subscribers, id: int, now: datetime) -> str:
-    """Forgets somebody: their row keeps its id, its state and the day they joined, and nothing else.
+    """Forgets somebody: their row keeps its id, its state and the days they joined and left, and nothing
+    else.
 
     A keyed hash of the address stays, so that no import brings them back. Returns the address, for
     whoever else holds it. Raises Unknown, also for who is erased already.
@@ -95,7 +97,7 @@ def erase(people: Subscribers, id: int, now: datetime) -> str:
         people.conn.execute(delete(table).where(table.c.subscriber_id == id))
     former.forget(people.conn, id)
     rhythms.forget(people.conn, id)
-    day = person.joined_at.replace(hour=0, minute=0, second=0, microsecond=0)
+    day = _day(person.joined_at)
     people.conn.execute(
         update(subscribers)
         .where(subscribers.c.id == id)
@@ -116,6 +118,7 @@ def erase(people: Subscribers, id: int, now: datetime) -> str:
             engaged_at=None,
             batch_id=None,
             joined_at=to_ms(day),
+            left_at=to_ms(_day(_left(people, id) or now)),
             changed_at=to_ms(day),
         )
     )
@@ -148,6 +151,15 @@ def erased_again(
     for id in gone:
         forget(id, erase(people, id, now))
     return len(gone), rows[-1].id if len(rows) == limit else 0
+
+
+def _left(people: Subscribers, id: int) -> datetime | None:
+    left = people.conn.scalar(select(subscribers.c.left_at).where(subscribers.c.id == id))
+    return None if left is None else from_ms(left)
+
+
+def _day(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _time(moment: datetime | None) -> str | None:

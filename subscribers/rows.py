@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final
 
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, case, func, literal, select
 
 from subscribers.model import Cadence, Consent, ConsentKind, Subscriber, SubscriberState
-from subscribers.tables import subscribers
+from subscribers.tables import Ms, subscribers
 from subscribers.times import from_ms, maybe_from_ms
 
 SHOWN: Final = select(
@@ -60,6 +60,14 @@ def consent(row: Row[*tuple[Any, ...]]) -> Consent:
         wording=row.wording,
         expires_at=maybe_from_ms(row.expires_at),
     )
+
+
+def left_at(to: SubscriberState, now: int | ColumnElement[int]) -> ColumnElement[int | None]:
+    """The column where somebody comes into that state at ``now``: since when they are not mailed."""
+    if to in (SubscriberState.ACTIVE, SubscriberState.UNCONFIRMED):
+        return literal(None, Ms)
+    never = subscribers.c.state == SubscriberState.UNCONFIRMED.value
+    return func.coalesce(subscribers.c.left_at, case((never, subscribers.c.joined_at), else_=now))
 
 
 def sought(address_key: str, name: str) -> str:

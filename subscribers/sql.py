@@ -37,6 +37,11 @@ def like(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
+def glob(text: str) -> str:
+    """The text with what SQLite's GLOB reads as a pattern in brackets, where it means itself."""
+    return re.sub(r"([*?\[])", r"[\1]", text)
+
+
 def insert_many(conn: Connection, table: Table, columns: Sequence[str], rows: Rows) -> None:
     """A plain INSERT of many rows, whose values are numbers, texts and None in the columns' order.
 

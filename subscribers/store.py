@@ -25,7 +25,7 @@ from subscribers.model import (
     SuppressionCause,
 )
 from subscribers.requests import Requests
-from subscribers.rows import SHOWN, sought, stored_words, subscriber, words
+from subscribers.rows import SHOWN, left_at, sought, stored_words, subscriber, words
 from subscribers.sql import among_writers, insert
 from subscribers.states import Act, Move, Standing, cause_of, decide
 from subscribers.tables import consents, subscribers
@@ -340,7 +340,8 @@ class Subscribers(Lookup):
 
     def write(self, known: Subscriber, move: Move, now: datetime) -> None:
         if move.state is not None and move.state is not known.state:
-            self._set(known.id, now, state=move.state.value, strikes=0)
+            gone = left_at(move.state, to_ms(now))
+            self._set(known.id, now, state=move.state.value, strikes=0, left_at=gone)
 
     def _set(self, id: int, now: datetime, **values: Any) -> None:
         changed = update(subscribers).where(_c.id == id).values(changed_at=to_ms(now), **values)

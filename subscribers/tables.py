@@ -46,6 +46,7 @@ subscribers = Table(
     Column("engaged_at", Ms),  # the last time they opened, clicked or answered, where that is known
     Column("batch_id", Id),  # the import that brought them
     Column("joined_at", Ms, nullable=False),
+    Column("left_at", Ms),  # since when they are not mailed; as joined_at where they never were
     Column("changed_at", Ms, nullable=False),
     Column("sought", Text, nullable=False, server_default=""),  # what a search reads: rows.sought
     Index("ix_subscribers_cadence", "state", "cadence"),
@@ -56,6 +57,11 @@ subscribers = Table(
     Index("ix_subscribers_search", "state", "id", "sought").ddl_if("sqlite"),
     Index("ix_subscribers_segment", "state", "id", "cadence", "paused_until", "consent_until", "joined_at",
           "engaged_at", "domain", "topics_off", "tags").ddl_if("sqlite"),
+    # What the growth of the list is counted by, period by period.
+    Index("ix_subscribers_joined", "joined_at", "left_at",
+          sqlite_where=text("state <> 'unconfirmed'"), postgresql_where=text("state <> 'unconfirmed'")),
+    Index("ix_subscribers_left", "left_at", "joined_at",
+          sqlite_where=text("left_at IS NOT NULL"), postgresql_where=text("left_at IS NOT NULL")),
     Index("ix_subscribers_state_id", "state", "id").ddl_if("postgresql"),
     Index("ix_subscribers_batch", "batch_id",
           sqlite_where=text("batch_id IS NOT NULL"), postgresql_where=text("batch_id IS NOT NULL")),

@@ -18,7 +18,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 
 from subscribers.errors import Refused, Unknown
 from subscribers.model import SubscriberState
-from subscribers.rows import stored_words, words
+from subscribers.rows import left_at, stored_words, words
 from subscribers.sql import MANY, chunks
 from subscribers.states import displayed
 from subscribers.store import Subscribers
@@ -93,18 +93,22 @@ def _return(people: Subscribers, batch: Any, now: datetime) -> Step | None:
     returned = 0
     for row in rows:
         if values := _before(row, causes.get(row.address_key, NONE), agreed=row.id in agreed):
-            conn.execute(_SET[tuple(values)], {"one": row.id, "now": to_ms(now), **values})
+            changing = _SET[tuple(values), values.get("state", "")]
+            conn.execute(changing, {"one": row.id, "now": to_ms(now), **values})
             returned += 1
     conn.execute(delete(batch_changes).where(mine, batch_changes.c.subscriber_id.in_(ids)))
     return Step(returned=returned)
 
 
-class _Sets(dict[tuple[str, ...], Any]):
-    """One statement for each set of columns, made once."""
+class _Sets(dict[tuple[tuple[str, ...], str], Any]):
+    """One statement for each set of columns and state, made once."""
 
-    def __missing__(self, names: tuple[str, ...]) -> Any:
+    def __missing__(self, key: tuple[tuple[str, ...], str]) -> Any:
+        names, state = key
         values: dict[str, Any] = {name: bindparam(name) for name in names}
-        self[names] = made = (
+        if state:
+            values["left_at"] = left_at(SubscriberState(state), bindparam("now"))
+        self[key] = made = (
             update(subscribers).where(_c.id == bindparam("one")).values(changed_at=bindparam("now"), **values)
         )
         return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import and_, true
 
@@ -12,8 +13,9 @@ from newsletter.desk.base import Verbs
 from newsletter.desk.shown import Person, Received
 from newsletter.errors import Conflict, Invalid, NotFound
 from newsletter.model.delivery import Delivery, DeliveryFlag, DeliveryState
-from subscribers import batches, exports, imports, personal
+from subscribers import batches, exports, growth, imports, personal
 from subscribers.batches import Imported
+from subscribers.growth import Period
 from subscribers.imports import How, ImportedRow, Report
 from subscribers.model import Subscriber, SubscriberState, SuppressionCause
 from subscribers.segments import Filter, condition
@@ -41,6 +43,13 @@ class ListVerbs(Verbs):
     def subscriber_counts(self) -> Mapping[SubscriberState, int]:
         with self.tools.read() as unit:
             return unit.subscribers.counts()
+
+    def growth(self) -> Sequence[Period]:
+        """How the list grew, in the author's time zone; nothing where nobody ever joined."""
+        newsletter = self.tools.newsletter(self.tools.settings())
+        with self.tools.read() as unit:
+            active = unit.subscribers.counts()[SubscriberState.ACTIVE]
+            return growth.growth(unit.conn, self._now(), ZoneInfo(newsletter.timezone), active)
 
     def subscriber(self, who: str | int) -> Person:
         """By address or id. Raises NotFound."""

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, update
 from subscribers.imports.plan import Outcome, Planned
 from subscribers.imports.rows import Person
 from subscribers.model import ConsentKind, SubscriberState, SuppressionCause
-from subscribers.rows import sought, stored_words, words
+from subscribers.rows import left_at, sought, stored_words, words
 from subscribers.sql import insert_many, select_in, take_ids
 from subscribers.store import Subscribers, plain_name
 from subscribers.suppressions import NONE, Causes
@@ -27,9 +27,10 @@ _KNOWN: Final = (
 )
 _PERSON: Final = (
     "id address address_key domain name state cadence topics_off tags paused_until language consent_until "
-    "engaged_at batch_id joined_at changed_at sought"
+    "engaged_at batch_id joined_at left_at changed_at sought"
 ).split()
 _PROOF: Final = "subscriber_id kind at source origin wording expires_at".split()
+_PRESENT: Final = (SubscriberState.ACTIVE, SubscriberState.UNCONFIRMED)
 _ASK: Final = ("batch_id", "subscriber_id")
 Row = tuple[int | str | None, ...]
 
@@ -163,6 +164,7 @@ class Writer:
                     maybe_ms(person.engaged),
                     batch,
                     joined,
+                    None if what.state in _PRESENT else joined,  # they left where they come from
                     ms,
                     f"{key} {name.casefold()}" if name else key,  # as rows.sought has it
                 )
@@ -223,5 +225,7 @@ class Writer:
                 after=json.dumps(after),
             )
         )
-        self._conn.execute(update(subscribers).where(_c.id == one.id).values(changed_at=self._ms, **after))
+        gone = {"left_at": left_at(what.state, self._ms)} if what.state and "state" in after else {}
+        changed = update(subscribers).where(_c.id == one.id)
+        self._conn.execute(changed.values(changed_at=self._ms, **gone, **after))
         self._batch.changed += 1

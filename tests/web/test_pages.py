@@ -10,6 +10,7 @@ from newsletter.model.issue import IssueState
 from newsletter.model.post import PostState
 from newsletter.pipeline import Step
 from newsletter.web.studio.subscribers import Upload
+from subscribers.imports import How
 from subscribers.model import SubscriberState
 from tests.web.conftest import Studio
 
@@ -433,3 +434,16 @@ def test_an_address_that_cannot_be_added_is_told_beside_its_field(studio: Studio
     assert (
         'class="wrong-says" id="address-wrong"' in answer.text.split('name="address"')[1].split("</form>")[0]
     )
+
+
+def test_the_growth_of_the_list_is_drawn_on_its_whole_page_alone(studio: Studio) -> None:
+    with studio.visitor() as visitor:
+        assert "<svg" not in visitor.get("/studio/subscribers").text.split("<main")[1]
+        rows = "email,created_at\n" + "".join(f"p{n}@example.org,2025-{n + 1:02}-03\n" for n in range(12))
+        studio.house.desk.import_subscribers(
+            rows.encode(), source="l.csv", dry_run=False, how=How(ask_per_day=0)
+        )
+        text = visitor.get("/studio/subscribers").text
+        assert "<title>Active subscribers</title>" in text and "<title>Joined and left</title>" in text
+        assert "12 joined and 0 left" in text and "The same as numbers" in text
+        assert "Joined and left" not in visitor.get("/studio/subscribers?text=p").text

@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
@@ -14,6 +15,8 @@ from starlette.responses import Response, StreamingResponse
 
 from newsletter.desk import Desk
 from newsletter.errors import Conflict, Invalid
+from newsletter.web import words
+from newsletter.web.chart import ceiling, change_chart, total_chart
 from newsletter.web.doors import DeskHere, PagesHere, RowId, signed_in
 from newsletter.web.pages import Pages, then
 from newsletter.web.public.embed import embed_form
@@ -69,12 +72,14 @@ def page(
         among.append(wanted)
     found = desk.subscribers(state=state, text=text, limit=PAGE + 1, after=after, among=among)
     fields = filters.typed(request.query_params)
+    whole = not (state or text or after or among or problem or wrong)
     return pages.page(
         request,
         "studio/subscribers.html",
         status=400 if problem or wrong else 200,
         subscribers=found[:PAGE],
         counts=desk.subscriber_counts(),
+        grown=_grown(desk) if whole else None,
         state=state,
         text=text,
         more=found[PAGE - 1].id if len(found) > PAGE else 0,
@@ -88,6 +93,26 @@ def page(
         told=filters.told(wanted) if wanted != Filter() else "",
         wrong=wrong,
     )
+
+
+def _grown(desk: Desk) -> dict[str, object]:
+    """What ``_growth.html`` needs; without periods where there is nothing to compare yet."""
+    periods = desk.growth()
+    if len(periods) < 2:
+        return {"periods": ()}
+    zone = periods[0].start.tzinfo or UTC
+    joined, left = sum(one.joined for one in periods), sum(one.left for one in periods)
+    told = (
+        f"{words.number(periods[-1].total)} active now; {words.number(joined)} joined and "
+        f"{words.number(left)} left since {words.day(periods[0].start, periods[-1].start, zone)}."
+    )
+    return {
+        "periods": periods,
+        "top": ceiling(max(one.total for one in periods)),
+        "most": ceiling(max(1, *(max(one.joined, one.left) for one in periods))),
+        "total": total_chart(periods, title="Active subscribers", description=told),
+        "change": change_chart(periods, title="Joined and left", description=told),
+    }
 
 
 @router.post("/add")

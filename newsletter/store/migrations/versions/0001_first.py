@@ -504,6 +504,7 @@ def upgrade() -> None:
         sa.Column("engaged_at", sa.BigInteger(), nullable=True),
         sa.Column("batch_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("joined_at", sa.BigInteger(), nullable=False),
+        sa.Column("left_at", sa.BigInteger(), nullable=True),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
         sa.Column("sought", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subscribers")),
@@ -519,6 +520,22 @@ def upgrade() -> None:
         postgresql_where=sa.text("batch_id IS NOT NULL"),
     )
     op.create_index("ix_subscribers_cadence", "subscribers", ["state", "cadence"], unique=False)
+    op.create_index(
+        "ix_subscribers_joined",
+        "subscribers",
+        ["joined_at", "left_at"],
+        unique=False,
+        sqlite_where=sa.text("state <> 'unconfirmed'"),
+        postgresql_where=sa.text("state <> 'unconfirmed'"),
+    )
+    op.create_index(
+        "ix_subscribers_left",
+        "subscribers",
+        ["left_at", "joined_at"],
+        unique=False,
+        sqlite_where=sa.text("left_at IS NOT NULL"),
+        postgresql_where=sa.text("left_at IS NOT NULL"),
+    )
     op.create_index("ix_subscribers_domain", "subscribers", ["domain", "id"], unique=False)
     if op.get_bind().dialect.name == "sqlite":
         op.create_index("ix_subscribers_search", "subscribers", ["state", "id", "sought"], unique=False)
