@@ -12,7 +12,9 @@ import sys
 import tempfile
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
+from typing import Final, Literal
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
@@ -20,6 +22,7 @@ sys.path.insert(0, str(HERE.parent.parent))
 from playwright.sync_api import BrowserContext, Page, ViewportSize, sync_playwright  # noqa: E402  (after the path to the checkout is known)
 
 from newsletter.pipeline import Step as Step_  # noqa: E402
+from subscribers.imports import How  # noqa: E402
 from tests.crash.sink import DROP_STORED, FaultySink, Step  # noqa: E402
 from tests.support.chromium import FLAGS, find_chromium  # noqa: E402
 from tests.web.conftest import AUTHOR, Studio, opened  # noqa: E402
@@ -28,6 +31,11 @@ READERS = "ann bert carla dmitri elena fatima george hana ivo kofi lena mei".spl
 DESKTOP = ViewportSize(width=1440, height=900)
 MANY = 420
 PHONE = ViewportSize(width=390, height=844)
+LOOKS: Final[tuple[tuple[str, ViewportSize, Literal["light", "dark"]], ...]] = (
+    ("", DESKTOP, "light"),
+    ("-dark", DESKTOP, "dark"),
+    ("-phone", PHONE, "light"),
+)
 
 
 def furnish(studio: Studio) -> tuple[int, int]:
@@ -99,6 +107,21 @@ def take(page: Page, path: str, name: str, *, whole: bool = False) -> None:
     print(f"docs/screenshots/{name}.png")
 
 
+def grow(studio: Studio) -> None:
+    """A list of two years: who joined when, and some who left."""
+    desk, now, dice = studio.house.desk, studio.house.tools.clock(), random.Random(7)
+    names = [f"{name}.{n}" for n in range(45) for name in READERS]
+    days = [now - timedelta(days=int(690 * dice.random() ** 1.7)) for _ in names]
+    lines = [f"{name}@example.org,{day:%Y-%m-%d}" for name, day in zip(names, days, strict=True)]
+    desk.import_subscribers(
+        "\n".join(["email,joined_at", *lines]).encode(), source="l.csv", dry_run=False, how=How(ask_per_day=0)
+    )
+    with studio.house.store.begin() as unit:
+        for who in range(1, len(names), 7):
+            joined = unit.subscribers.get(who).joined_at
+            unit.subscribers.unsubscribe(who, joined + (now - joined) * dice.random())
+
+
 def main() -> None:
     chromium = find_chromium()
     if chromium is None:
@@ -115,16 +138,27 @@ def main() -> None:
             photograph(dark, studio, draft, sent, sending, "-dark")
             phone = browser.new_context(base_url=studio.base, viewport=PHONE, device_scale_factor=2)
             photograph(phone, studio, draft, sent, sending, "-phone")
+            with tempfile.TemporaryDirectory() as another, opened(Path(another)) as grown:
+                grow(grown)
+                for suffix, viewport, scheme in LOOKS:
+                    context = browser.new_context(
+                        base_url=grown.base, viewport=viewport, color_scheme=scheme, device_scale_factor=1
+                    )
+                    take(sign_in(context, grown), "/studio/subscribers", f"studio-subscribers{suffix}")
             browser.close()
+
+
+def sign_in(context: BrowserContext, studio: Studio) -> Page:
+    doors = studio.house.desk.doors
+    cookie = doors.open_session(doors.new_login())
+    context.add_cookies([{"name": "session", "value": cookie, "url": studio.base}])
+    return context.new_page()
 
 
 def photograph(
     context: BrowserContext, studio: Studio, draft: int, sent: int, sending: int, suffix: str
 ) -> None:
-    doors = studio.house.desk.doors
-    cookie = doors.open_session(doors.new_login())
-    context.add_cookies([{"name": "session", "value": cookie, "url": studio.base}])
-    page = context.new_page()
+    page = sign_in(context, studio)
     take(page, f"/studio/issues/{draft}{'?dark=1' if suffix == '-dark' else ''}", f"studio-draft{suffix}")
     take(page, "/studio/", f"studio-today{suffix}")
     take(page, f"/studio/issues/{sent}", f"studio-receipt{suffix}")
