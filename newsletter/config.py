@@ -265,7 +265,7 @@ class Settings(BaseModel):
     )
     images: Literal["linked", "copied"] = Field(
         "linked",
-        description="copied: of pictures that some mail programs cannot show (WebP, AVIF) or that weigh more "
+        description="copied: of pictures that some mail programs cannot show (WebP, AVIF, SVG) or that weigh more "
         "than 1 MB, a copy is kept and shown from this installation's own address; linked: every picture is "
         "shown from the blog.",
     )

@@ -1,4 +1,5 @@
-"""A picture's size, and a copy that every mail client shows; by Pillow, in a child that may be killed."""
+"""A picture's size, and a copy that every mail client shows; by Pillow (drawings by resvg), in a child
+that may be killed."""
 
 from __future__ import annotations
 
@@ -9,9 +10,10 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Final
 
-from newsletter.compose import shrink_child
+from newsletter.compose import drawing_child, shrink_child
 from newsletter.errors import ExtraMissing
 
 HEAVIEST: Final = 5 * 1024 * 1024  #: bytes of a source: a copy's source is fetched whole
@@ -40,17 +42,29 @@ def require_pillow() -> None:
 def shrink(body: bytes) -> Shrunk:
     """Look at a picture's bytes: at most 5 MB of them and 25 million pixels. Never raises for any bytes.
 
-    A copy is made of what some clients cannot show (WebP, AVIF) and of what weighs more than 1 MB. It is
-    named by its content, so that a name never shows anything else. A drawing (SVG) is refused: it can hold
-    scripts, and no copy of ours is ever served as one.
+    A copy is made of what some clients cannot show (WebP, AVIF, SVG) and of what weighs more than 1 MB. It is
+    named by its content, so that a name never shows anything else. Of a drawing (SVG), which can hold
+    scripts, only what it looks like is kept.
     """
     if len(body) > HEAVIEST:
         return Shrunk(refused="weighs more than 5 MB")
-    if _is_drawing(body):
-        return Shrunk(refused="is a drawing (SVG)")
+    if not _is_drawing(body):
+        return _by(shrink_child, body)
+    drawn = _by(drawing_child, body)
+    if len(drawn.body) <= shrink_child.HEAVY:
+        return drawn
+    lighter = _by(shrink_child, drawn.body)
+    return (
+        lighter
+        if lighter.refused
+        else Shrunk(width=drawn.width, height=drawn.height, name=lighter.name, body=lighter.body)
+    )
+
+
+def _by(how: ModuleType, body: bytes) -> Shrunk:
     try:
         child = subprocess.run(
-            [sys.executable, "-P", shrink_child.__file__],
+            [sys.executable, "-P", str(how.__file__)],
             input=body,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -63,6 +77,8 @@ def shrink(body: bytes) -> Shrunk:
             told = json.loads(line)
     except subprocess.TimeoutExpired:
         told, copy = {"refused": "takes too long"}, b""
+    except OSError:  # no process or memory to be had now: one picture is no reason to stop an issue
+        told, copy = {"refused": "could not be looked at"}, b""
     except ValueError:
         told, copy = {"refused": "cannot be read"}, b""
     if refused := told.get("refused"):

@@ -132,8 +132,6 @@ def test_a_heavy_photograph_becomes_1200_wide_upright_and_without_its_exif() -> 
     ("body", "why"),
     [
         (drawn("PNG", (1, 1)) + b"\0" * (5 * 1024 * 1024), "weighs more than 5 MB"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "is a drawing (SVG)"),
-        (b"\xef\xbb\xbf <?xml version='1.0'?><!-- --><svg/>", "is a drawing (SVG)"),
         (b"<p>not found</p>", "cannot be read"),
         (b"", "cannot be read"),
         (drawn("JPEG")[:200], "cannot be read"),

@@ -322,7 +322,7 @@ IMAGES: Final = Field(
         Option(
             value="copied",
             label="Copied where mail needs it",
-            hint="Of WebP and AVIF pictures, and of those over 1 MB, a copy is kept that every program shows",
+            hint="Of WebP, AVIF and SVG pictures, and of those over 1 MB, a copy is kept that every program shows",
         ),
     ),
 )
