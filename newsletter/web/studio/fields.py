@@ -322,7 +322,7 @@ IMAGES: Final = Field(
         Option(
             value="copied",
             label="Copied where mail needs it",
-            hint="Of WebP, AVIF and SVG pictures, and of those over 1 MB, a copy is kept that every program shows",
+            hint="A copy of WebP, AVIF, SVG and of what weighs over 1 MB is kept, which every program shows",
         ),
     ),
 )
