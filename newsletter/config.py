@@ -266,8 +266,8 @@ class Settings(BaseModel):
     images: Literal["linked", "copied"] = Field(
         "linked",
         description="copied: of pictures that some mail programs cannot show (WebP, AVIF, SVG) or that weigh "
-        "more than 1 MB, a copy is kept and shown from this installation's own address; linked: every picture is "
-        "shown from the blog.",
+        "more than 1 MB, a copy is kept and shown from this installation's own address; linked: every "
+        "picture is shown from the blog.",
     )
     spamd: Annotated[str, BeforeValidator(_host_and_port)] = Field(
         "localhost:783",
