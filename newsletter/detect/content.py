@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from newsletter.detect.links import canonical_link
 
+SIMILAR = 0.6  #: the share of words that two texts have in common to be taken for one, edited
 TEXT_WORDS = 48  #: shorter texts repeat across posts (measured: none of 3,962 entries collided from here on)
 _SIMILAR_WORDS = 20
 _BEGINNING = 10  #: words that two texts must have in common to begin alike
@@ -79,6 +80,19 @@ class Content:
             return 0.0
         shared = len(mine & theirs)
         return shared / (len(mine) + len(theirs) - shared)
+
+    def says_the_same(self, other: Content) -> bool:
+        """Whether, under the same title, both have the same pictures and much the same words, however few."""
+        title = " ".join(self.title.casefold().split())
+        if not title or title != " ".join(other.title.casefold().split()):
+            return False
+        mine, theirs = self._vocabulary[1], other._vocabulary[1]
+        every = len(mine | theirs)
+        return (every == 0 or len(mine & theirs) / every >= SIMILAR) and self._pictures == other._pictures
+
+    @property
+    def _pictures(self) -> list[str]:
+        return _scan(self.html[:_COMPARED])[1]
 
     def begins_like(self, other: Content) -> bool:
         """Whether the shorter of both is the beginning of the longer one, give or take its last words."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
-from newsletter.detect.content import Content
+from newsletter.detect.content import SIMILAR, Content
 from newsletter.detect.links import canonical_link
 from newsletter.model.changes import Known, Names
 from newsletter.model.entry import Entry, FeedDocument
@@ -22,7 +22,6 @@ from newsletter.model.times import to_ms
 
 _WEIGHT = {AliasKind.GUID: 3, AliasKind.LINK: 3, AliasKind.TITLE_TIME: 4, AliasKind.TEXT: 4}
 _RAW = 100
-SIMILAR = 0.6
 _AT_ONE_SECOND = 3  #: posts compared; where more share a second, it says nothing
 _COPY = "It looks like a second copy of “{}”, which is in the feed too."
 _COMPARED = 100  #: unseen entries of one document whose words are compared with those of posts that left
@@ -218,7 +217,8 @@ class _Left:
     def alike(self, content: Content, post: Post) -> bool:
         if post.id not in self._contents:
             self._contents[post.id] = Content(post.title, post.url, post.html)
-        return content.similarity(self._contents[post.id]) >= SIMILAR
+        theirs = self._contents[post.id]
+        return content.similarity(theirs) >= SIMILAR or content.says_the_same(theirs)
 
     def reads_like(self, content: Content) -> Post | None:
         """The one that has mostly the same words. Not looked for any more once so many were not found: so

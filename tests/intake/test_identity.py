@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -194,6 +194,37 @@ def test_a_post_that_reads_like_one_that_just_left_is_held(world: World) -> None
     world.serves(atom([again, *posts[1:]]))
     assert world.titles(HELD) == ["Other"]
     assert "left the feed" in world.posts(HELD)[0].reason
+
+
+@pytest.mark.parametrize("published", [None, START], ids=["undated", "re-dated"])
+@pytest.mark.parametrize("words", [0, 3, 12])
+def test_a_short_post_that_left_and_came_under_other_names_is_held(
+    world: World, words: int, published: datetime | None
+) -> None:
+    short = replace(article(6, words=words), html=f"{article(6, words=words).html}<img src='/a/p6.jpg'>")
+    posts = articles(1, 2, 3)
+    world.add(atom([short, *posts]))
+    slug = "http://blog.example/2026/05/other-slug.html"
+    again = replace(short, link=slug, guid=slug, published=published)
+    world.serves(atom([again, *posts]))
+    assert world.titles(SETTLING, READY) == []
+    assert world.titles(HELD) == [short.title]
+
+
+@pytest.mark.parametrize(
+    ("html", "other"),
+    [
+        ("<p>The third of May, by the sea.</p>", "<p>Eleven grey herons over our roof.</p>"),
+        ("<img src='/a/may-3.jpg'>", "<img src='/a/may-4.jpg'>"),
+    ],
+    ids=["words", "picture"],
+)
+def test_a_short_post_under_a_title_that_comes_every_day_is_new(world: World, html: str, other: str) -> None:
+    daily = replace(article(6), title="Photo of the day", html=html)
+    posts = articles(1, 2, 3)
+    world.add(atom([daily, *posts]))
+    world.serves(atom([replace(article(7), title="Photo of the day", html=other), *posts]))
+    assert world.titles(SETTLING, READY) == ["Photo of the day"]
 
 
 def test_a_second_copy_of_a_post_is_held(world: World) -> None:

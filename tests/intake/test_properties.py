@@ -66,9 +66,9 @@ class Story:
                 self.articles.insert(choice % (len(self.articles) + 1), self.deleted.pop())
             case "bump" if self.articles:
                 self.articles.insert(0, self.articles.pop())
-            # A copy under other names of a summary whose original is out of sight cannot be told from a post.
-            case "copy one" if self.articles and not self.as_summaries:
-                copied = self.articles[choice % len(self.articles)]
+            # A copy of a few words under other names, title too, cannot be told from a post.
+            case "copy one" if not self.as_summaries and (long := [p for p in self.articles if p.number % 3]):
+                copied = long[choice % len(long)]
                 copy = replace(copied, guid=f"copy:{choice}", link=f"http://blog.example/copy/{choice}")
                 self.articles.insert(0, replace(copy, title=f"Copy {choice}"))
             case "one guid":
@@ -159,7 +159,7 @@ def _crashing(world: World, commits: int) -> Iterator[None]:
 
 
 def _marked(number: int) -> Article:
-    post = article(number)
+    post = article(number, words=60 if number % 3 else 8)
     return replace(post, html=f"<p>marker-{number}.</p>{post.html}")
 
 
