@@ -37,6 +37,9 @@ _UNITS: Final = {
 }  # fmt: skip
 
 
+_LONGEST_S: Final = 100 * 366 * 86_400
+
+
 def duration(text: object) -> timedelta:
     """``10 minutes``, ``2h``, ``30 days``, ``0``. A bare number means seconds."""
     if isinstance(text, timedelta):
@@ -44,10 +47,18 @@ def duration(text: object) -> timedelta:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", str(text).strip().lower())
     if not match or (match[2] or "s") not in _UNITS:
         raise ValueError("write a duration such as 10 minutes, 2 hours or 30 days")
-    try:
-        return timedelta(seconds=float(match[1]) * _UNITS[match[2] or "s"])
-    except OverflowError as error:
-        raise ValueError("write a shorter duration") from error
+    seconds = float(match[1]) * _UNITS[match[2] or "s"]
+    if seconds > _LONGEST_S:
+        raise ValueError("write a shorter duration; a hundred years are the longest")
+    return timedelta(seconds=seconds)
+
+
+def _interval(text: object) -> timedelta:
+    """How often others' servers are asked: no more than once a minute."""
+    value = duration(text)
+    if not timedelta(minutes=1) <= value <= timedelta(days=31):
+        raise ValueError("write a duration between 1 minute and 31 days")
+    return value
 
 
 def _sender(text: object) -> str:
@@ -134,10 +145,28 @@ def _base_url(text: object) -> str:
     value = str(text).strip().rstrip("/")
     if not value:
         return ""
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("write an address such as https://news.example.org")
-    return value
+    wrong = "write an address such as https://news.example.org"
+    try:
+        parts = urlsplit(value)
+        encoded, port = (parts.hostname or "").encode("idna"), parts.port
+        encoded.decode("idna")  # what looks encoded may be no name
+        host = encoded.decode()
+    except ValueError as error:  # UnicodeError is one
+        raise ValueError(wrong) from error
+    # It stands in headers, which are ASCII, and urlsplit passes over line breaks.
+    if (
+        parts.scheme not in {"http", "https"}
+        or not host
+        or parts.username is not None
+        or "?" in value
+        or "#" in value
+        or not re.fullmatch(r"[\w.:\[\]-]+", parts.netloc)
+        or re.search(r"[\s\x00-\x20\x7f]", value)
+        or not parts.path.isascii()
+    ):
+        raise ValueError(wrong)
+    where = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{where}{f':{port}' if port else ''}{parts.path}"
 
 
 def _host_and_port(text: object) -> str:
@@ -274,7 +303,7 @@ class Settings(BaseModel):
         description="Where SpamAssassin's spamd listens, if it does: its score then stands on the checklist.",
     )
     feed_url: str = Field("", description="A feed that is added by itself when there is none.")
-    poll_interval: Duration = Field(
+    poll_interval: Annotated[timedelta, BeforeValidator(_interval)] = Field(
         timedelta(hours=1),
         description="How often a feed is looked at. A quiet blog is looked at less often, every 4 hours "
         "at the least; one that asks for longer pauses gets them, up to a day.",

@@ -52,15 +52,12 @@ class Keys:
     def encrypt(self, value: str) -> str:
         return self._fernet().encrypt(value.encode()).decode()
 
-    def decrypt(self, value: str) -> str:
-        """Raises ConfigError where no key fits."""
+    def decrypt(self, value: str) -> str | None:
+        """None where no key fits."""
         try:
             return self._fernet().decrypt(value.encode()).decode()
-        except InvalidToken as error:
-            raise ConfigError(
-                "A stored password or key cannot be read with this NEWSLETTER_SECRET_KEY.",
-                hint="Put the former secret key back, behind the new one and a comma.",
-            ) from error
+        except InvalidToken:
+            return None
 
     def _fernet(self) -> MultiFernet:
         return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in self.derive("settings")])

@@ -96,17 +96,19 @@ class House:
         self.desk = Desk(self.tools, doors=Doors(begin=self.store.begin, read=self.store.read, clock=now))
 
     def settings(self) -> Settings:
-        """The settings as they are now: environment over database over defaults."""
+        """The settings as they are now: environment over database over defaults. A secret that the secret key
+        does not open counts as not set; doctor names it."""
+        known: dict[str, str] = {}
         with self.store.read() as unit:
             stored = unit.settings.all()
-        return config.load(
-            self._fixed,
-            {
-                field: self._keys.decrypt(value) if config.is_secret(config.public_name(field)) else value
-                for field, value in stored.items()
-                if field in Settings.model_fields
-            },
-        )
+        for field, value in stored.items():
+            if field not in Settings.model_fields:
+                continue
+            if not config.is_secret(config.public_name(field)):
+                known[field] = value
+            elif (opened := self._keys.decrypt(value)) is not None:
+                known[field] = opened
+        return config.load(self._fixed, known)
 
     def _erased(self, address: str) -> None:
         """What somebody who was erased left outside the database."""
@@ -276,6 +278,17 @@ def prepare(fixed: Mapping[str, str] | None = None) -> bool:
         return upgrade(database)
     finally:
         database.close()
+
+
+def own_files() -> tuple[Path, ...]:
+    """What no command may overwrite: .env, the database, and what remembers beside it what was sent."""
+    boot = config.load(environment(), {})
+    database = Database(boot.database_url)
+    try:
+        here = backup.files_of(database.path) if database.path else ()
+    finally:
+        database.close()
+    return (Path(".env"), *here, boot.data_dir / SENT, boot.data_dir / ERASED)
 
 
 def take_backup(target: Path) -> int:

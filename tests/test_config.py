@@ -146,10 +146,58 @@ def test_a_new_secret_key_still_reads_what_the_old_one_wrote() -> None:
     both = Keys.parse(f"{new},{old}")
     assert both.decrypt(written) == "smtp://me:hunter2@mail"
     assert both.derive("links")[1] == Keys.parse(old).derive("links")[0]
-    with pytest.raises(ConfigError, match="cannot be read"):
-        Keys.parse(new).decrypt(written)
+    assert Keys.parse(new).decrypt(written) is None
 
 
 def test_each_purpose_has_a_key_of_its_own() -> None:
     keys = Keys.parse(new_secret())
     assert keys.derive("links") != keys.derive("message ids")
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("https://News.Example.org/", "https://news.example.org"),
+        ("https://bücher.example/brief", "https://xn--bcher-kva.example/brief"),
+        ("https://пример.рф:8443", "https://xn--e1afmkfd.xn--p1ai:8443"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+        ("", ""),
+    ],
+)
+def test_the_public_address_is_kept_as_headers_carry_it(written: str, kept: str) -> None:
+    assert config.parse_one("BASE_URL", written) == kept
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "https://news example.org",
+        "https://news.example.org/a b",
+        "https://news.example\n.org",
+        "https://news.example.org/\r\nX-Evil: 1",
+        "https://me:pw@news.example.org",
+        "https://news.example.org/größe",
+        "https://news.example.org:99999",
+        "https://news.example.org/?",
+        "https://news.example.org#",
+        "https://[::1",
+        "https://xn--/",
+        "https://" + "a" * 64 + ".example",
+        "https://news.exa<mple.org",
+        "ftp://news.example.org",
+    ],
+)
+def test_a_public_address_that_no_header_or_link_could_carry_is_refused(written: str) -> None:
+    with pytest.raises(Invalid):
+        config.parse_one("BASE_URL", written)
+
+
+@pytest.mark.parametrize("written", ["0", "30 seconds", "32 days", "999999999 days"])
+def test_nobody_is_asked_more_than_once_a_minute_nor_never_again(written: str) -> None:
+    with pytest.raises(Invalid):
+        config.parse_one("POLL_INTERVAL", written)
+
+
+def test_no_duration_is_longer_than_dates_reach() -> None:
+    with pytest.raises(Invalid, match="hundred years"):
+        config.parse_one("SETTLE", "9999999 days")

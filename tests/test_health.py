@@ -133,3 +133,25 @@ def test_a_clock_that_went_back_is_told(tmp_path: Path) -> None:
             unit.feeds.add("https://blog.example/feed", now=now)
             unit.conn.exec_driver_sql(f"UPDATE feeds SET polled_at = {int(now.timestamp() * 1000) + 10**7}")
         assert levels(list(health.clock(house.tools))) == {"clock": Level.BLOCKING}
+
+
+def test_a_secret_that_another_secret_key_wrote_is_named_and_locks_nobody_out(tmp_path: Path) -> None:
+    fixed = {
+        "secret_key": "a secret key of the tests that is long enough",
+        "database_url": f"sqlite:///{tmp_path}/newsletter.db",
+        "data_dir": str(tmp_path),
+    }
+    wiring.prepare(fixed)
+    with wiring.build(fixed) as house:
+        house.desk.set_setting("SMTP_URL", "smtp://me:secret@mail.example.org:587")
+        house.desk.set_setting("TRANSPORT", "smtp")
+    with wiring.build(
+        {**fixed, "secret_key": "another secret key of the tests, as the first one was lost"}
+    ) as house:
+        (line,) = [one for one in house.desk.doctor() if one.code == "secret key"]
+        assert line.level is Level.BLOCKING and "SMTP_URL" in line.text
+        assert house.desk.setting("SMTP_URL").value == ""
+        assert house.turn().problems == ()
+        house.desk.set_setting("SMTP_URL", "smtp://me:new@mail.example.org:587")
+        assert house.desk.setting("SMTP_URL").value == "set"
+        assert [one for one in house.desk.doctor() if one.code == "secret key"] == []

@@ -16,6 +16,7 @@ from newsletter.cli.output import (
     After,
     AsJson,
     Limit,
+    check_free,
     err,
     say,
     show_json,
@@ -164,7 +165,7 @@ def preview_issue(
     if out is None:
         sys.stdout.write(text)
         return
-    with writing(out):
+    with writing(check_free(out)):
         out.write_text(text, encoding="utf-8", newline="")
     say(f"Wrote {out}.")
 

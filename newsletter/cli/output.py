@@ -19,6 +19,7 @@ from rich.text import Text
 
 from newsletter.errors import Invalid, NewsletterError
 from newsletter.model.times import rfc3339
+from newsletter.wiring import own_files
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -98,6 +99,13 @@ def of_the_system(error: OSError) -> NewsletterError:
         f"{error.filename} cannot be used: {reason}.",
         hint="Check that it is there, and that you may read and write it.",
     )
+
+
+def check_free(path: Path, *read: Path) -> Path:
+    """A file that a command writes. Raises Invalid for one of ours, and for one that it is to ``read``."""
+    if path.resolve() in {other.resolve() for other in (*own_files(), *read)}:
+        raise Invalid(f"{path} is needed as it is.", hint="Give another file to write into.")
+    return path
 
 
 @contextmanager

@@ -20,7 +20,8 @@ from newsletter.pipeline import Budget
 def init() -> None:
     """Write .env (secret key, database) and the database here; safe to repeat."""
     path = Path(".env")
-    if path.exists():
+    written = not path.exists()
+    if not written:
         say(f"{path} is there already and stays as it is.")
     else:
         with writing(path.absolute()), os.fdopen(_new_secret_file(path), "w") as file:
@@ -32,6 +33,9 @@ def init() -> None:
         say(f"Wrote {path} with a fresh secret key.")
     changed = wiring.prepare()
     say("The database is ready." if changed else "The database is up to date.")
+    if written and not changed:
+        say("It was there before this .env: put its former secret key behind the new one and a comma, or the "
+            "passwords that it keeps, and the links in mail already sent, are lost.")  # fmt: skip
     say("Next: newsletter run, then open the link that it prints.")
 
 

@@ -17,6 +17,7 @@ from newsletter.cli.output import (
     After,
     AsJson,
     Limit,
+    check_free,
     err,
     say,
     show_json,
@@ -127,7 +128,7 @@ def import_file(
     how = How(ask_per_day=ask, never_mail=never_mail)
     with ExitStack() as opened:
         house = opened.enter_context(wiring.build())
-        each = opened.enter_context(_fates(rows)) if rows else None
+        each = opened.enter_context(_fates(check_free(rows, file))) if rows else None
         bar = opened.enter_context(Progress(console=err, transient=True))
         task = bar.add_task("Reading", total=None)
         report = house.desk.import_subscribers(
@@ -208,7 +209,7 @@ def export_file(
             for piece in pieces:
                 sys.stdout.buffer.write(piece)
             return
-        with writing(file), file.open("wb") as target:
+        with writing(check_free(file)), file.open("wb") as target:
             file.chmod(0o600)
             for piece in pieces:
                 target.write(piece)

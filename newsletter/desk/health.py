@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from newsletter.config import Settings
+from newsletter.config import Settings, is_secret, public_name
 from newsletter.errors import NewsletterError
 from newsletter.guard.http import is_private_host
 from newsletter.model.checklist import CheckLine, Level
@@ -28,6 +28,7 @@ def examine(tools: Tools) -> list[CheckLine]:
     settings = tools.settings()
     return [
         *database(tools),
+        *secrets(tools),
         *disk(settings.data_dir),
         *clock(tools),
         *set_up(settings),
@@ -59,6 +60,23 @@ def database(tools: Tools) -> Iterator[CheckLine]:
     for feed in feeds:
         if feed.problem:
             yield _note("feeds", f"Feed {feed.id}: {feed.problem}", f"See: newsletter feeds show {feed.id}")
+
+
+def secrets(tools: Tools) -> Iterator[CheckLine]:
+    """Stored passwords and keys that the secret key does not open; they count as not set."""
+    with tools.read() as unit:
+        stored = unit.settings.all()
+    for field, value in stored.items():
+        if field not in Settings.model_fields:
+            continue
+        name = public_name(field)
+        if is_secret(name) and tools.keys.decrypt(value) is None:
+            yield _bad(
+                "secret key",
+                f"{name} was stored with another NEWSLETTER_SECRET_KEY and cannot be read.",
+                "Put the former secret key behind the new one and a comma, or set it again: "
+                f"newsletter settings set {name} …",
+            )
 
 
 def disk(folder: Path) -> Iterator[CheckLine]:

@@ -13,7 +13,7 @@ from newsletter.desk.base import Verbs
 from newsletter.desk.shown import IssueShown
 from newsletter.errors import ConfigError, Conflict, Invalid, NotFound, TemplateProblem
 from newsletter.model.checklist import CheckLine
-from newsletter.model.issue import Issue, IssueState
+from newsletter.model.issue import PREHEADER_MOST, SUBJECT_MOST, Issue, IssueState
 from newsletter.model.picture import Pictured
 from newsletter.model.receipt import Receipt
 from newsletter.steps import composing, dispatch, drafting, rendering
@@ -87,10 +87,15 @@ class IssueVerbs(Verbs):
 
         ``excerpts``: show posts by their beginnings, or whole. ``alts``: descriptions of pictures by
         address; empty for mere decoration, None for what the blog says. ``segment`` is the name of the saved
-        segment that it is for, empty for everybody. Raises Invalid for an address that none of its pictures
-        has, NotFound for a segment that is not there.
+        segment that it is for, empty for everybody. Raises Invalid for a subject or preview line that is too
+        long and for an address that none of its pictures has, NotFound for a segment that is not there.
         """
         now = self._now()
+        if len(subject or "") > SUBJECT_MOST or len(preheader or "") > PREHEADER_MOST:
+            raise Invalid(
+                f"A subject has at most {SUBJECT_MOST} characters and a preview line {PREHEADER_MOST}.",
+                hint="Shorten it; phones show far fewer.",
+            )
         if unknown := set(alts) - {picture.source for picture in self.pictures(issue_id)}:
             raise Invalid(
                 f"Issue {issue_id} shows no picture {min(unknown)}.",

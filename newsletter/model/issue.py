@@ -9,6 +9,8 @@ from enum import StrEnum
 from newsletter.errors import Conflict
 from subscribers.model import Cadence
 
+SUBJECT_MOST = 200  #: characters that an author may write
+PREHEADER_MOST = 300
 MAX_BLOCKS = 62  #: posts in one issue: a delivery stores which it carried as bits of a signed 64-bit integer
 
 

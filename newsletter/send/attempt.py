@@ -32,7 +32,7 @@ from newsletter.errors import NewsletterError
 from newsletter.model.delivery import Claimed, DeliveryState, Envelope, MessageKey, Outcome, Settled, Verdict
 from newsletter.model.issue import IssueState
 from newsletter.model.rate import Rate
-from newsletter.send.guards import CANCELLED, MOST_POLICY_REFUSALS, is_policy, refused_for_us
+from newsletter.send.guards import CANCELLED, MOST_REFUSALS, is_about_us, refused_for_us
 from newsletter.send.ports import Clock, Letters, Links, Recalls, SendUnit, Transport, Work
 from newsletter.send.settle import settle
 from subscribers.model import Recipient
@@ -289,11 +289,11 @@ class HandOver:
     def _watch(self, unit: SendUnit, attempt_id: int, settled: Sequence[Settled], now: datetime) -> None:
         """Refusals for policy, one after another, are about us: they pause the issue and give up nobody."""
         for one in settled:
-            if one.state is DeliveryState.FAILED and is_policy(one.code):
+            if one.state is DeliveryState.FAILED and is_about_us(one.code):
                 if self._refused is None:
                     self._refused = unit.deliveries.policy_refusals(self._issue_id, before=attempt_id)
                 self._refused += 1
-                if self._refused >= MOST_POLICY_REFUSALS and not self.problem:
+                if self._refused >= MOST_REFUSALS and not self.problem:
                     self.problem = refused_for_us(one.code, one.reason)
             elif one.state is DeliveryState.ACCEPTED:
                 self._refused = 0

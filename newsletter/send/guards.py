@@ -6,24 +6,28 @@ import math
 import re
 from typing import Final
 
-MOST_POLICY_REFUSALS: Final = 10
+MOST_REFUSALS: Final = 10
 """So many in a row, without anybody accepted between them, are about us and not about them."""
 
 CANCELLED: Final = "The author cancelled the rest."
+UNWRITABLE: Final = "invalid"  #: the code of a message that could not even be written
 _POLICY: Final = re.compile(r"5\d\d 5\.7\.\d{1,3}")
 
 
-def is_policy(code: str) -> bool:
-    """Whether a refusal's code names policy or reputation (RFC 3463 section 3.8)."""
-    return _POLICY.fullmatch(code) is not None
+def is_about_us(code: str) -> bool:
+    """Whether a refusal's code names policy or reputation (RFC 3463 section 3.8), or says that our message
+    is none."""
+    return code == UNWRITABLE or _POLICY.fullmatch(code) is not None
 
 
 def refused_for_us(code: str, words: str) -> str:
-    """What the author is told when policy refusals stop an issue."""
-    return (
-        f"The mail server refuses message after message for its policy: {code} {words}".strip()[:300]
-        + " Nobody was given up: those refused wait with the others."
+    """What the author is told when such refusals stop an issue."""
+    what = (
+        f"Its messages cannot be written: {words}"
+        if code == UNWRITABLE
+        else f"The mail server refuses message after message for its policy: {code} {words}"
     )
+    return what.strip()[:300] + " Nobody was given up: those refused wait with the others."
 
 
 def canary_size(share: float, audience: int) -> int:

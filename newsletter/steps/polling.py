@@ -204,10 +204,16 @@ def _store(
 ) -> list[Polled]:
     """Stores looks: those that brought a document each in a transaction of its own, the others together."""
     plain = [item for item in looks if item[1].seen.document is None]
-    polled = _file(work, plain, token, policy, now) if plain else []
-    for feed, visit in looks:
-        if visit.seen.document is None:
-            continue
+    polled: list[Polled] = []
+    one_by_one = [item for item in looks if item[1].seen.document is not None]
+    try:
+        polled += _file(work, plain, token, policy, now) if plain else []
+    except StoreProblem:
+        raise
+    except Exception:
+        log.exception("feeds could not be handled together")
+        one_by_one += plain
+    for feed, visit in one_by_one:
         try:
             polled += _file(work, [(feed, visit)], token, policy, now)
         except StoreProblem:

@@ -44,10 +44,14 @@ class Restored:
 def backup(database: Database, target: Path) -> int:
     """Writes a checked copy; returns its size in bytes. Nobody has to wait for it.
 
-    Raises Conflict for PostgreSQL, StoreProblem where the copy cannot be written or is damaged.
+    Raises Conflict for PostgreSQL and for a target that is the database itself, StoreProblem where the copy
+    cannot be written or is damaged.
     """
     path = _file_of(database)
     draft = target.with_name(target.name + ".new")
+    own = {file.resolve() for file in files_of(path)}
+    if not own.isdisjoint({target.resolve(), draft.resolve()}):
+        raise Conflict(f"{target} is the database itself.", hint="Give another file for its copy.")
     try:
         draft.unlink(missing_ok=True)
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -217,15 +221,14 @@ def _file_of(database: Database) -> Path:
     return database.path
 
 
-def _unlink(file: Path) -> None:
-    for name in (
-        file.name,
-        f"{file.name}-wal",
-        f"{file.name}-shm",
-        f"{file.name}.lock",
-        f"{file.name}.upgrade",
-    ):
-        file.with_name(name).unlink(missing_ok=True)
+def files_of(path: Path) -> tuple[Path, ...]:
+    """A database's file with those that stand beside it while it is in use."""
+    return (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm", ".lock", ".upgrade")))
+
+
+def _unlink(path: Path) -> None:
+    for file in files_of(path):
+        file.unlink(missing_ok=True)
 
 
 def _unwritable(target: Path, error: OSError) -> StoreProblem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 
 from newsletter.model.delivery import Delivery, DeliveryFlag, DeliveryState, Settled
 from newsletter.store.audience import Audience
@@ -113,7 +113,7 @@ class Decisions(Audience):
         return (
             deliveries.c.issue_id == issue_id,
             deliveries.c.state == _S.FAILED.value,
-            remarks.c.code.like("5__ 5.7.%"),
+            or_(remarks.c.code.like("5__ 5.7.%"), remarks.c.code == "invalid"),
         )
 
     def resend_unknown(self, issue_id: int, now: datetime) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.cli.output import of_the_system, show_table
+from newsletter.demo.blog_server import SampleBlog
 
 NOWHERE = "/proc/nowhere"  # no user may make anything there, not even root
 
@@ -88,3 +89,39 @@ def test_emptying_the_sender_says_that_nothing_can_be_sent(tmp_path: Path) -> No
     wrong = command(tmp_path, "issues", "list", "--state", "sent")
     assert wrong.returncode == 2
     assert "'finished'" in wrong.stderr and "'draft'" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "file"),
+    [
+        (("subscribers", "export", "newsletter.db"), "newsletter.db"),
+        (("subscribers", "export", "./.env"), ".env"),
+        (("subscribers", "import", "list.csv", "--rows", "list.csv"), "list.csv"),
+        (("issues", "preview", "1", "--out", "data/sent.mark"), "data/sent.mark"),
+        (("backup", "newsletter.db"), "newsletter.db"),
+    ],
+    ids=["export over the database", "export over .env", "rows over the list", "preview", "backup"],
+)
+def test_no_command_writes_over_what_is_needed(tmp_path: Path, words: Sequence[str], file: str) -> None:
+    house = _with_an_issue(tmp_path)
+    (tmp_path / "list.csv").write_text("email\nann@example.com\n")
+    before = (tmp_path / file).read_bytes()
+    done = command(tmp_path, *words, **house)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 2 and "Give another file" in done.stderr
+    assert (tmp_path / file).read_bytes() == before
+
+
+def _with_an_issue(folder: Path) -> dict[str, str]:
+    with SampleBlog() as blog:
+        more = {
+            "NEWSLETTER_FEED_URL": blog.feed_url,
+            "NEWSLETTER_FIRST_POLL": "newest",
+            "NEWSLETTER_SETTLE": "0",
+            "NEWSLETTER_ALLOW_PRIVATE_ADDRESSES": "true",
+            "NEWSLETTER_DATA_DIR": str(folder / "data"),
+        }
+        assert command(folder, "init", **more).returncode == 0
+        assert command(folder, "tick", **more).returncode == 0
+    (folder / "data/sent.mark").touch()
+    return more

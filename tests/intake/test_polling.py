@@ -18,7 +18,9 @@ from newsletter.guard.http import HttpClient
 from newsletter.model.entry import FeedDocument
 from newsletter.model.feed import Feed, FeedState, PollResult, Validators
 from newsletter.model.post import PostState
-from newsletter.steps.polling import poll_due, poll_feed
+from newsletter.steps import polling
+from newsletter.steps.filing import file_look
+from newsletter.steps.polling import Polled, poll_due, poll_feed
 from tests.intake.blog import article, articles, atom
 from tests.intake.world import URL, Page, World
 from tests.support.malformed import COMPUTES_FOR_EVER, traps
@@ -370,3 +372,24 @@ def test_a_feed_that_computes_for_ever_delays_no_other(world: World) -> None:
             assert polled.problem == ""
     assert len(stored) == 6
     assert stored[-1] == "http://trap.example/feed", "the others were stored while it was still read"
+
+
+def test_a_look_without_a_document_that_cannot_be_stored_stops_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(unit: Any, feed: Feed, *more: Any) -> Polled:
+        if "bad" in feed.url and not stumbled:
+            stumbled.append(feed.id)
+            raise ZeroDivisionError
+        return file_look(unit, feed, *more)
+
+    stumbled: list[int] = []
+    urls = ["http://bad.example/feed", "http://good.example/feed"]  # neither is there: 404
+    with world.work() as unit:
+        for url in urls:
+            unit.feeds.add(url, now=world.now)
+    monkeypatch.setattr(polling, "file_look", broken)
+    polled = poll_due(world.work, world.web, world.parser, world.policy, world.clock)
+    assert len(polled) == 2 and stumbled
+    with world.work() as unit:
+        assert all(feed.problem for feed in unit.feeds.list())

@@ -12,7 +12,7 @@ from newsletter.model.delivery import DeliveryState, Envelope, Outcome, Verdict
 from newsletter.model.issue import IssueState
 from newsletter.model.rate import UNLIMITED
 from newsletter.send import deliver_issue, resume_issue
-from newsletter.send.guards import MOST_POLICY_REFUSALS, canary_size, is_policy
+from newsletter.send.guards import MOST_REFUSALS, canary_size, is_about_us
 from newsletter.send.ports import Transport
 from tests.send.test_deliver import issue_state
 from tests.send.world import FakeTransport, World, accepted, letter
@@ -49,11 +49,24 @@ def test_refusals_for_policy_one_after_another_pause_and_give_up_nobody(world: W
     assert issue_state(world, issue_id) is IssueState.PAUSED
     receipt = world.receipt(issue_id)
     assert (receipt.failed, receipt.remaining) == (0, 60)
-    assert len(transport.handed) <= MOST_POLICY_REFUSALS + transport.in_hand
+    assert len(transport.handed) <= MOST_REFUSALS + transport.in_hand
     with world.store.begin() as unit:
         resume_issue(unit, issue_id, world.clock())
     assert deliver(world, issue_id, FakeTransport()) == ""
     assert world.receipt(issue_id).accepted == 60
+
+
+def test_a_message_that_cannot_be_written_for_anybody_pauses_and_gives_up_nobody(world: World) -> None:
+    issue_id = world.sending(60)
+    transport = FakeTransport(
+        lambda envelope: Outcome(
+            key=envelope.key, verdict=Verdict.FAILED, code="invalid", reason="The header Subject is too long."
+        )
+    )
+    assert "cannot be written: The header Subject" in deliver(world, issue_id, transport)
+    assert issue_state(world, issue_id) is IssueState.PAUSED
+    receipt = world.receipt(issue_id)
+    assert (receipt.failed, receipt.remaining) == (0, 60)
 
 
 def test_a_few_refusals_for_policy_among_others_are_about_those_recipients(world: World) -> None:
@@ -116,7 +129,15 @@ def test_a_share_is_at_least_one_and_never_all_of_many(share: float, audience: i
 
 @pytest.mark.parametrize(
     ("code", "policy"),
-    [("550 5.7.1", True), ("554 5.7.509", True), ("550 5.1.1", False), ("421 4.7.28", False), ("550", False)],
+    [
+        ("invalid", True),
+        ("550 5.7.1", True),
+        ("554 5.7.509", True),
+        ("550 5.1.1", False),
+        ("421 4.7.28", False),
+        ("550", False),
+    ],
 )
 def test_which_refusals_name_a_policy(code: str, policy: bool) -> None:
-    assert is_policy(code) is policy
+    assert is_about_us(code) is policy
+    assert is_about_us("invalid")

@@ -62,6 +62,20 @@ def test_a_backup_taken_in_use_comes_back_whole(here: dict[str, str], tmp_path: 
     assert _addresses() == {"ann@example.com"}
 
 
+@pytest.mark.parametrize(
+    "name", ["newsletter.db", "newsletter.db-wal", "newsletter.db.lock", "sub/../newsletter.db"]
+)
+def test_a_backup_never_takes_the_place_of_the_database(
+    here: dict[str, str], tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "sub").mkdir()
+    with wiring.build() as house:
+        _add(house, "ann@example.com")
+        with pytest.raises(Conflict, match="is the database itself"):
+            wiring.take_backup(tmp_path / name)
+    assert _addresses() == {"ann@example.com"}
+
+
 def test_a_drill_changes_nothing(here: dict[str, str], tmp_path: Path) -> None:
     with wiring.build() as house:
         _add(house, "ann@example.com")

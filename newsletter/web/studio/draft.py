@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from newsletter.desk import ALT_MOST, Desk, IssueShown
 from newsletter.errors import Conflict, Invalid, NewsletterError, NotReady
-from newsletter.model.issue import IssueState
+from newsletter.model.issue import PREHEADER_MOST, SUBJECT_MOST, IssueState
 from newsletter.web import words
 from newsletter.web.doors import DeskHere, PagesHere, RowId, signed_in
 from newsletter.web.pages import Pages, then
@@ -21,8 +21,6 @@ from newsletter.web.security import DRAFT_CSP
 from subscribers.errors import Invalid as InvalidAddress
 from subscribers.errors import SubscribersError
 
-SUBJECT_MOST: Final = 200
-PREHEADER_MOST: Final = 300
 SUBJECT_GOOD: Final = 60
 """Characters of a subject that a phone shows at most (it shows fewer in large type): a hint, no limit."""
 PREHEADER_GOOD: Final = (40, 110)
@@ -227,11 +225,6 @@ def change(
     if not wanted:
         raise Invalid(
             "An issue needs at least one post.", hint="Keep one, or cancel the issue if none should go out."
-        )
-    if len(subject) > SUBJECT_MOST or len(preheader) > PREHEADER_MOST:
-        raise Invalid(
-            f"A subject has at most {SUBJECT_MOST} characters and a preview line {PREHEADER_MOST}.",
-            hint="Shorten it; phones show far fewer.",
         )
     return desk.edit_issue(
         issue_id,
