@@ -145,9 +145,7 @@ def test_a_secret_that_another_secret_key_wrote_is_named_and_locks_nobody_out(tm
     with wiring.build(fixed) as house:
         house.desk.set_setting("SMTP_URL", "smtp://me:secret@mail.example.org:587")
         house.desk.set_setting("TRANSPORT", "smtp")
-    with wiring.build(
-        {**fixed, "secret_key": "another secret key of the tests, as the first one was lost"}
-    ) as house:
+    with wiring.build({**fixed, "secret_key": "another secret key as the first one was lost"}) as house:
         (line,) = [one for one in house.desk.doctor() if one.code == "secret key"]
         assert line.level is Level.BLOCKING and "SMTP_URL" in line.text
         assert house.desk.setting("SMTP_URL").value == ""
