@@ -87,6 +87,7 @@ OWN: Final = Dialect(
         "origin": ("consentorigin",),
         "wording": ("consentwording",),
         "expires": ("consentexpiresat",),
+        "until": ("consentuntil",),
         "engaged": ("engagedat",),
         "earlier": ("earlierconsents",),
     },

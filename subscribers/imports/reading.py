@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import csv
 import io
+import lzma
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from subscribers.errors import Invalid
@@ -20,18 +23,23 @@ _MOST_FILES: Final = 20_000  # a publication's posts are in Substack's
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _NAMES: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 _ZIP: Final = b"PK\x03\x04"
+_EMPTY_LINES: Final = re.compile(r"(?:[ \t]*[\r\n])*")
+_SAID: Final = re.compile(r"""\s*"?sep=([,;\t|])"?[ \t]*(?=[\r\n]|$)""", re.I)
+"""A first line by which a spreadsheet is told the delimiter; Excel writes and reads it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sheet:
-    """``header`` is empty where the file has none. ``lines`` is about how many rows there are. ``name`` is
-    the file's own, within its ZIP."""
+    """``header`` is empty where the file has none. ``above`` are the rows before the first person's: the
+    header, and what stands over it. ``lines`` is about how many rows there are. ``name`` is the file's own,
+    within its ZIP."""
 
     name: str
     text: str
     encoding: str
     delimiter: str
     header: tuple[str, ...]
+    above: int
     lines: int
 
     @property
@@ -48,9 +56,7 @@ class Sheet:
         """Each row that is not empty with the line on which it ends. Raises Invalid for a broken file."""
         reader = csv.reader(io.StringIO(self.text, newline=""), delimiter=self.delimiter)
         try:
-            if self.header:
-                next(reader)
-            for row in reader:
+            for row in islice(reader, self.above, None):
                 if row and any(row):
                     yield reader.line_num, row
         except csv.Error as error:
@@ -75,6 +81,15 @@ def read(content: bytes, name: str) -> list[Sheet]:
     return sheets
 
 
+_BROKEN: Final = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError,
+    OSError,  # bzip2's way to say so
+    RuntimeError,  # it asks for a password
+    ValueError,  # a place before the file's beginning, a name in no encoding
+)  # fmt: skip
+"""What a damaged ZIP makes of whoever unpacks it."""
+
+
 def _unpacked(content: bytes) -> Iterator[tuple[str, bytes]]:
     """The CSV files of a ZIP, never more than MOST_BYTES of them together."""
     try:
@@ -93,8 +108,7 @@ def _unpacked(content: bytes) -> Iterator[tuple[str, bytes]]:
                     raise Invalid("The ZIP holds more than 200 MB.", hint="Choose the CSV file inside.")
                 left -= len(unpacked)
                 yield path, unpacked
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
-        # RuntimeError: it asks for a password.
+    except _BROKEN as error:
         raise Invalid(
             "The ZIP cannot be unpacked.", hint="Unpack it yourself, and choose the CSV file inside."
         ) from error
@@ -106,17 +120,22 @@ def _sheet(content: bytes, name: str) -> Sheet:
         raise Invalid("The file is empty.", hint="Choose the CSV file that the other service exported.")
     if "\x00" in text:
         raise Invalid("This is not a CSV file.", hint="Choose the CSV or ZIP file that was exported.")
-    delimiter = _delimiter(text)
+    said = _SAID.match(text)
+    delimiter = said[1] if said else _delimiter(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
-        first = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+        full = ((at, row) for at, row in enumerate(reader) if any(cell.strip() for cell in row))
+        above, first = next(islice(full, 1 if said else 0, None))
     except (csv.Error, StopIteration) as error:
         raise Invalid("The first line of the file cannot be read as CSV.") from error
+    headed = not any("@" in cell for cell in first)
     return Sheet(
         name=name,
         text=text,
         encoding=encoding,
         delimiter=delimiter,
-        header=() if any("@" in cell for cell in first) else tuple(cell.strip() for cell in first),
+        header=tuple(cell.strip() for cell in first) if headed else (),
+        above=above + headed,
         lines=text.count("\n") + 1,
     )
 
@@ -139,7 +158,8 @@ def _strictly(content: bytes, encoding: str) -> str:
 
 
 def _delimiter(text: str) -> str:
-    first = text.lstrip("\r\n").partition("\n")[0]
+    start = _EMPTY_LINES.match(text)
+    first = text[start.end() if start else 0 :].partition("\n")[0]
     counts = {delimiter: _outside_quotes(first, delimiter) for delimiter in _DELIMITERS}
     best = max(_DELIMITERS, key=lambda delimiter: counts[delimiter])
     return best if counts[best] else ","

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -15,6 +16,8 @@ from subscribers.model import Cadence, ConsentKind, SubscriberState, Suppression
 
 _TRUE: Final = frozenset({"true", "1", "yes", "y", "t"})
 _COMPLAINED: Final = frozenset({"abuse", "spam"})  # Mailchimp's UNSUB_REASON
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")  # half a character, which JSON can write
+_LAST_MS: Final = 221_845_392_000_000  #: 9000-01-01, as far as ``moment`` goes
 _FORMATS: Final = ("%Y-%m-%d %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y", "%Y/%m/%d", "%d.%m.%Y", "%b %d, %Y")
 
 
@@ -43,7 +46,7 @@ class Person(NamedTuple):
     origin: str = ""
     wording: str = ""
     expires: datetime | None = None
-    until: datetime | None = None  #: when the last valid consent ends, where the file says more than one
+    until: datetime | None = None  #: when the last valid consent ends; None: never
     engaged: datetime | None = None
     earlier: tuple[Proof, ...] = ()
 
@@ -58,7 +61,7 @@ def reader(understood: Understood) -> Callable[[Sequence[str]], Person]:
     first, last = understood.places.get("first", -1), understood.places.get("last", -1)
     halves = "name" not in understood.places and (first >= 0 or last >= 0)
 
-    described = understood.places.get("described", -1)
+    described, until = (understood.places.get(meaning, -1) for meaning in ("described", "until"))
 
     def person(row: Sequence[str]) -> Person:
         width = len(row)
@@ -79,6 +82,9 @@ def reader(understood: Understood) -> Callable[[Sequence[str]], Person]:
             found["name"] = " ".join(undefused(row[i].strip()) for i in (first, last) if 0 <= i < width)
         if 0 <= described < width and len(row[described]) > 2:
             found = _described(row[described]) | found
+        # An empty cell is "never": an older consent may last longer than the newest one.
+        if found.get("until") is None and not (0 <= until < width and not row[until].strip()):
+            found["until"] = found.get("expires")
         return Person(address, state_of(row), **found)
 
     return person
@@ -86,18 +92,28 @@ def reader(understood: Understood) -> Callable[[Sequence[str]], Person]:
 
 def _described(cell: str) -> dict[str, Any]:
     """A name and tags from a column of JSON, as listmonk and Buttondown have one."""
-    try:
-        told = json.loads(cell)
-    except ValueError:
-        return {}
+    told = _json(cell)
     if not isinstance(told, dict):
         return {}
     found: dict[str, Any] = {}
     if isinstance(told.get("name"), str):
-        found["name"] = told["name"][:1000]
+        found["name"] = storable(told["name"][:1000])
     if isinstance(told.get("tags"), list):
-        found["tags"] = listed(json.dumps(told["tags"]))
+        found["tags"] = _tags(told["tags"])
     return found
+
+
+def _json(cell: str) -> Any:
+    """What a cell of JSON says; None for one that is none, or is nested without end."""
+    try:
+        return json.loads(cell)
+    except (ValueError, RecursionError):
+        return None
+
+
+def storable(text: str) -> str:
+    """Without what no database keeps."""
+    return _UNSTORABLE.sub("", text)
 
 
 def cell_of(understood: Understood, meaning: str) -> Callable[[Sequence[str]], str]:
@@ -144,15 +160,15 @@ def undefused(cell: str) -> str:
 
 def listed(cell: str) -> tuple[str, ...]:
     """``a, b``, ``a;b``, ``"a","b"`` or a JSON list: the words in it, sorted."""
-    if cell.startswith("["):
-        try:
-            found = json.loads(cell)
-        except ValueError:
-            found = None
-        if isinstance(found, list):
-            return tuple(sorted({str(one)[:100] for one in found if str(one).strip()}))
+    if cell.startswith("[") and isinstance(found := _json(cell), list):
+        return _tags(found)
     words = (word.strip(" \"'") for word in cell.replace(";", ",").split(","))
     return tuple(sorted({word[:100] for word in words if word}))
+
+
+def _tags(found: Sequence[Any]) -> tuple[str, ...]:
+    tags = {storable(str(one))[:100] for one in found if isinstance(one, str | int | float)}
+    return tuple(sorted(tag for tag in tags if tag.strip()))
 
 
 def _cadence(cell: str) -> Cadence | None:
@@ -173,24 +189,25 @@ def _causes(cell: str) -> frozenset[SuppressionCause]:
 
 def _proofs(cell: str) -> tuple[Proof, ...]:
     """The consents before the newest one, as our own export writes them; what is none is left out."""
-    try:
-        found = json.loads(cell)
-    except ValueError:
-        return ()
+    found = _json(cell)
     return (
         tuple(
-            (one[0], one[1], one[2][:200], network(one[3]), one[4][:1000], one[5])
+            (one[0], one[1], storable(one[2])[:200], network(one[3]), storable(one[4])[:1000], one[5])
             for one in found
             if isinstance(one, list)
             and len(one) == 6
-            and one[0] in set(ConsentKind)
-            and type(one[1]) is int
+            and one[0] in list(ConsentKind)
+            and _is_ms(one[1])
             and all(isinstance(text, str) for text in one[2:5])
-            and (one[5] is None or type(one[5]) is int)
+            and (one[5] is None or _is_ms(one[5]))
         )[:100]
         if isinstance(found, list)
         else ()
     )
+
+
+def _is_ms(value: object) -> bool:
+    return type(value) is int and 0 <= value < _LAST_MS
 
 
 def moment(cell: str) -> datetime | None:

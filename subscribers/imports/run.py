@@ -15,7 +15,7 @@ from subscribers.errors import Invalid
 from subscribers.imports.dialects import ANY, Understood, understand
 from subscribers.imports.plan import NOBODY, Outcome, Planned, plan
 from subscribers.imports.reading import Sheet, read
-from subscribers.imports.rows import Person, cell_of, moment, reader
+from subscribers.imports.rows import Person, cell_of, moment, reader, storable
 from subscribers.imports.write import Batch, Known, Writer
 from subscribers.model import ConsentKind, SubscriberState
 from subscribers.sql import among_writers
@@ -166,7 +166,7 @@ def run_in_steps(
     per_day = (ASK_PER_DAY if stale else 0) if how.ask_per_day is None else how.ask_per_day
     batch = Batch(
         now=now,
-        source=source[:200],
+        source=storable(source)[:200],
         kind=how.kind,
         dialect=tables[0].understood.dialect.name,
         ask_per_day=per_day,

@@ -145,7 +145,6 @@ class Writer:
             address, key, domain = person.address
             name = plain_name(person.name) if person.name else ""
             joined = to_ms(person.joined) if person.joined else ms
-            until = maybe_ms(person.until or person.expires)
             state = what.state.value if what.state else ""
             people.append(
                 (
@@ -160,7 +159,7 @@ class Writer:
                     stored_words(person.tags) if person.tags else "[]",
                     maybe_ms(person.paused_until),
                     person.language,
-                    until,
+                    maybe_ms(person.until),
                     maybe_ms(person.engaged),
                     batch,
                     joined,
@@ -170,15 +169,16 @@ class Writer:
                 )
             )
             if person.state is not SubscriberState.UNCONFIRMED:
-                proofs.append(self._proof(id, person, joined))
-                for proof in person.earlier:
-                    proofs.append((id, *proof))
+                proofs += self._proofs(id, person, joined)
             if what.outcome is Outcome.ASKED:
                 asked.append((batch, id))
         insert_many(self._conn, subscribers, _PERSON, people)
         insert_many(self._conn, consents, _PROOF, proofs)
         insert_many(self._conn, asks, _ASK, asked)
         self._batch.created += len(fresh)
+
+    def _proofs(self, id: int, person: Person, joined: int) -> list[Row]:
+        return [self._proof(id, person, joined), *((id, *proof) for proof in person.earlier)]
 
     def _proof(self, id: int, person: Person, joined: int) -> Row:
         agreed = person.agreed
@@ -205,9 +205,9 @@ class Writer:
             if tags != stored_words(one.tags):
                 after["tags"] = tags
             if one.state is SubscriberState.UNCONFIRMED:
-                after["consent_until"] = maybe_ms(person.expires)
+                after["consent_until"] = maybe_ms(person.until)
                 joined = to_ms(person.joined) if person.joined else self._ms
-                insert_many(self._conn, consents, _PROOF, [self._proof(one.id, person, joined)])
+                insert_many(self._conn, consents, _PROOF, self._proofs(one.id, person, joined))
         if not after:
             return
         before = {

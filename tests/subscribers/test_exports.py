@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, delete
 
@@ -40,11 +40,29 @@ person = st.fixed_dictionaries(
         "at": moments,
         "wording": st.text(printable, max_size=30).map(str.strip),
         "expires_at": st.none() | moments,
+        "before": st.none() | st.tuples(st.none() | moments, st.booleans()),
         "joined": moments,
         "confirmed": st.booleans(),
         "does": st.sampled_from(["", "unsubscribe", "bounce", "complain", "suppress"]),
     }
 )
+
+
+WHOSE_OLDER_CONSENT_HAS_NO_END: dict[str, Any] = {
+    "name": "",
+    "tags": [],
+    "topics_off": [],
+    "cadence": None,
+    "paused_until": None,
+    "kind": ConsentKind.IMPLIED,
+    "at": NOW,
+    "wording": "",
+    "before": (None, False),
+    "expires_at": NOW + timedelta(days=1),
+    "joined": NOW,
+    "confirmed": True,
+    "does": "",
+}
 
 
 def _fill(people: Subscribers, drawn: list[dict[str, Any]]) -> None:
@@ -60,16 +78,28 @@ def _fill(people: Subscribers, drawn: list[dict[str, Any]]) -> None:
         people.choose(
             added.id, NOW, cadence=d["cadence"], topics_off=d["topics_off"], paused_until=d["paused_until"]
         )
+        if d["before"] is not None:
+            ends = d["before"][0]
+            people.record(
+                Consent(
+                    subscriber_id=added.id,
+                    kind=ConsentKind.IMPLIED,
+                    at=d["at"] + timedelta(seconds=1),
+                    source="shop",
+                    expires_at=ends,
+                ),
+                fresh=True,
+            )
         people.record(
             Consent(
                 subscriber_id=added.id,
                 kind=d["kind"],
-                at=d["at"] + timedelta(seconds=1),
+                at=d["at"] + timedelta(seconds=2),
                 source="form",
                 wording=d["wording"],
                 expires_at=d["expires_at"],
             ),
-            fresh=True,
+            fresh=d["before"] is None or d["before"][1],
         )
         if d["does"] == "unsubscribe":
             people.unsubscribe(added.id, NOW)
@@ -137,6 +167,7 @@ def _as_the_form_says(one: Subscriber, form: str) -> tuple[object, ...]:
 
 @settings(max_examples=10, deadline=None)
 @given(drawn=st.lists(person, max_size=5))
+@example(drawn=[WHOSE_OLDER_CONSENT_HAS_NO_END])
 def test_our_own_form_comes_back_without_loss(lists: Database, drawn: list[dict[str, Any]]) -> None:
     with lists.write() as conn:
         _empty(conn)
@@ -163,7 +194,7 @@ def test_every_form_comes_back_with_all_that_it_can_say(
     with lists.write() as conn:
         _empty(conn)
         people = Subscribers(conn, keys=[KEY])
-        _fill(people, [d | {"expires_at": None, "paused_until": None} for d in drawn])
+        _fill(people, [d | {"expires_at": None, "before": None, "paused_until": None} for d in drawn])
 
         def mailable() -> set[str]:
             ids = [one.id for one in people.list(limit=100)]

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import random
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +15,9 @@ from sqlalchemy import select
 
 from newsletter.store.database import Database
 from subscribers import imports
+from subscribers.addresses import normalise
 from subscribers.errors import Invalid
-from subscribers.imports import ImportedRow, Outcome
+from subscribers.imports import ImportedRow, Outcome, reading
 from subscribers.model import ConsentKind, SubscriberState, SuppressionCause
 from subscribers.store import Subscribers
 from subscribers.tables import batches, metadata
@@ -292,9 +295,31 @@ def test_encodings_are_guessed(people: Subscribers, content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "\nemail,name\nann@example.com,Ann\n",
+        "\r\n , \r\nemail,name\r\nann@example.com,Ann\r\n",
+        "sep=;\nemail;name\nann@example.com;Ann\n",
+        '"sep=;"\r\n\r\nname;email\r\n"A, B; C, D";ann@example.com\r\n',
+        "sep=\t\nname\temail\nAnn\tann@example.com\n",
+        "sep=;\nann@example.com;Ann\n",
+        "\n\nann@example.com\n",
+    ],
+)
+def test_the_row_of_names_is_the_first_that_says_something(people: Subscribers, text: str) -> None:
+    rows: list[ImportedRow] = []
+
+    imports.run(people, text.encode(), source="list.csv", now=NOW, how=DIRECTLY, each=rows.append)
+
+    assert [(row.address, row.line) for row in rows] == [("ann@example.com", len(text.splitlines()))]
+    assert people.by_address("ann@example.com") is not None
+
+
+@pytest.mark.parametrize(
     ("content", "why"),
     [
         (b"", "empty"),
+        (b"sep=;\r\n", "first line"),
         (b"  \n ", "empty"),
         (b"PK\x03\x04zip", "cannot be unpacked"),
         (b"a\x00b", "not a CSV"),
@@ -306,6 +331,82 @@ def test_encodings_are_guessed(people: Subscribers, content: bytes) -> None:
 def test_what_is_no_list_is_told_in_one_sentence(people: Subscribers, content: bytes, why: str) -> None:
     with pytest.raises(Invalid, match=why):
         imports.run(people, content, source="x.csv", now=NOW)
+
+
+OWN = "address,state,consent_kind,consent_at,tags,topics_off,earlier_consents\r\n"
+ENDLESS = "[" * 50_000
+UNLIKELY_CELLS = {
+    "nested tags": ("email,tags\n{address}," + ENDLESS + "\n", ()),
+    "a list among tags": ('email,tags\n{address},"[""vip"", [1], {{}}, null, 7]"\n', ("7", "vip")),
+    "half a character": ('email,tags\n{address},"[""\\ud800"", ""a\\udfffb"", ""c\\u0000""]"\n', ("ab", "c")),
+    "half a name": (
+        'uuid,email,attributes\n1,{address},"{{""name"": ""A\\ud800nn"", ""tags"": [""\\udc00v""]}}"\n',
+        ("v",),
+    ),
+    "nested attributes": ("uuid,email,attributes\n1,{address},{{" + ENDLESS + "\n", ()),
+    "a huge moment": (
+        OWN + f'{{address}},active,express,2024-01-01,,,"[[""express"",{10**30},"""","""","""",null]]"\n',
+        (),
+    ),
+    "a huge end": (
+        OWN + f'{{address}},active,express,2024-01-01,,,"[[""express"",1,"""","""","""",{2**63 - 1}]]"\n',
+        (),
+    ),
+    "half a source": (
+        OWN + '{address},active,express,2024-01-01,,,"[[""express"",1,""\\ud800"","""",""\\ud800"",null]]"\n',
+        (),
+    ),
+    "an unhashable kind": (
+        OWN + '{address},active,express,2024-01-01,,,"[[[],1,"""","""","""",null]]"\n',
+        (),
+    ),
+}
+
+
+@pytest.mark.parametrize("cell", UNLIKELY_CELLS)
+def test_no_cell_stops_the_rows_beside_it(people: Subscribers, cell: str) -> None:
+    text, tags = UNLIKELY_CELLS[cell]
+    header, row, _ = text.partition("\n")[0], *text.partition("\n")[2].partition("\n")[:2]
+    lines = [header, row.format(address="ann@example.com"), row.format(address="bob@example.com"), ""]
+
+    dry = imports.run(
+        people, "\n".join(lines).encode(), source="list.csv", now=NOW, dry_run=True, how=DIRECTLY
+    )
+    report = _run(people, "\n".join(lines))
+
+    assert report.counts == dry.counts == {Did.ADDED: 2}
+    for one in people.list():
+        assert "\ufffd" not in one.name
+        people.consents(one.id)
+        if cell != "nested tags":
+            assert one.tags == tags
+
+
+def test_a_files_name_need_not_be_unicode(people: Subscribers) -> None:
+    _run(people, "email\nann@example.com\n", os.fsdecode(b"abonn\xe9s.csv"))
+
+    ann = people.by_address("ann@example.com")
+    assert ann is not None and people.consents(ann.id)[0].source == "import: abonns.csv"
+
+
+@pytest.mark.parametrize(
+    ("until", "ends"),
+    [
+        ("", None),  # an older consent has no end
+        ("2031-01-01T00:00:00Z", datetime(2031, 1, 1, tzinfo=UTC)),
+        ("some day", datetime(2030, 1, 1, tzinfo=UTC)),  # what cannot be read counts as not there
+    ],
+)
+def test_our_own_file_says_how_long_a_consent_lasts(
+    people: Subscribers, until: str, ends: datetime | None
+) -> None:
+    people.insert(normalise("bob@example.com"), S.UNCONFIRMED, NOW)
+    header = "address,state,consent_until,consent_kind,consent_at,consent_expires_at\n"
+    row = f"active,{until},implied,2024-01-01T00:00:00Z,2030-01-01T00:00:00Z\n"
+
+    _run(people, f"{header}ann@example.com,{row}bob@example.com,{row}")
+
+    assert [one.consent_until for one in people.list()] == [ends, ends]
 
 
 def test_formulas_put_in_by_an_export_are_taken_out_again(people: Subscribers) -> None:
@@ -384,6 +485,27 @@ def test_substack_s_zip_is_its_list_and_not_who_opened_what(people: Subscribers)
     imports.run(people, content, source="export.zip", now=NOW)
 
     assert [one.address for one in people.list()] == ["ann@example.com"]
+
+
+@pytest.mark.parametrize(
+    "packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_a_damaged_zip_is_told_in_one_sentence(packing: int) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", packing) as archive:
+        archive.writestr("list.csv", "email\n" + "".join(f"p{n}@example.com\n" for n in range(200)))
+    content, draw = packed.getvalue(), random.Random(packing)
+    told = 0
+    for _ in range(400):
+        damaged = bytearray(content)
+        for _ in range(draw.randint(1, 6)):
+            damaged[draw.randrange(4, len(damaged))] = draw.randrange(256)
+        try:
+            reading.read(bytes(damaged), "list.zip")
+        except Invalid as problem:
+            told += 1
+            assert problem.message.endswith(".")
+    assert told > 100
 
 
 def test_a_zip_that_unpacks_to_too_much_is_refused(
