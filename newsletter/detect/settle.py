@@ -38,8 +38,7 @@ def settle_due(unit: SettleUnit, policy: PollPolicy, now: datetime) -> int:
     count = 0
     feeds: dict[int, Feed] = {}
     for post in unit.posts.settled(now):
-        if post.settle_until is None:
-            continue
+        assert post.settle_until is not None  # those asked for have one
         feed = feeds.setdefault(post.feed_id, unit.feeds.get(post.feed_id))
         read_again = feed.polled_at is not None and feed.polled_at >= post.settle_until and not feed.failures
         if read_again or now >= post.settle_until + _NO_ANSWER or policy.settle <= timedelta(0):

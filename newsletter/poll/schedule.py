@@ -91,9 +91,7 @@ def _rhythm(published: Sequence[datetime], policy: PollPolicy, now: datetime) ->
 
 def _span(span: timedelta) -> str:
     minutes = max(1, round(span.total_seconds() / 60))
-    for size, one, many in ((1440, "day", "days"), (60, "hour", "hours"), (1, "minute", "minutes")):
-        if minutes >= 1.5 * size or (minutes >= size and size == 1):
-            return f"{round(minutes / size)} {many}"
+    for size, unit in ((1440, "day"), (60, "hour")):
         if minutes >= size:
-            return one
-    return "minute"
+            return f"{round(minutes / size)} {unit}s" if minutes >= 1.5 * size else unit
+    return f"{minutes} minutes" if minutes > 1 else "minute"

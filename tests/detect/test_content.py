@@ -22,6 +22,7 @@ def _content(html: str, title: str = "T", url: str = "http://blog.example/post")
         ("1 &lt; 2 &amp; 3 < 4", ("1", "<", "2", "&", "3", "<", "4")),
         ("soft\u00adhyphen zero\u200bwidth", ("softhyphen", "zerowidth")),
         ("open <p", ("open",)),
+        ("seen<script>never closed", ("seen",)),
         ("open <!-- comment", ("open",)),
         ("&#" + "9" * 6_000 + ";end", (";end",)),
     ],
@@ -77,3 +78,9 @@ def test_the_beginning_of_a_text_is_a_cut_of_it() -> None:
 def test_any_markup_has_content(html: str) -> None:
     content = _content(html)
     assert content.sha and all(word.strip() for word in content.words)
+
+
+def test_a_picture_whose_address_is_none_is_told_apart_all_the_same() -> None:
+    one, other = (_content(f'<p>a</p><img src="http://[{name}">') for name in ("x", "y"))
+    assert one.sha != other.sha
+    assert one.sha == _content('<p>a</p><img src="http://[x">').sha

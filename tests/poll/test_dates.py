@@ -71,3 +71,7 @@ def test_any_text_gives_a_date_or_none(text: str, guess: struct_time | None) -> 
 @given(st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2099, 1, 1), timezones=st.just(UTC)))
 def test_every_rfc_3339_moment_is_read_to_the_second(moment: datetime) -> None:
     assert parse_date(moment.isoformat()) == moment.replace(microsecond=0)
+
+
+def test_a_guess_beyond_the_years_that_dates_have_is_none() -> None:
+    assert parse_date("the first of January 10000", struct_time((10000, 1, 1, 0, 0, 0, 0, 1, 0))) is None

@@ -98,3 +98,20 @@ def test_jitter_only_lengthens_and_by_a_tenth_at_most(
 @given(st.integers(-(10**6), 10**6), st.floats(0, 1))
 def test_the_next_look_is_never_now(settles_in_s: int, jitter: float) -> None:
     assert _success(settles_at=NOW + timedelta(seconds=settles_in_s), jitter=jitter).at > NOW
+
+
+def test_times_are_told_as_people_say_them() -> None:
+    told = {
+        timedelta(minutes=1): "every minute, as you set",
+        timedelta(minutes=45): "every 45 minutes, as you set",
+        timedelta(minutes=70): "every hour, as you set",
+        timedelta(hours=2): "every 2 hours, as you set",
+        timedelta(hours=24): "every day, as you set",
+        timedelta(days=3): "every 3 days, as you set",
+    }
+    for interval, words in told.items():
+        policy = PollPolicy(interval=interval, longest=interval)
+        plan = after_success(
+            now=NOW, policy=policy, published=[], ttl=None, max_age=None, settles_at=None, jitter=0.0
+        )
+        assert plan.reason == words

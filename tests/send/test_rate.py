@@ -7,10 +7,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from newsletter.errors import Invalid
-from newsletter.model.rate import UNLIMITED, Rate
+from newsletter.model.rate import UNLIMITED, Rate, warming
 from newsletter.send.rate import parse
 from newsletter.store.tables import rates
 from tests.send.world import NOW, World
+
+
+def test_a_plan_is_told_by_its_days() -> None:
+    assert str(warming((20, 50), "news.example")) == "20, 50 on the first days"
 
 
 @pytest.mark.parametrize("text", ["60/minute", "100/day", "10/second", "500/hour", "unlimited"])
