@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import select
+import selectors
 import subprocess
 import sys
 import threading
@@ -121,26 +121,31 @@ def _exchange(child: subprocess.Popen[bytes], request: bytes, deadline: float) -
     os.set_blocking(writing, False)
     received = bytearray()
     unsent = memoryview(request)
-    while True:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return None
-        readable, writable, _ = select.select([reading], [writing] if unsent else [], [], left)
-        if writable:
-            try:
-                unsent = unsent[os.write(writing, unsent) :]
-            except BlockingIOError:
-                pass
-            except OSError:
-                return None
-        if readable:
-            chunk = os.read(reading, 1 << 16)
-            if not chunk:
-                return None
-            received += chunk
-            if len(received) >= HEADER:
-                size = int.from_bytes(received[:HEADER], "big")
-                if size > MAX_FRAME:
+    # Not select(): a server with a thousand connections open has descriptors beyond its reach.
+    with selectors.DefaultSelector() as selector:
+        selector.register(reading, selectors.EVENT_READ)
+        selector.register(writing, selectors.EVENT_WRITE)
+        while (left := deadline - time.monotonic()) > 0:
+            ready = {key.fd for key, _ in selector.select(left)}
+            if writing in ready:
+                try:
+                    unsent = unsent[os.write(writing, unsent) :]
+                except BlockingIOError:
+                    pass
+                except OSError:
                     return None
-                if len(received) >= HEADER + size:
-                    return bytes(received[HEADER : HEADER + size])
+                if not unsent:
+                    selector.unregister(writing)
+            if reading in ready:
+                chunk = os.read(reading, 1 << 16)
+                if not chunk:
+                    return None
+                received += chunk
+                if len(received) < HEADER:
+                    continue
+                end = HEADER + int.from_bytes(received[:HEADER], "big")
+                if end > HEADER + MAX_FRAME:
+                    return None
+                if len(received) >= end:
+                    return bytes(received[HEADER:end])
+    return None

@@ -9,6 +9,8 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Final
 
+from newsletter.compose import html_lint
+
 _BOX = {
     "align", "background-color", "border", "border-bottom", "border-left", "border-radius", "border-right",
     "border-top", "css-class", "padding", "padding-bottom", "padding-left", "padding-right", "padding-top",
@@ -107,6 +109,8 @@ def first_problem(mjml: str) -> Problem | None:
             continue
         if stray := _OPENS.search(mjml, end, match.start()):
             return Problem(_BROKEN, stray.start())
+        if found := _between(mjml[end : match.start()], open_tags[-1][0] if open_tags else ""):
+            return Problem(found[0], end + found[1])
         end = match.end()
         closing, tag, attributes, alone = match.groups()
         if closing:
@@ -114,8 +118,8 @@ def first_problem(mjml: str) -> Problem | None:
                 return _wrongly_closed(tag, match.start(), open_tags)
             open_tags.pop()
             continue
-        if found := _of_tag(tag, attributes, open_tags[-1][0] if open_tags else ""):
-            return Problem(found[0], match.start(), found[1])
+        if wrong := _of_tag(tag, attributes, open_tags[-1][0] if open_tags else ""):
+            return Problem(wrong[0], match.start(), wrong[1])
         if not alone:
             open_tags.append((tag, match.start()))
     if stray := _OPENS.search(mjml, end):
@@ -123,6 +127,42 @@ def first_problem(mjml: str) -> Problem | None:
     return Problem(f"<{open_tags[-1][0]}> is never closed.", open_tags[-1][1]) if open_tags else None
 
 
+_HTML: Final = frozenset(
+    {
+        "mj-text",
+        "mj-button",
+        "mj-table",
+        "mj-raw",
+        "mj-title",
+        "mj-preview",
+        "mj-navbar-link",
+        "mj-social-element",
+    }
+)
+"""The tags that hold HTML or text; all others hold tags of MJML only."""
+
+_NOTHING: Final = re.compile(r"(?:\s|\x01\d+\x02|<!--.*?-->)*", re.S)
+
+
+def _between(text: str, tag: str) -> tuple[str, int] | None:
+    """What is wrong with what stands before the next tag of MJML, within ``tag``; and where."""
+    if "<" not in text and tag in _HTML:
+        return None
+    if tag in _HTML:
+        return html_lint.first_problem(text)
+    if tag == "mj-style":
+        at = text.find("<")
+        return ("A style sheet must not hold “<”.", at) if at >= 0 else None
+    nothing = _NOTHING.match(text)
+    at = nothing.end() if nothing else 0
+    if at == len(text):
+        return None
+    shown = " ".join(_MARKS.sub("", text[at:]).split())[:40]
+    where = f"in <{tag}>" if tag else "outside of <mjml>"
+    return f"“{shown}” stands {where}, where nobody sees it; put it into <mj-text>.", at
+
+
+_MARKS: Final = re.compile(r"\x01\d+\x02")
 _BROKEN: Final = "This tag does not end, or an attribute lacks its quotes."
 
 

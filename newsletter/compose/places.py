@@ -20,6 +20,24 @@ def shipped(name: str = "") -> Path:
     raise TemplateProblem("The email templates are missing from this installation.", file="templates/email")
 
 
+def own_folder(folder: str) -> Path:
+    """The author's theme folder; a home directory that does not exist is taken literally."""
+    try:
+        return Path(folder).expanduser()
+    except RuntimeError:
+        return Path(folder)
+
+
+def unreadable(error: OSError, path: Path) -> TemplateProblem:
+    """A file or folder of the author's that the system does not give us."""
+    reason = (error.strerror or str(error)).lower()
+    return TemplateProblem(
+        f"{path.name} cannot be read: {reason}.",
+        file=str(error.filename or path),
+        hint="Let the user that runs this read the theme folder.",
+    )
+
+
 def line_of(path: Path, word: str) -> int:
     """The first line of a TOML file that begins with a word, or ``[word``; 0 where there is none."""
     lines = path.read_text("utf-8", errors="replace").splitlines()

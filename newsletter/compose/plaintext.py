@@ -13,7 +13,7 @@ from typing import Final
 
 from newsletter.compose.clean.blocks import HEADINGS, is_block
 from newsletter.compose.clean.tree import Element, Node, parse
-from newsletter.compose.rhythm import SMALL_IMAGE, is_tasks, source_of
+from newsletter.compose.rhythm import SMALL_IMAGE, is_tasks, source_of, whole_number
 from newsletter.compose.wrapping import WIDTH, columns, single_spaced, wrap
 
 
@@ -286,17 +286,13 @@ def _numbers(element: Element, items: list[Element]) -> list[str]:
     if element.tag != "ol":
         return []
     backwards = "reversed" in element.attrs
-    number = _integer(element.attrs.get("start"), len(items) if backwards else 1)
+    number = whole_number(element.attrs.get("start"), len(items) if backwards else 1)
     out: list[str] = []
     for item in items:
-        number = _integer(item.attrs.get("value"), number)
+        number = whole_number(item.attrs.get("value"), number)
         out.append(_number(number, element.attrs.get("type", "1")))
         number += -1 if backwards else 1
     return out
-
-
-def _integer(text: str | None, otherwise: int) -> int:
-    return int(text) if text and re.fullmatch(r"-?\d{1,6}", text.strip()) else otherwise
 
 
 def _number(number: int, kind: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import lru_cache
 from html import escape
+from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import (
@@ -32,6 +33,7 @@ from markupsafe import Markup
 
 from newsletter.compose import mjml_lint
 from newsletter.compose.compiler import Compiler
+from newsletter.compose.places import unreadable
 from newsletter.compose.slots import CONTROL, Mark, Raw, Slot, Tokens
 from newsletter.compose.themes import Logo, Theme
 from newsletter.compose.view import NewsletterView, PostView
@@ -84,7 +86,7 @@ _OF_DICTIONARIES: Final = frozenset(dir(dict))
 
 
 class _MarkingLoader(BaseLoader):
-    """Puts a mark before every MJML tag that says where it stands, so that a problem in what Jinja has
+    """Puts a mark before every tag that says where it stands, so that a problem in what Jinja has
     joined can be told with its file and line. The marks are control characters; nothing else writes them.
 
     The theme's colours and sizes are written in at once: they stay the same for as long as the theme does,
@@ -99,18 +101,45 @@ class _MarkingLoader(BaseLoader):
     def get_source(
         self, environment: Environment, template: str
     ) -> tuple[str, str | None, Callable[[], bool] | None]:
-        source, file, current = self._files.get_source(environment, template)
+        try:
+            source, file, current = self._files.get_source(environment, template)
+        except TemplateNotFound:  # an OSError too, told with who asked for it
+            raise
+        except (OSError, UnicodeDecodeError) as error:
+            raise self._unreadable(template, error) from error
         source = _THEMES_OWN.sub(self._token, CONTROL.sub("", source))
-        if not template.endswith(".mjml.j2"):
+        if template.endswith(".txt.j2"):
             return source, file, current
-        lines = source.split("\n")
-        for number, line in enumerate(lines, 1):
-            if "<mj" in line or "</mj" in line:
-                with self._lock:
-                    mark = f"\x01{len(self.places)}\x02"
-                    self.places.append((str(file), number))
-                lines[number - 1] = _MJML_TAG.sub(rf"{mark}\g<0>", line)
-        return "\n".join(lines), file, current
+        return self._marked(source, str(file)), file, current
+
+    def _marked(self, source: str, file: str) -> str:
+        parts = _JINJA.split(source)
+        line = 1
+        for number, part in enumerate(parts):
+            if number % 2 == 0 and "<" in part:
+                lines = part.split("\n")
+                for below, text in enumerate(lines):
+                    if "<" in text:
+                        with self._lock:
+                            mark = f"\x01{len(self.places)}\x02"
+                            self.places.append((file, line + below))
+                        lines[below] = text.replace("<", f"{mark}<")
+                parts[number] = "\n".join(lines)
+            line += part.count("\n")
+        return "".join(parts)
+
+    def _unreadable(self, template: str, error: OSError | UnicodeDecodeError) -> TemplateProblem:
+        file = next(
+            (f for folder in self._theme.folders if (f := folder / template).exists()), Path(template)
+        )
+        if isinstance(error, OSError):
+            return unreadable(error, file)
+        return TemplateProblem(
+            f"{file.name} is not written in UTF-8.",
+            file=str(file),
+            line=error.object.count(b"\n", 0, error.start) + 1,
+            hint="Save it as UTF-8.",
+        )
 
     def _token(self, asked: re.Match[str]) -> str:
         """A colour or size of the theme, validated when it was read; what it lacks is told when asked for."""
@@ -118,9 +147,15 @@ class _MarkingLoader(BaseLoader):
         return str(table.get(asked[2], asked[0]))
 
 
+_WRONG: Final = (
+    TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, MemoryError,
+)  # fmt: skip
+"""What a template's own mistakes raise."""
+
 _THEMES_OWN = re.compile(r"\{\{ theme\.(light|dark|type|layout)\.(\w+) \}\}")
 
-_MJML_TAG = re.compile(r"</?mj")
+_JINJA = re.compile(r"(\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\})", re.S)
+"""What is Jinja's own in a template; a sign of "less than" in it is none of markup."""
 _MARK = re.compile("\x01(\\d+)\x02")
 
 
@@ -171,7 +206,7 @@ class Renderer:
 
     def css(self, name: str, context: Mapping[str, Any]) -> str:
         """A style sheet made of the theme's own tokens only. Raises TemplateProblem."""
-        return self._jinja(name, context, Tokens(self._version))
+        return _MARK.sub("", self._jinja(name, context, Tokens(self._version)))
 
     def _jinja(self, name: str, context: Mapping[str, Any], tokens: Tokens) -> str:
         try:
@@ -183,11 +218,19 @@ class Renderer:
             ) from error
         except TemplateSyntaxError as error:
             raise TemplateProblem(
-                f"{error.message}.", file=error.filename or str(error.name), line=error.lineno
+                f"{str(error.message).rstrip('.')}.",
+                file=error.filename or str(error.name),
+                line=error.lineno,
             ) from error
-        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        except RecursionError as error:
             file, line = _where(error)
-            raise TemplateProblem(f"{error}.", file=file or name, line=line) from error
+            raise TemplateProblem(
+                "A template includes itself, or its loops nest without end.", file=file or name, line=line
+            ) from error
+        except _WRONG as error:
+            file, line = _where(error)
+            reason = str(error).rstrip(".") or "A value takes too much memory"
+            raise TemplateProblem(f"{reason}.", file=file or name, line=line) from error
 
     def _located(self, problem: mjml_lint.Problem, marked: str, name: str) -> TemplateProblem:
         marks = _MARK.findall(marked, 0, problem.position)

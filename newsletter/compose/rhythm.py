@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from newsletter.compose.clean.blocks import HEADINGS, blank
@@ -40,6 +41,11 @@ def add_style(element: Element, style: str) -> None:
     element.attrs["style"] = f"{given};{style}" if given else style
 
 
+def whole_number(text: str | None, otherwise: int) -> int:
+    """A number of a list, as the blog wrote it; ``otherwise`` where it is none of at most six digits."""
+    return int(text) if text and re.fullmatch(r"-?\d{1,6}", text.strip()) else otherwise
+
+
 def is_tasks(items: list[Element]) -> bool:
     """Whether a list's items all begin with a box to tick, which needs no dot before it."""
     return bool(items) and all(item.text().lstrip().startswith(TASKS) for item in items)
@@ -61,8 +67,7 @@ def source_of(quotation: Element) -> Element | None:
 
 def _with_room(numbered: Element) -> None:
     """Numbers of three and more digits need more room than the style sheet gives, or stand in the margin."""
-    start = numbered.attrs.get("start", "1")
-    last = (int(start) if start.lstrip("-").isdecimal() else 1) + len(numbered.children) - 1
+    last = whole_number(numbered.attrs.get("start"), 1) + len(numbered.children) - 1
     if last >= 100 and numbered.attrs.get("type", "1") == "1":
         numbered.attrs["class"] = "hundreds" if last < 1000 else "thousands"
 

@@ -16,7 +16,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
-from newsletter.compose.places import line_in, line_of, shipped
+from newsletter.compose.places import line_in, line_of, own_folder, shipped, unreadable
 from newsletter.compose.slots import Raw
 from newsletter.errors import ConfigError, TemplateProblem
 from newsletter.guard.addresses import safe_link
@@ -76,13 +76,16 @@ class Themes:
         folders = [base, shipped("shared")]
         signature = _shipped_signature(base, folders[1])
         if folder:
-            own = Path(folder).expanduser()
-            if not own.is_dir():
-                raise ConfigError(
-                    f"The theme folder {folder} does not exist.", hint="Mend THEME_FOLDER or leave it empty."
-                )
-            folders.insert(0, own)
-            signature = (*_signature(own), *signature)
+            own = own_folder(folder)
+            try:
+                if not own.is_dir():
+                    raise ConfigError(
+                        f"The theme folder {folder} does not exist.",
+                        hint="Mend THEME_FOLDER or leave it empty.",
+                    )
+                return _loaded(name, (own, *folders), (*_signature(own), *signature))
+            except OSError as error:
+                raise unreadable(error, own) from error
         return _loaded(name, tuple(folders), signature)
 
 
@@ -94,6 +97,7 @@ def _signature(folder: Path) -> _Signature:
     return tuple(
         (entry.path, status.st_mtime_ns, status.st_size)
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name)
+        if entry.is_file() or entry.is_dir()  # editors leave links to nowhere as locks
         for status in (entry.stat(),)
     )
 
@@ -137,6 +141,7 @@ _TYPE = {
     "digest_title_size": _NUMBER,
     "small": _NUMBER,
 }
+_LOGO = ("url", "alt", "width")
 _LAYOUT = {"width": _NUMBER, "gutter": _NUMBER, "radius": _NUMBER}
 _TABLES = {"light", "dark", "type", "layout", "logo", "digest", "name"}
 
@@ -171,12 +176,13 @@ def _merged(
         if table == "name":
             continue
         for token in values:
-            if table != "logo" and token not in base.get(table, {}):
+            known = _LOGO if table == "logo" else tuple(base.get(table, {}))
+            if token not in known:
                 raise TemplateProblem(
                     f"theme.toml sets {table}.{token}, which does not exist.",
                     file=str(file),
                     line=line_of(file, token),
-                    hint=f"[{table}] has: {', '.join(base.get(table, {}))}.",
+                    hint=f"[{table}] has: {', '.join(known)}.",
                 )
         merged[table] = {**base.get(table, {}), **values}
     return merged
@@ -217,7 +223,11 @@ def _logo(data: Mapping[str, Mapping[str, object]], file: str) -> Logo | None:
 def _digest(data: Mapping[str, Mapping[str, object]], file: str) -> str:
     shows = str(data.get("digest", {}).get("shows", "full"))
     if shows not in ("full", "excerpt"):
-        raise TemplateProblem(f"theme.toml: digest.shows is {shows!r}; it is 'full' or 'excerpt'.", file=file)
+        raise TemplateProblem(
+            f"theme.toml: digest.shows is {shows!r}; it is 'full' or 'excerpt'.",
+            file=file,
+            line=line_of(Path(file), "shows"),
+        )
     return shows
 
 

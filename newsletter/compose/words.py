@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime
 
-from newsletter.compose.places import line_in, line_of, shipped
+from newsletter.compose.places import line_in, line_of, own_folder, shipped, unreadable
 from newsletter.errors import TemplateProblem
 
 _FALLBACK: Final = "en"
@@ -92,7 +92,7 @@ def language(tag: str, folder: str = "") -> Language:
     if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}", clean):
         clean = _FALLBACK
     found = _language(clean)
-    own = Path(folder).expanduser() / "words" / f"{clean.split('-')[0].lower()}.toml" if folder else None
+    own = own_folder(folder) / "words" / f"{clean.split('-')[0].lower()}.toml" if folder else None
     if own is not None and own.is_file():
         return replace(found, texts=_with_own(found.texts, own))
     return found
@@ -132,6 +132,8 @@ def read_texts(path: Path) -> dict[str, str]:
     """A file of texts: one level of tables for plural forms. Raises TemplateProblem for a wrong file."""
     try:
         data = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise unreadable(error, path) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TemplateProblem(
             f"The texts cannot be read: {error}.", file=str(path), line=line_in(error)

@@ -45,7 +45,10 @@ def sanitise(html: str, *, base_url: str | None) -> str:
     removed. Text stays, except in ``vocabulary.CONTENT_DROPPED``. Idempotent: sanitising twice changes
     nothing. Never fails on any input and never touches the network.
     """
-    cleaner = _cleaner(base_url if base_url is not None and _is_base(base_url) else None)
+    try:
+        cleaner = _cleaner(base_url if base_url is not None and _is_base(base_url) else None)
+    except ValueError:  # a host or port that no browser could open; feeds write such things too
+        cleaner = _cleaner(None)
     current = _printable(html)
     for _ in range(_ROUNDS):
         source = tame(current) if is_wild(current) else current

@@ -180,6 +180,14 @@ def test_a_quoted_post_of_another_service_keeps_its_words_and_link() -> None:
     assert "https://twitter.com/ada/status/1" in result
 
 
+@pytest.mark.parametrize(
+    "base", ["https://e.org:99999/", "https://xn--/", "https://[v1.x]/", "https://e. .org/"]
+)
+def test_a_base_address_that_nobody_could_open_loses_links_only(base: str) -> None:
+    html = '<p>Word <a href="b">link</a> <a href="https://e.org/a">whole</a></p>'
+    assert '<a href="https://e.org/a">whole</a>' in clean(html, base_url=base, words=words).html
+
+
 def test_a_first_heading_that_repeats_the_title_is_left_out() -> None:
     assert cleaned("<h1>On Walking!</h1><p>x</p>", "On walking") == "<p>x</p>"
     assert cleaned("<p>x</p><h1>On walking</h1>", "On walking") == "<p>x</p><h2>On walking</h2>"

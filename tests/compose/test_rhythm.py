@@ -35,7 +35,15 @@ def test_words_follow_their_heading_as_the_style_sheet_says() -> None:
 
 @pytest.mark.parametrize(
     ("first", "items", "name"),
-    [("1", 9, ""), ("1", 99, ""), ("98", 3, "hundreds"), ("990", 12, "thousands"), ("-5", 3, "")],
+    [
+        ("1", 9, ""),
+        ("1", 99, ""),
+        ("98", 3, "hundreds"),
+        ("990", 12, "thousands"),
+        ("-5", 3, ""),
+        ("--5", 3, ""),
+        ("9" * 5000, 3, ""),
+    ],
 )
 def test_long_numbers_get_the_room_that_they_need(first: str, items: int, name: str) -> None:
     html = dressed(f'<ol start="{first}">{"<li>x</li>" * items}</ol>')

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import io
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,6 +83,20 @@ def test_an_author_replaces_the_plain_text(compiler: Compiler, tmp_path: Path) -
         ("masthead.mjml.j2", "\n<mj-text>{{ newsletter.title | safe }}</mj-text>", 2, "safe"),
         ("masthead.mjml.j2", "\n<mj-text>b", 2, "<mj-text> is not closed before </mj-column>"),
         ("masthead.mjml.j2", "\n<mj-section></mj-section>", 2, "belongs into"),
+        ("masthead.mjml.j2", "\n<mj-text>\n<p>a\n</mj-text>", 3, "<p> is never closed"),
+        ("masthead.mjml.j2", "<mj-text>\n<b><i>a</b></i></mj-text>", 2, "<i> is not closed before </b>"),
+        ("masthead.mjml.j2", "<mj-text>a\n</div></mj-text>", 2, "</div> closes what is not open"),
+        ("masthead.mjml.j2", "<mj-text>\nI <3 you</mj-text>", 2, "“<” stands alone"),
+        ("masthead.mjml.j2", "<mj-text>\n<a href=x>a</a></mj-text>", 2, "an attribute lacks its quotes"),
+        ("masthead.mjml.j2", "<mj-text>\na<BR>b</mj-text>", 2, "<BR> must be written in small letters"),
+        ("masthead.mjml.j2", "<mj-text>\n<!-- a -- b --></mj-text>", 2, "must not hold “--”"),
+        ("masthead.mjml.j2", "<mj-text>\n<![CDATA[a]]></mj-text>", 2, "Only tags and comments"),
+        ("masthead.mjml.j2", "<mj-text>a</mj-text>\n<p>b</p>", 2, "“<p>b</p>” stands in <mj-column>"),
+        ("style.css.j2", "a {}\n@media (width < 480px) {}", 2, "A style sheet must not hold “<”"),
+        ("masthead.mjml.j2", "\n{% include 'masthead.mjml.j2' %}", 2, "includes itself"),
+        ("masthead.mjml.j2", "\n<mj-text>{{ 'a' * 10**15 }}</mj-text>", 2, "too much memory"),
+        ("theme.toml", "[digest]\n\nshows = 'all'\n", 3, "is 'full' or 'excerpt'"),
+        ("theme.toml", "[logo]\nurl = 'https://e.org/a.png'\nhight = 5\n", 3, "logo.hight"),
         ("masthead.mjml.j2", "\n<mj-text>{{ ''.__class__ }}</mj-text>", 2, "unsafe|undefined"),
         ("masthead.mjml.j2", "\n{% include 'missing.mjml.j2' %}", 2, "missing.mjml.j2 does not exist"),
         ("text.txt.j2", "\n{{ post.titel }}", 2, "undefined"),
@@ -103,6 +119,49 @@ def test_a_wrong_file_is_told_with_its_line_and_reason(
     with pytest.raises(TemplateProblem, match=reason) as caught:
         composed(compiler, folder=tmp_path)
     assert (caught.value.line, caught.value.file) == (line, str(tmp_path / file))
+
+
+def test_a_file_in_another_encoding_is_told_with_its_line(compiler: Compiler, tmp_path: Path) -> None:
+    file = tmp_path / "masthead.mjml.j2"
+    file.write_bytes("<mj-text>\nGrüße</mj-text>".encode("latin-1"))
+    with pytest.raises(TemplateProblem, match="UTF-8") as caught:
+        composed(compiler, folder=tmp_path)
+    assert (caught.value.line, caught.value.file) == (2, str(file))
+
+
+@pytest.mark.parametrize("name", ["theme.toml", "masthead.mjml.j2", "words/en.toml"])
+def test_a_file_that_cannot_be_read_is_told(
+    compiler: Compiler, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "words").mkdir()
+    (tmp_path / name).write_text("view = 'See'" if name.startswith("words") else "")
+    given = io.open
+
+    def guarded(file: Any, *rest: Any, **more: Any) -> Any:
+        if str(file) == str(tmp_path / name):
+            raise PermissionError(13, "Permission denied", str(file))
+        return given(file, *rest, **more)
+
+    monkeypatch.setattr("io.open", guarded)
+    monkeypatch.setattr("builtins.open", guarded)
+    with pytest.raises(TemplateProblem, match="permission denied") as caught:
+        composed(compiler, folder=tmp_path)
+    assert caught.value.file == str(tmp_path / name)
+
+
+def test_what_editors_leave_in_a_theme_folder_does_no_harm(compiler: Compiler, tmp_path: Path) -> None:
+    (tmp_path / ".#masthead.mjml.j2").symlink_to("nobody@nowhere")
+    (tmp_path / "masthead.mjml.j2").mkdir()
+    assert "<html" in composed(compiler, folder=tmp_path)
+
+
+def test_a_sign_of_less_than_in_a_templates_own_conditions_is_none_of_markup(
+    compiler: Compiler, tmp_path: Path
+) -> None:
+    (tmp_path / "masthead.mjml.j2").write_text(
+        "{% if posts|length <9 %}\n<mj-text>{{ '<few>' if posts|length < 9 else '' }}</mj-text>{% endif %}"
+    )
+    assert "&lt;few&gt;" in composed(compiler, folder=tmp_path)
 
 
 def test_a_template_cannot_reach_outside_its_folders(compiler: Compiler, tmp_path: Path) -> None:
