@@ -94,6 +94,7 @@ def test_every_blocking_line_says_how_to_mend_it() -> None:
         ("http_images", an_artefact("<h1>T</h1>x<img alt='y' src='http://blog.example.org/a.png'>")),
         ("shortener", an_artefact("<h1>T</h1><a href='https://bit.ly/x'>x</a>")),
         ("headings", an_artefact("<h1>T</h1><h3>x</h3>")),
+        ("clients", an_artefact("<h1>T</h1><p style='position:absolute'>x</p>")),
         ("size", an_artefact("<h1>T</h1>" + "<p>words words</p>" * 5_000)),
         ("style", an_artefact("<style>" + "a{color:red}" * 1_500 + "</style><h1>T</h1><p>x</p>")),
     ],
