@@ -258,9 +258,10 @@ def _vet_url(url: str, base: httpx.URL | None = None) -> httpx.URL:
     try:
         target = base.join(url.strip()) if base is not None else httpx.URL(url.strip())
         target = target.copy_with(fragment=None)
+        host = target.host  # decoded only now: a name like xn--a may be none
     except (httpx.InvalidURL, ValueError) as error:
         raise RequestFailed("That is not a web address.", url=url) from error
-    if target.scheme not in ("http", "https") or not target.host:
+    if target.scheme not in ("http", "https") or not host:
         raise RequestFailed("Only http and https addresses with a host can be fetched.", url=url)
     if target.userinfo:
         raise RequestFailed("A web address with a user name or password in it is not fetched.", url=url)

@@ -89,15 +89,22 @@ def _all_of(
 def _addresses(url: str) -> tuple[str, ...]:
     text = re.sub(r"^feed:(?://)?(?=https?:)", "", url.strip()).replace("feed://", "http://", 1)
     if not text or any(character.isspace() for character in text):
-        raise Invalid("That is not a web address.", hint="Give the blog's, such as https://example.org.")
+        raise _no_address()
     if "://" not in text:
         return tuple(_page(f"{scheme}://{text}") for scheme in ("https", "http"))
     return (_page(text),)
 
 
+def _no_address() -> Invalid:
+    return Invalid("That is not a web address.", hint="Give the blog's, such as https://example.org.")
+
+
 def _page(url: str) -> str:
-    """Where a well-known host keeps the feed of a page that does not name it."""
-    parts = urlsplit(url)
+    """Where a well-known host keeps the feed of a page that does not name it. Raises Invalid."""
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise _no_address() from error
     host = (parts.hostname or "").removeprefix("www.")
     path = [part for part in parts.path.split("/") if part]
     if host == "github.com" and len(path) == 2:

@@ -58,7 +58,10 @@ def _answered_by(problem: FeedProblem) -> str:
 
 
 def _is_feedburner(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:  # where a redirect led, say: http://[
+        return False
     return any(host == known or host.endswith(f".{known}") for known in _HOSTS)
 
 

@@ -230,14 +230,20 @@ def _link(thing: Mapping[str, Any], rel: str, base: str) -> str:
 def _ttl(feed: Mapping[str, Any]) -> int | None:
     """RSS ``ttl`` (minutes), else the syndication module's ``updatePeriod``/``updateFrequency``; in
     seconds."""
-    text = str(_get(feed, "ttl") or "")
-    if text.strip().isdigit():
-        return min(int(text) * 60, 7 * 86_400)
+    minutes = _number(_get(feed, "ttl"))
+    if minutes is not None:
+        return min(minutes * 60, 7 * 86_400)
     period = {"hourly": 3_600, "daily": 86_400, "weekly": 604_800}.get(
         str(_get(feed, "sy_updateperiod") or "").strip()
     )
-    often = str(_get(feed, "sy_updatefrequency") or "1").strip()
-    return period // max(1, int(often)) if period and often.isdigit() else None
+    often = _number(_get(feed, "sy_updatefrequency") or "1")
+    return period // max(1, often) if period and often is not None else None
+
+
+def _number(text: object) -> int | None:
+    """What up to nine digits say; None for anything else, such as a "²", which Python calls a digit too."""
+    found = re.fullmatch(r"\s*([0-9]{1,9})\s*", str(text or ""))
+    return int(found[1]) if found else None
 
 
 def _date(entry: Mapping[str, Any], name: str) -> datetime | None:

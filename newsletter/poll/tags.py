@@ -19,7 +19,7 @@ def decoded(body: bytes, content_type: str = "") -> str:
     named = _CHARSET.search(content_type.encode("ascii", "ignore")) or _CHARSET.search(body[:2_000])
     try:
         return body.decode(named[1].decode() if named else "utf-8", "replace")
-    except LookupError:
+    except (LookupError, UnicodeError):  # no charset of that name, or none that marks what it cannot read
         return body.decode("utf-8", "replace")
 
 

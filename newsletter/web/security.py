@@ -84,8 +84,11 @@ def is_own_write(headers: Headers, base_url: str) -> bool:
     origin = headers.get("origin")
     if origin is None:
         return True
-    parts = urlsplit(origin)
-    return bool(parts.netloc) and parts.netloc in {headers.get("host", ""), urlsplit(base_url).netloc}
+    try:
+        own = urlsplit(origin).netloc
+    except ValueError:
+        return False
+    return bool(own) and own in {headers.get("host", ""), urlsplit(base_url).netloc}
 
 
 def body_limit(path: str) -> int:

@@ -137,6 +137,8 @@ def test_redirects_without_end_are_a_problem(client: HttpClient) -> None:
         "javascript:1",
         "http:///x",
         "http://[",
+        "http://xn--/",
+        "http://xn--a.com/",
     ],
 )
 def test_a_redirect_to_anything_but_http_is_refused(client: HttpClient, location: str) -> None:
@@ -171,7 +173,8 @@ def test_a_secret_follows_a_redirect_within_its_origin(client: HttpClient) -> No
 @pytest.mark.parametrize(
     "url",
     ["", "feed", "/feed", "file:///etc/passwd", "ftp://example.com/x", "http://", "http://user:pw@127.0.0.1/",
-     "http://user@127.0.0.1/", "http://[::1", "http://a b/", "http://127.0.0.1:99999/", "http://x\x00y/",
+     "http://user@127.0.0.1/", "http://[::1", "http://xn--/", "http://xn--a.com/",
+     "http://a b/", "http://127.0.0.1:99999/", "http://x\x00y/",
      "http:\\\\127.0.0.1/", "https://" + "a" * 70_000],
 )  # fmt: skip
 def test_what_is_no_web_address_is_refused_in_one_sentence(client: HttpClient, url: str) -> None:

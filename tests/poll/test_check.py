@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from newsletter.errors import FeedGone, FeedUnparsable, FeedUnreachable
+from newsletter.guard.http import HttpClient
 from newsletter.poll.check import check
 from newsletter.poll.parser import Parser
 from tests.intake.blog import articles, atom
@@ -22,6 +23,12 @@ def test_a_check_shows_the_way_and_what_came(parser: Parser) -> None:
     assert (len(checked.document.entries), checked.problem) == (2, "")
     assert checked.validators.etag == '"a"'
     assert checked.max_age is not None and checked.max_age.total_seconds() == 600
+
+
+@pytest.mark.parametrize("text", ["", "http://[::1", "http://a]b/", "http://xn--/", "blog.example"])
+def test_what_is_no_address_is_told(parser: Parser, text: str) -> None:
+    with HttpClient() as http, pytest.raises(FeedUnreachable):
+        check(text, http, parser)
 
 
 @pytest.mark.parametrize(

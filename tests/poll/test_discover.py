@@ -147,7 +147,9 @@ def test_a_page_that_is_not_there_is_a_problem(parser: Parser) -> None:
         _found(parser, HOME, {})
 
 
-@pytest.mark.parametrize("text", ["", "two words", "a\nb"])
+@pytest.mark.parametrize(
+    "text", ["", "two words", "a\nb", "http://[", "a]b", "http://[::1", "http://a\u2100b.com"]
+)
 def test_what_is_no_address_is_told(parser: Parser, text: str) -> None:
     with pytest.raises(Invalid):
         _found(parser, text, {})
@@ -166,4 +168,6 @@ def test_any_page_can_be_scanned(html: str) -> None:
 def test_a_page_is_decoded_by_what_it_names() -> None:
     assert decoded("é".encode("latin-1"), "text/html; charset=ISO-8859-1") == "é"
     assert decoded(b'<meta charset="windows-1252">\x80') == '<meta charset="windows-1252">€'
-    assert decoded("é".encode(), "text/html; charset=nonsense") == "é"
+    for none in ("nonsense", "undefined", "idna", "punycode", "hex", "base64", "zlib", "mbcs", "oem"):
+        assert decoded("é".encode(), f"text/html; charset={none}").isprintable()
+        assert decoded(f"<meta charset={none}>é".encode()).startswith("<meta")

@@ -53,6 +53,29 @@ def test_an_rss_document_is_read_whole(parser: Parser) -> None:
 
 
 @pytest.mark.parametrize(
+    ("says", "seconds"),
+    [
+        ("<ttl>²</ttl>", None),
+        ("<ttl>١٢</ttl>", None),
+        (f"<ttl>{'9' * 5_000}</ttl>", None),
+        ("<ttl>999999999</ttl>", 7 * 86_400),
+        ("<ttl> 60 </ttl>", 3_600),
+        ("<sy:updatePeriod>daily</sy:updatePeriod><sy:updateFrequency>²</sy:updateFrequency>", None),
+        ("<sy:updatePeriod>daily</sy:updatePeriod><sy:updateFrequency>0</sy:updateFrequency>", 86_400),
+        ("<sy:updatePeriod>daily</sy:updatePeriod><sy:updateFrequency>2</sy:updateFrequency>", 43_200),
+        ("<sy:updatePeriod>daily</sy:updatePeriod>", 86_400),
+    ],
+)
+def test_how_often_to_look_is_believed_only_where_it_is_a_number(
+    parser: Parser, says: str, seconds: int | None
+) -> None:
+    spaced = 'xmlns:sy="http://purl.org/rss/1.0/modules/syndication/" version="2.0"'
+    body = RSS.decode().replace('version="2.0"', spaced).replace("<ttl>90</ttl>", says)
+    document = _parse(parser, body.encode())
+    assert (document.ttl_s, len(document.entries)) == (seconds, 1)
+
+
+@pytest.mark.parametrize(
     ("kind", "body"),
     [
         (

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.errors import FeedUnreachable
+from newsletter.guard.http import HttpClient
 from newsletter.model.feed import Feed, FeedState
 from newsletter.poll.websub import (
     ask_hub,
@@ -63,7 +64,7 @@ class Unit:
         self.feeds = feeds
 
 
-def _subscribe(feeds: Feeds, web: CannedWeb) -> list[str]:
+def _subscribe(feeds: Feeds, web: CannedWeb | HttpClient) -> list[str]:
     @contextmanager
     def work() -> Iterator[Unit]:
         yield Unit(feeds)
@@ -116,6 +117,13 @@ def test_a_hub_that_refuses_is_a_problem_of_that_feed_only() -> None:
     assert "refuses to tell us of new posts (HTTP 500)" in problems[0]
     with pytest.raises(FeedUnreachable):
         ask_hub(FEED, f"{BASE}/x", "s", _web(400))
+
+
+def test_a_hub_at_no_address_keeps_no_other_from_being_asked() -> None:
+    feeds = [replace(FEED, id=4, hub_url="http://xn--/"), replace(FEED, id=5, hub_url="http://xn--a.com/")]
+    with HttpClient() as http:
+        problems = _subscribe(Feeds(*feeds), http)
+    assert [problem.partition(": ")[2] for problem in problems] == ["That is not a web address."] * 2
 
 
 def test_what_we_asked_for_is_confirmed_with_the_challenge() -> None:

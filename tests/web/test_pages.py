@@ -197,6 +197,15 @@ def test_feeds_behind_an_address_are_shown_before_one_is_added(studio: Studio) -
         assert answer.headers["location"] == "/studio/settings/feeds/1?done=feed-added"
 
 
+@pytest.mark.parametrize("typed", ["http://[", "a]b", "http://xn--/"])
+def test_what_is_no_address_of_a_blog_is_told(studio: Studio, typed: str) -> None:
+    with studio.visitor() as visitor:
+        for door in ("/studio/settings/feeds/find", "/studio/setup"):
+            answer = visitor.post(door, data={"url": typed})
+            assert answer.status_code == 400
+            assert "not a web address" in answer.text
+
+
 def test_a_subscriber_is_added_found_unsubscribed_and_never_mailed_again(studio: Studio) -> None:
     with studio.visitor() as visitor:
         answer = visitor.post("/studio/subscribers/add", data={"address": "ann@example.org", "name": "Ann"})

@@ -57,6 +57,7 @@ def test_any_host_header_has_an_answer(header: str) -> None:
         ({"origin": "https://news.example.org"}, True),
         ({"origin": "https://evil.example"}, False),
         ({"origin": "null"}, False),
+        ({"origin": "http://["}, False),
         ({}, True),
     ],
 )

@@ -100,7 +100,7 @@ def _sender(name: str, address: str) -> str:
 
 def _smtp_url(typed: Mapping[str, str]) -> str:
     host, port = typed.get("SMTP_host", ""), typed.get("SMTP_port", "") or "587"
-    if not port.isdecimal() or not 0 < int(port) < 65536:
+    if not port.isdecimal() or len(port) > 5 or not 0 < int(port) < 65536:
         raise Invalid("The port of a mail server is a number such as 587.")
     if any(c in host for c in "/@?# ") or not host.isprintable():
         raise Invalid("The server is a name such as smtp.example.org.")
