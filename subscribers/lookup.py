@@ -24,7 +24,7 @@ from subscribers.model import (
 from subscribers.rhythms import Former
 from subscribers.rows import SHOWN, consent, subscriber
 from subscribers.segments import Filter, condition
-from subscribers.sql import glob, like
+from subscribers.sql import glob, like, mapped
 from subscribers.suppressions import Suppressions
 from subscribers.tables import consents, subscribers
 
@@ -80,6 +80,7 @@ class Lookup:
         among: ColumnElement[bool] | None = None,
     ) -> builtins.list[int]:
         """Theirs alone; see ``list``."""
+        mapped(self.conn)
         found: list[int] = []
         for one in _states(
             state
@@ -95,6 +96,7 @@ class Lookup:
         among: ColumnElement[bool] | None = None,
     ) -> int:
         """How many ``list`` would give, page after page."""
+        mapped(self.conn)
         states = [one.value for one in _states(state)]
         query = select(func.count()).where(_c.state.in_(states), *_here(self.conn, text, among))
         return self.conn.scalar(query) or 0

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, not_, or_,
 from subscribers.audience import mailable
 from subscribers.errors import Invalid, Unknown
 from subscribers.model import Cadence
-from subscribers.sql import insert
+from subscribers.sql import insert, mapped
 from subscribers.tables import segments, subscribers
 from subscribers.times import from_ms, to_ms
 
@@ -92,6 +92,7 @@ def condition(wanted: Filter, *, default_cadence: Cadence) -> ColumnElement[bool
 
 def count(conn: Connection, wanted: Filter, now: datetime, *, default_cadence: Cadence) -> int:
     """How many may be mailed now and are in it (suppression is asked when they are claimed)."""
+    mapped(conn)
     query = select(func.count()).select_from(subscribers)
     here = condition(wanted, default_cadence=default_cadence)
     return int(conn.execute(query.where(mailable(now), here)).scalar_one())

@@ -13,6 +13,7 @@ from subscribers.signups import SignUps
 
 POLL_LOG_KEPT: Final = timedelta(days=90)
 AUDIT_KEPT: Final = timedelta(days=365)
+FORMS_KEPT: Final = timedelta(hours=1)  # as long as their limits count
 
 
 def clean(tools: Tools) -> None:
@@ -45,4 +46,5 @@ def clean(tools: Tools) -> None:
         unit.leases.clean(now)
         former.clean(unit.conn, now)
         bulk.clean(unit.conn, now)
+        unit.forms.clean(now - FORMS_KEPT)
         rhythms.clean(unit.conn, now)

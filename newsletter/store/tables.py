@@ -407,6 +407,16 @@ audit = Table(
     Index("ix_audit_at", "at"),
 )
 
+form_hits = Table(
+    "form_hits",  # sign-ups of the last hour, for their limits; ``whence`` is a keyed seal
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", Ms, nullable=False),
+    Column("whence", Text, nullable=False),
+    Column("proven", Integer, nullable=False),
+    Index("ix_form_hits_at", "at"),
+)
+
 leases = Table(
     "leases",  # who runs a step right now
     metadata,

@@ -16,6 +16,7 @@ from newsletter.store.domains import Domains
 from newsletter.store.doors import Doors
 from newsletter.store.events import Events
 from newsletter.store.feeds import Feeds
+from newsletter.store.forms import Forms
 from newsletter.store.issues import Issues
 from newsletter.store.leases import Leases
 from newsletter.store.links import IssueLinks
@@ -90,6 +91,10 @@ class Unit:
     @cached_property
     def audit(self) -> Audit:
         return Audit(self.conn)
+
+    @cached_property
+    def forms(self) -> Forms:
+        return Forms(self.conn)
 
     @cached_property
     def leases(self) -> Leases:

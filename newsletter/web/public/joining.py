@@ -70,6 +70,9 @@ def joining(
                 f"altcha:{nonce}", secrets.token_hex(8), now=front.clock(), length=2 * LASTS
             )
 
+    def counted(network_address: str, solution: str) -> None:
+        limits.take(front, network_address, front.clock(), proven=proven(solution))
+
     def signed_up(written: str, source: str, network_address: str) -> None:
         """Raises Invalid for what is no address, and for nothing that depends on whose it is."""
         newsletter = front.newsletter()
@@ -89,7 +92,7 @@ def joining(
     async def take(written: str, source: str, request: Request, solution: str) -> None:
         network_address = request.client.host if request.client else ""
         normalise(written)
-        limits.take(network_address, proven=await run_in_threadpool(proven, solution))
+        await run_in_threadpool(counted, network_address, solution)
         started = time.monotonic()
         await run_in_threadpool(signed_up, written, source, network_address)
         await evenly.wait(started)

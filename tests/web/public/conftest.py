@@ -20,8 +20,9 @@ from newsletter.model.delivery import Delivery, DeliveryFlag
 from newsletter.model.notice import NewNotice, NoticeKind
 from newsletter.model.publication import Newsletter, Sender
 from newsletter.store.database import Database
+from newsletter.store.forms import Forms
 from newsletter.store.links import IssueLinks
-from newsletter.store.tables import issues, links
+from newsletter.store.tables import form_hits, issues, links
 from newsletter.store.tables import metadata as house_metadata
 from newsletter.web.public import Front, public_router
 from newsletter.web.public.challenge import Challenges
@@ -52,6 +53,7 @@ class Unit:
     deliveries: Ledger
     leases: Spent
     links: IssueLinks
+    forms: Forms
 
 
 class Spent:
@@ -128,7 +130,7 @@ class House:
 
     def _unit(self, conn: Connection) -> Unit:
         people = Subscribers(conn, keys=[KEY])
-        return Unit(people, self.notices, self.ledger, self.leases, IssueLinks(conn))
+        return Unit(people, self.notices, self.ledger, self.leases, IssueLinks(conn), Forms(conn))
 
     def front(self) -> Front:
         return Front(
@@ -165,7 +167,7 @@ def house(tmp_path: Path) -> Iterator[House]:
     database = Database(f"sqlite:///{tmp_path}/list.db")
     with database.write() as conn:
         metadata.create_all(conn)
-        house_metadata.create_all(conn, tables=[issues, links])
+        house_metadata.create_all(conn, tables=[issues, links, form_hits])
     yield House(database)
     database.close()
 

@@ -11,7 +11,6 @@ import altcha
 import pytest
 
 from newsletter.web.public.challenge import LASTS, Challenges
-from newsletter.web.public.limits import FormLimits
 from tests.web.public.conftest import KEY, House, Web
 
 OTHER = b"another key of the tests, 32 byte"
@@ -79,7 +78,7 @@ def test_what_is_no_solution_at_all_is_none(payload: str) -> None:
 
 
 def test_a_solution_lets_a_form_pass_once(house: House, web: Web) -> None:
-    house.limits._unproven_one = FormLimits(unproven_from_one=1)._unproven_one
+    house.limits.unproven_from_one = 1
     web.post("/subscribe", data={"address": "a@example.com"})
     solved = solution(web.get("/subscribe/challenge.json").json())
 
@@ -92,7 +91,7 @@ def test_a_solution_lets_a_form_pass_once(house: House, web: Web) -> None:
 
 
 def test_a_form_of_ones_own_may_solve_it_too(house: House, web: Web) -> None:
-    house.limits._unproven_one = FormLimits(unproven_from_one=1)._unproven_one
+    house.limits.unproven_from_one = 1
     web.post("/subscribe", data={"address": "a@example.com"})
     asked = web.get("/subscribe/challenge.json")
     wanted = {"address": "b@example.com", "altcha": solution(asked.json())}

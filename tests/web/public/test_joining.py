@@ -4,19 +4,29 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import select
 
 from newsletter.model.notice import NoticeKind
+from newsletter.store.tables import form_hits
 from newsletter.web.public import public_router
 from newsletter.web.public.front import Practice
 from newsletter.web.public.joining import TRAP
-from newsletter.web.public.limits import FormLimits, Unproven, neighbourhood, truncated
+from newsletter.web.public.limits import (
+    ALTOGETHER,
+    UNPROVEN_FROM_ONE,
+    FormLimits,
+    Unproven,
+    neighbourhood,
+    truncated,
+)
 from subscribers.errors import TooMany
 from subscribers.model import Cadence, ConsentKind, SubscriberState, SuppressionCause
 from subscribers.tokens import Purpose
-from tests.web.public.conftest import House, Web
+from tests.web.public.conftest import NOW, House, Web
 
 ADDRESS = "ann@example.com"
 
@@ -244,7 +254,7 @@ def test_the_trap_is_told_and_never_silent(house: House, web: Web) -> None:
 
 
 def test_without_a_solution_one_place_may_send_two_forms_an_hour(house: House, web: Web) -> None:
-    house.limits._unproven_one = FormLimits()._unproven_one
+    house.limits.unproven_from_one = UNPROVEN_FROM_ONE
     answers = [web.post("/subscribe", data={"address": f"p{n}@example.com"}) for n in range(3)]
     web.address = "192.0.2.1"
     elsewhere = web.post("/subscribe", data={"address": ADDRESS}).status_code
@@ -254,29 +264,45 @@ def test_without_a_solution_one_place_may_send_two_forms_an_hour(house: House, w
     assert _state(house, "p2@example.com") is None
 
 
-def test_with_solutions_one_place_may_send_five_forms_an_hour() -> None:
-    limits = FormLimits()
+def test_with_solutions_one_place_may_send_five_forms_an_hour(house: House) -> None:
+    limits, front = FormLimits(), house.front()
     for _ in range(5):
-        limits.take("203.0.113.9", proven=True)
+        limits.take(front, "203.0.113.9", NOW, proven=True)
     with pytest.raises(TooMany) as refused:
-        limits.take("203.0.113.9", proven=True)
+        limits.take(front, "203.0.113.9", NOW, proven=True)
     assert not isinstance(refused.value, Unproven)
+    limits.take(front, "203.0.113.9", NOW + timedelta(hours=1), proven=True)
 
 
-def test_forms_without_a_solution_leave_room_for_those_with_one() -> None:
-    limits = FormLimits()
+def test_forms_without_a_solution_leave_room_for_those_with_one(house: House) -> None:
+    limits, front = FormLimits(), house.front()
     for n in range(20):
-        limits.take(f"10.0.{n}.1")
+        limits.take(front, f"10.0.{n}.1", NOW)
     for n in range(20, 1000):
         with pytest.raises(Unproven):
-            limits.take(f"10.{n >> 8}.{n & 255}.2")
-    limits.take("203.0.113.9", proven=True)
+            limits.take(front, f"10.{n >> 8}.{n & 255}.2", NOW)
+    limits.take(front, "203.0.113.9", NOW, proven=True)
+
+
+def test_a_restart_forgets_no_limit_and_nothing_says_where_a_form_came_from(house: House) -> None:
+    """Another process, or the same one started again, looks into the same table."""
+    for _ in range(2):
+        FormLimits().take(house.front(), "203.0.113.9", NOW)
+    with pytest.raises(Unproven):
+        FormLimits().take(house.front(), "203.0.113.9", NOW)
+    with house.read() as unit:
+        rows = unit.subscribers.conn.execute(select(form_hits)).all()
+    assert len(rows) == 2 and "203.0.113" not in str(rows)
+    # What no limit counts any more is gone with the next form.
+    FormLimits().take(house.front(), "203.0.113.9", NOW + timedelta(hours=2))
+    with house.read() as unit:
+        assert len(unit.subscribers.conn.execute(select(form_hits)).all()) == 1
 
 
 def test_all_together_may_send_a_hundred_an_hour(house: House, web: Web) -> None:
-    house.limits._all = FormLimits()._all
+    house.limits.altogether = ALTOGETHER
     for n in range(100):
-        house.limits.take(f"10.0.{n}.1", proven=True)
+        house.limits.take(house.front(), f"10.0.{n}.1", house.now, proven=True)
 
     answer = web.post("/subscribe.json", json={"address": ADDRESS})
 
