@@ -34,6 +34,8 @@ _INLINER: Final = css_inline.CSSInliner(
 def dress(root: Element, css: str, *, below: int = 1) -> Html:
     """A cleaned tree, which is changed, as HTML with the style sheet inlined. ``below`` is the level of the
     heading above it: 1 where the post's title is the email's h1, 2 in a digest. Never touches the network."""
+    if not root.children:
+        return Html("")
     if below > 1:
         for element in root.elements():
             if element.tag in HEADINGS:
@@ -50,8 +52,6 @@ def dress(root: Element, css: str, *, below: int = 1) -> Html:
     last = next((e for e in reversed(root.children) if isinstance(e, Element)), None)
     if last is not None and last.tag in ("p", "ul", "ol", "figure", "table", "dl"):
         add_style(last, "margin-bottom:0")
-    if not root.children:
-        return Html("")
     if first is not None and (first.tag in HEADINGS or first.tag == "blockquote"):
         add_style(first, "margin-top:0")
     for element in elements:

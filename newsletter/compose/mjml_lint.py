@@ -107,10 +107,12 @@ def first_problem(mjml: str) -> Problem | None:
     for match in _TAG.finditer(mjml):
         if match[2] is None:
             continue
-        if stray := _OPENS.search(mjml, end, match.start()):
-            return Problem(_BROKEN, stray.start())
-        if found := _between(mjml[end : match.start()], open_tags[-1][0] if open_tags else ""):
-            return Problem(found[0], end + found[1])
+        start = match.start()
+        if _NO_MORE.fullmatch(mjml, end, start) is None:
+            if stray := _OPENS.search(mjml, end, start):
+                return Problem(_BROKEN, stray.start())
+            if found := _between(mjml[end:start], open_tags[-1][0] if open_tags else ""):
+                return Problem(found[0], end + found[1])
         end = match.end()
         closing, tag, attributes, alone = match.groups()
         if closing:
@@ -141,6 +143,7 @@ _HTML: Final = frozenset(
 )
 """The tags that hold HTML or text; all others hold tags of MJML only."""
 
+_NO_MORE: Final = re.compile(r"\s*(?:\x01\d+\x02)?")
 _NOTHING: Final = re.compile(r"(?:\s|\x01\d+\x02|<!--.*?-->)*", re.S)
 
 
@@ -173,6 +176,7 @@ def _wrongly_closed(tag: str, position: int, open_tags: list[tuple[str, int]]) -
     return Problem(f"</{tag}> closes what is not open.", position)
 
 
+@lru_cache(maxsize=1024)
 def _of_tag(tag: str, attributes: str, parent: str) -> tuple[str, str] | None:
     """What is wrong with an opening tag, and a hint."""
     known = TAGS.get(tag)

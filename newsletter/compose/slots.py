@@ -111,7 +111,8 @@ class Tokens:
                     segments.append(Segment("base_url", slot=True, block=block))
                     literal.append(part)
             else:
-                literal.append(escape(CONTROL.sub("", held)))  # sanitised markup has no such characters
+                # Sanitised markup, above, has no such characters.
+                literal.append(escape(held if held.isprintable() else CONTROL.sub("", held)))
         literal.append(compiled[end:])
         close()
         if block >= 0:

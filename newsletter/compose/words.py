@@ -29,6 +29,9 @@ _UPRIGHT: Final = frozenset(
 Their signs are also taller or denser, and want more room between lines."""
 
 
+_PLACE: Final = re.compile(r"\{(\w+)\}")
+
+
 @dataclass(frozen=True)
 class Language:
     """A language as email needs it: its tag for ``lang``, its direction, its texts."""
@@ -43,7 +46,7 @@ class Language:
         text = self.texts.get(name)
         if text is None:
             raise TemplateProblem(f"There is no text named {name!r}.", file=f"words/{self.tag}.toml")
-        return re.sub(r"\{(\w+)\}", lambda m: str(values.get(m[1], m[0])), text)
+        return _PLACE.sub(lambda m: str(values.get(m[1], m[0])), text) if "{" in text else text
 
     def count(self, name: str, number: int, **values: object) -> str:
         """The text for a number: ``name.one``, ``name.few`` and so on, as the language's plural rule

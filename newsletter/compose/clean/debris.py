@@ -61,11 +61,12 @@ _MEANINGS: Final = (
 def means_nothing(element: Element) -> bool:
     """``<b style="font-weight:normal">`` is how Google Docs wraps a whole document. Word's
     ``mso-bidi-font-weight`` says nothing of the kind."""
-    name = {"b": "weight", "strong": "weight", "i": "style", "em": "style"}.get(element.tag)
-    if name is None or "style" not in element.attrs:
+    if "style" not in element.attrs or (name := _EMPHASIS.get(element.tag)) is None:
         return False
     return re.search(rf"(?:^|;)font-{name}:normal", element.style) is not None
 
+
+_EMPHASIS: Final = {"b": "weight", "strong": "weight", "i": "style", "em": "style"}
 
 _LIST_CLASS = re.compile(r"(?:^|\s)MsoListParagraph|mso-list:l\d", re.I)
 _NUMBER = re.compile(r"^\(?(\d{1,4}|[a-zA-Z]|[ivxIVX]{1,6})[.)]$")

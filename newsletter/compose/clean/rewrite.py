@@ -133,21 +133,22 @@ class Rewriter:
 
     def _container(self, element: Element) -> list[Node]:
         """A box: its paragraphs, without the box. Blogger's ``<div>`` per line becomes a paragraph."""
-        if "wp-caption" in element.classes:
+        classes = element.classes
+        if "wp-caption" in classes:
             return self._with_caption(element)
         children = self.children(element)
         if all(map(blocks.blank, children)):
             return [c for c in children if not isinstance(c, str) and blocks.is_block(c)]
         direction = _direction(element)
         result = blocks.paragraphs(children)
-        if not _LED.isdisjoint(element.classes):
+        if not _LED.isdisjoint(classes):
             result = blocks.joined_to_next(result)
         for block in result if direction else ():
             if isinstance(block, Element):
                 block.attrs = direction | block.attrs
-        if not _CALLOUTS.isdisjoint(element.classes):
+        if not _CALLOUTS.isdisjoint(classes):
             return [Element("div", {"class": "callout"}, *result)]
-        if "pullquote" in element.classes and not any(n.first("blockquote") for n in _elements(result)):
+        if "pullquote" in classes and not any(n.first("blockquote") for n in _elements(result)):
             return [Element("blockquote", {}, *result)]
         return result
 
