@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 
 from newsletter.approve.clients import features, snapshot, unsupported
+from newsletter.compose import Compiler, page
+from tests.golden.library import LINKS, golden, single
 
 
 def hits(body: str) -> dict[str, tuple[str, ...]]:
@@ -27,6 +29,14 @@ def test_what_a_program_cannot_show_is_found(body: str, feature: str, program: s
 
 def test_what_the_shipped_themes_use_themselves_is_not_told() -> None:
     assert hits("<p style='max-width:10px;border-radius:2px'>x</p>") == {}
+
+
+@pytest.mark.parametrize("theme", ["letter", "bulletin", "studio"])
+@pytest.mark.parametrize("sample", ["ldn", "club-accounts", "ghost-cards", "wide-table"])
+def test_a_plain_post_in_a_shipped_theme_has_nothing_to_tell(
+    theme: str, sample: str, compiler: Compiler
+) -> None:
+    assert unsupported(page(single(golden(sample), compiler, theme), LINKS)) == ()
 
 
 def test_what_everybody_shows_is_not_told() -> None:

@@ -51,7 +51,10 @@ def _support(stats: dict[str, Any]) -> dict[str, str]:
 def _baseline() -> set[str]:
     """What the shipped themes use by themselves, around plain posts."""
     used: set[str] = set()
-    plain = ("ldn", "recipe", "static-site-code", "link-list", "wide-table", "ghost-cards", "german")
+    plain = (
+        *("ldn", "recipe", "static-site-code", "link-list", "wide-table", "ghost-cards", "german"),
+        "club-accounts",
+    )
     with Compiler() as compiler:
         for theme in ("letter", "bulletin", "studio"):
             samples = [golden(name, number) for number, name in enumerate(plain, 1)]

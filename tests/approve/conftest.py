@@ -1,0 +1,3 @@
+from tests.compose.conftest import compiler
+
+__all__ = ["compiler"]
