@@ -9,16 +9,17 @@ from typing import Final
 import structlog
 
 from newsletter.errors import NotFound
-from newsletter.learn.merge import ABOUT_US, Consequence, alarm, consequence, merge
+from newsletter.learn.merge import ABOUT_US, Consequence, consequence, merge
 from newsletter.learn.ports import Clock, LearnUnit, Work
+from newsletter.model.alarm import alarm, done_once
 from newsletter.model.delivery import DeliveryState
 from newsletter.model.event import Event, EventKind
 from newsletter.model.issue import IssueState
 from newsletter.model.slowdown import wants_less
+from newsletter.model.times import ONCE
 from subscribers.model import SuppressionCause
 
 PAGE: Final = 200
-_ONCE: Final = timedelta(days=3650)  #: a lease that nobody gives back marks what is done once per issue
 _ALARMING: Final = frozenset({EventKind.BOUNCED, EventKind.COMPLAINED})
 _PASSING: Final = frozenset({EventKind.DEFERRED, EventKind.SOFT_BOUNCED, EventKind.BLOCKED})
 _RECENT: Final = timedelta(hours=1)
@@ -70,7 +71,7 @@ def apply_events(
 
 def _watch(unit: LearnUnit, issue_id: int, now: datetime) -> dict[int, str]:
     """Too many bounces or complaints pause an issue, once: an author who goes on has decided."""
-    done = f"alarm:{issue_id}"
+    done = done_once(issue_id)
     handed, _ = unit.deliveries.begun(issue_id)
     if not handed:
         return {}  # no issue of ours, or nobody's yet
@@ -78,12 +79,12 @@ def _watch(unit: LearnUnit, issue_id: int, now: datetime) -> dict[int, str]:
         return {}
     problem = alarm(
         handed,
-        unit.events.subscribers_with(issue_id, EventKind.BOUNCED),
+        unit.deliveries.hard_bounces(issue_id),
         unit.events.subscribers_with(issue_id, EventKind.COMPLAINED),
     )
     if not problem:
         return {}
-    unit.leases.take(done, "told", now=now, length=_ONCE)
+    unit.leases.take(done, "told", now=now, length=ONCE)
     return _pause(unit, issue_id, problem, now)
 
 

@@ -29,9 +29,11 @@ from typing import Final, Protocol
 import structlog
 
 from newsletter.errors import NewsletterError
+from newsletter.model.alarm import alarm, done_once
 from newsletter.model.delivery import Claimed, DeliveryState, Envelope, MessageKey, Outcome, Settled, Verdict
 from newsletter.model.issue import IssueState
 from newsletter.model.rate import Rate
+from newsletter.model.times import ONCE
 from newsletter.send.guards import CANCELLED, MOST_REFUSALS, is_about_us, refused_for_us
 from newsletter.send.ports import Clock, Letters, Links, Recalls, SendUnit, Transport, Work
 from newsletter.send.settle import settle
@@ -120,6 +122,7 @@ class HandOver:
         self._refused: int | None = None  # for policy, one after another; None until there is one
         self._recording = threading.Lock()
         self._renewed = time.monotonic()
+        self._bad, self._most_bad, self._count_again = 0, 1, 0.0  # addresses that were none, when to count
 
     def run(self, transport: Transport) -> None:
         """Hands over until rows, rate, time or the author's patience end. Raises what the transport raises.
@@ -299,8 +302,25 @@ class HandOver:
                 self._refused = 0
         if self.problem:
             self.tally[DeliveryState.FAILED] -= unit.deliveries.take_back(self._issue_id)
-            if unit.issues.get(self._issue_id).state is IssueState.SENDING:
-                unit.issues.pause(self._issue_id, self.problem, now)
+        elif bad := sum(one.bad_address for one in settled):
+            self.problem = self._alarm(unit, bad, now)
+        if self.problem and unit.issues.get(self._issue_id).state is IssueState.SENDING:
+            unit.issues.pause(self._issue_id, self.problem, now)
+
+    def _alarm(self, unit: SendUnit, bad: int, now: datetime) -> str:
+        """Why the issue has to stop where too many of its addresses are none; once for each issue. The whole
+        ledger is counted for it: whenever those met here have doubled, else a twentieth of the time."""
+        done, began = done_once(self._issue_id), time.monotonic()
+        self._bad += bad
+        if (began < self._count_again and self._bad < self._most_bad) or unit.leases.held(done, now):
+            return ""
+        self._most_bad = 2 * self._bad
+        handed, _ = unit.deliveries.begun(self._issue_id)
+        problem = alarm(handed, unit.deliveries.hard_bounces(self._issue_id), 0)
+        self._count_again = time.monotonic() + 20 * (time.monotonic() - began)
+        if problem:
+            unit.leases.take(done, "told", now=now, length=ONCE)
+        return problem
 
     def _recorded(self, answers: Sequence[Answer], states: Mapping[int, Counter[DeliveryState]]) -> None:
         """After the commit: these need not be recorded again."""

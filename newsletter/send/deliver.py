@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
@@ -17,6 +17,7 @@ from newsletter.errors import TransportBusy, TransportProblem
 from newsletter.model.delivery import DeliveryState
 from newsletter.model.issue import IssueState
 from newsletter.model.rate import Rate
+from newsletter.model.times import ONCE
 from newsletter.send.attempt import LEASE, Claim, HandOver
 from newsletter.send.guards import canary_size, canary_told
 from newsletter.send.highwater import HighWater
@@ -24,7 +25,6 @@ from newsletter.send.pace import held_back, let_others
 from newsletter.send.ports import Clock, Letters, Links, SendUnit, Transport, Work
 
 BATCH: Final = 250  #: deliveries claimed together: more would keep the wire waiting
-_ONCE: Final = timedelta(days=3650)  #: a lease that nobody gives back marks what is done once per issue
 _GONE: Final = "They are no longer on the list."
 WHY_NOT: Final = {
     "unconfirmed": "They have not confirmed yet.",
@@ -223,7 +223,7 @@ class _Run:
         size = canary_size(self.canary, audience)
         if begun < size or begun == audience:
             return max(1, min(self.batch, size - begun))
-        unit.leases.take(shown, "shown", now=now, length=_ONCE)
+        unit.leases.take(shown, "shown", now=now, length=ONCE)
         self.waits = canary_told(size)
         unit.issues.pause(self.issue_id, self.waits, now)
         return 0

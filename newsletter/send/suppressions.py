@@ -6,16 +6,15 @@ provider would silently drop them: https://www.twilio.com/docs/sendgrid/ui/sendi
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Final
 
 import structlog
 
+from newsletter.model.times import ONCE
 from newsletter.send.ports import Clock, KnowsSuppressions, Work
 from subscribers.errors import SubscribersError
 
 _TAKEN: Final = "suppressions:{}"
-_ONCE: Final = timedelta(days=3650)  #: a lease that nobody gives back marks what is done once
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +41,6 @@ def take_suppressions(source: KnowsSuppressions, name: str, *, work: Work, clock
                 except SubscribersError:
                     continue
     with work() as unit:
-        unit.leases.take(_TAKEN.format(name), "taken", now=clock(), length=_ONCE)
+        unit.leases.take(_TAKEN.format(name), "taken", now=clock(), length=ONCE)
     log.info("suppressions imported", provider=name, seen=seen, new=new)
     return new

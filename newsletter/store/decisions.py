@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 
 from newsletter.model.delivery import Delivery, DeliveryFlag, DeliveryState, Settled
+from newsletter.model.event import EventKind
 from newsletter.store.audience import Audience
-from newsletter.store.tables import deliveries, issue_posts, remarks
+from newsletter.store.tables import deliveries, events, issue_posts, remarks
 
 _S = DeliveryState
 
@@ -97,6 +98,19 @@ class Decisions(Audience):
             )
             or 0
         )
+
+    def hard_bounces(self, issue_id: int) -> int:
+        """How many addresses of an issue turned out not to be there: refused at once, or told of later."""
+        refused = and_(
+            deliveries.c.issue_id == issue_id,
+            deliveries.c.state == _S.FAILED.value,
+            deliveries.c.flags.op("&")(DeliveryFlag.BOUNCED.value) != 0,
+        )
+        told = select(events.c.subscriber_id).where(
+            events.c.issue_id == issue_id, events.c.kind == EventKind.BOUNCED.value
+        )
+        every = select(deliveries.c.subscriber_id).where(refused).union(told).subquery()
+        return self._conn.scalar(select(func.count()).select_from(every)) or 0
 
     def take_back(self, issue_id: int) -> int:
         """Deliveries that failed for policy become pending again: the refusals were about us. A definite

@@ -15,7 +15,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, func, or_, select, update
 
-from newsletter.model.delivery import Claimed, DeliveryState, Settled, move_delivery
+from newsletter.model.delivery import Claimed, DeliveryFlag, DeliveryState, Settled, move_delivery
 from newsletter.model.times import maybe_from_ms, to_ms
 from newsletter.store.decisions import Decisions
 from newsletter.store.sql import straight
@@ -194,6 +194,9 @@ class Deliveries(Decisions):
                 self.forget(issue_id, [one.subscriber_id for one in group if one.tries])
                 continue
             moved = self._settle(issue_id, attempt_id, ids, _S.SUBMITTING, state)
+            for one in group:
+                if one.bad_address and one.subscriber_id in moved:
+                    self.flag(issue_id, one.subscriber_id, DeliveryFlag.BOUNCED)
             if state is not _S.PENDING:
                 self.remark(issue_id, [one for one in group if one.subscriber_id in moved], now)
 

@@ -113,7 +113,8 @@ class Ledger:
         ):
             counts[DeliveryState(row.state)] += row.n
             for flag in DeliveryFlag(row.flags):
-                flags[flag] += row.n
+                if flag is not DeliveryFlag.BOUNCED or row.state != _S.FAILED.value:  # refused: it is failed
+                    flags[flag] += row.n
         return Receipt(
             issue_id=issue_id,
             audience=sum(counts.values()),

@@ -56,6 +56,30 @@ def test_refusals_for_policy_one_after_another_pause_and_give_up_nobody(world: W
     assert world.receipt(issue_id).accepted == 60
 
 
+def no_such_user(envelope: Envelope) -> Outcome:
+    return Outcome(key=envelope.key, verdict=Verdict.FAILED, code="550 5.1.1", bad_address=True)
+
+
+def test_too_many_addresses_that_are_none_pause_an_issue_once(world: World) -> None:
+    issue_id = world.sending(200)
+    transport = FakeTransport(lambda one: no_such_user(one) if one.key.number % 5 == 0 else accepted(one))
+    assert "addresses do not exist" in deliver(world, issue_id, transport)
+    receipt = world.receipt(issue_id)
+    assert issue_state(world, issue_id) is IssueState.PAUSED
+    assert receipt.failed >= 3 and receipt.remaining > 100 and receipt.bounced == 0
+    with world.store.begin() as unit:
+        resume_issue(unit, issue_id, world.clock())
+    assert deliver(world, issue_id, transport) == ""  # the author has decided
+    assert world.receipt(issue_id).remaining == 0
+
+
+def test_a_few_addresses_that_are_none_stop_nothing(world: World) -> None:
+    issue_id = world.sending(200)
+    transport = FakeTransport(lambda one: no_such_user(one) if one.key.number % 100 == 0 else accepted(one))
+    assert deliver(world, issue_id, transport) == ""
+    assert (world.receipt(issue_id).failed, world.receipt(issue_id).remaining) == (2, 0)
+
+
 def test_a_message_that_cannot_be_written_for_anybody_pauses_and_gives_up_nobody(world: World) -> None:
     issue_id = world.sending(60)
     transport = FakeTransport(
