@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 
 from newsletter.model.notice import NewNotice, NoticeKind
 from newsletter.model.times import to_ms
+from newsletter.web.public.evenly import Evenly
 from newsletter.web.public.front import Front
 from newsletter.web.public.pages import PublicPages
 from subscribers.addresses import masked
@@ -27,7 +28,7 @@ AT_MOST = timedelta(days=366)
 _HOUR_MS = 3_600_000
 
 
-def choosing(front: Front, pages: PublicPages) -> APIRouter:
+def choosing(front: Front, pages: PublicPages, *, evenly: Evenly) -> APIRouter:
     router = APIRouter(prefix="/p", route_class=pages.route_class())
 
     def opened(token: str) -> int:
@@ -98,10 +99,10 @@ def choosing(front: Front, pages: PublicPages) -> APIRouter:
     @router.post("/{token}/link")
     def send_link(token: str) -> Response:
         """A fresh link to the address, at most one an hour. None to an address that called our mail spam,
-        that bounces or that the author bars; whoever asks is told the same."""
+        that bounces or that the author bars; whoever asks is told the same, after the same time."""
         subscriber_id = opened(token)
         now = front.clock()
-        with front.begin() as unit:
+        with evenly(), front.begin() as unit:
             person = unit.subscribers.get(subscriber_id)
             if person.address and unit.subscribers.may_be_written_to(person):
                 unit.notices.queue(

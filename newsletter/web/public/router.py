@@ -34,14 +34,15 @@ def public_router(
 ) -> APIRouter:
     """Every page of this package, to be included in the application without a prefix.
 
-    ``answer_after_s`` is the step in which answers to a sign-up come, so that their time tells nothing.
+    ``answer_after_s`` is the step in which answers come to a sign-up, to a request for a personal link and to
+    a change of address, so that their time tells nothing.
     """
     pages = PublicPages(front)
     evenly = Evenly(answer_after_s)
     challenges = challenges or Challenges(front.challenge_keys)
     router = APIRouter()
     router.include_router(leaving(front, pages))
-    router.include_router(choosing(front, pages))
+    router.include_router(choosing(front, pages, evenly=evenly))
     router.include_router(joining(front, pages, limits or FormLimits(), challenges=challenges, evenly=evenly))
     router.include_router(confirming(front, pages))
     router.include_router(privacy(front, pages))
