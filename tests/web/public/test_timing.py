@@ -1,5 +1,5 @@
-"""What an answer's time could tell: whatever an address's standing, the work is about the same, and the answer
-waits for the next step all the same. The real clock is measured by tests/bench/bench_timing.py."""
+"""What an answer's time could tell: whatever an address's standing, the work is about the same, and the
+answer waits for the next step all the same. The real clock is measured by tests/bench/bench_timing.py."""
 
 from __future__ import annotations
 
