@@ -10,8 +10,9 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from subprocess import Popen
 
 import httpx
 import pytest
@@ -136,44 +137,52 @@ def test_from_the_command_line(template: tuple[Path, int], tmp_path: Path) -> No
 
 def test_from_the_studio(template: tuple[Path, int], tmp_path: Path) -> None:
     slow = Slow()
-    with watched(template, tmp_path / "here", slow) as here:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = int(free.getsockname()[1])
-        server = here.place.command("run", "--port", str(port))
-        try:
-            with browser(here, port) as visitor:
-                until(lambda: here.taken >= 3, "mail was sent")
-                press(visitor, here, "pause")
-                here.settles()
-                assert here.state is IssueState.PAUSED
-                page = visitor.get(f"/studio/issues/{here.place.issue_id}").text
-                assert "Go on sending" in page and "Still to go" in page
-                going = here.taken
-                press(visitor, here, "resume")
-                until(lambda: here.taken >= going + 3, "it went on")
-                slow.hurry.set()
-                until(lambda: here.state is IssueState.FINISHED, "it was finished")
-            assert here.receipt.accepted == READERS
-            assert set(here.copies().values()) == {1}
-            assert stop(server) == 0
-        finally:
-            kill(server)
+    with watched(template, tmp_path / "here", slow) as here, running(here) as (server, visitor):
+        until(lambda: here.taken >= 3, "mail was sent")
+        press(visitor, here, "pause")
+        here.settles()
+        assert here.state is IssueState.PAUSED
+        page = visitor.get(f"/studio/issues/{here.place.issue_id}").text
+        assert "Go on sending" in page and "Still to go" in page
+        going = here.taken
+        press(visitor, here, "resume")
+        until(lambda: here.taken >= going + 3, "it went on")
+        press(visitor, here, "cancel")
+        here.settles()
+        assert here.state.value == "cancelled"
+        receipt = here.receipt
+        assert receipt.remaining == 0
+        assert receipt.skipped == READERS - receipt.accepted > 0
+        assert set(here.copies().values()) == {1}
+        assert stop(server) == 0
+        assert here.taken == receipt.accepted
 
 
+@pytest.mark.parametrize("way", ["command line", "studio"])
 def test_a_second_try_is_a_choice_that_can_be_made_while_it_sends(
-    template: tuple[Path, int], tmp_path: Path
+    template: tuple[Path, int], tmp_path: Path, way: str
 ) -> None:
     slow = Slow()
     slow.refused = {"reader1@example.org", "reader2@example.org"}
     slow.broken = {"reader0@example.org"}
-    with watched(template, tmp_path / "here", slow) as here:
-        sender = here.place.send()
+    with watched(template, tmp_path / "here", slow) as here, ExitStack() as opened:
+        if way == "studio":
+            _, visitor = opened.enter_context(running(here))
+        else:
+            sender = here.place.send()
         until(lambda: here.receipt.failed == 2 and here.receipt.unknown == 1, "some failed")
         slow.refused, slow.broken = set(), set()
-        here.say("retry")
-        here.say("settle", "--unknown", "resend")
+        if way == "studio":
+            press(visitor, here, "retry")
+            press(visitor, here, "settle", choice="resend")
+        else:
+            here.say("retry")
+            here.say("settle", "--unknown", "resend")
         slow.hurry.set()
-        assert sender.wait(PATIENCE_S) == 0
+        if way == "studio":
+            until(lambda: here.state is IssueState.FINISHED, "it was finished")
+        else:
+            assert sender.wait(PATIENCE_S) == 0
         assert here.receipt.accepted == READERS
         copies = here.copies()
         assert copies.pop("reader0@example.org") == 2, "sent once more, since somebody chose it"
@@ -201,6 +210,19 @@ def test_asked_to_stop_it_drains_and_a_second_start_goes_on(
 
 
 @contextmanager
+def running(here: Watched) -> Iterator[tuple[Popen[bytes], httpx.Client]]:
+    """``newsletter run``, and somebody signed in at its studio."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = int(free.getsockname()[1])
+    server = here.place.command("run", "--port", str(port))
+    try:
+        with browser(here, port) as visitor:
+            yield server, visitor
+    finally:
+        kill(server)
+
+
+@contextmanager
 def browser(here: Watched, port: int) -> Iterator[httpx.Client]:
     """Signed in at the server that runs."""
     doors = Doors(begin=here.store.begin, read=here.store.read, clock=wiring.now)
@@ -217,6 +239,6 @@ def _answers(visitor: httpx.Client) -> bool:
         return False
 
 
-def press(visitor: httpx.Client, here: Watched, button: str) -> None:
-    answer = visitor.post(f"/studio/issues/{here.place.issue_id}/{button}")
+def press(visitor: httpx.Client, here: Watched, button: str, **fields: str) -> None:
+    answer = visitor.post(f"/studio/issues/{here.place.issue_id}/{button}", data=fields)
     assert answer.status_code == 303, answer.text
