@@ -335,6 +335,7 @@ class Issues:
         """Raises NotFound where nothing was composed yet."""
         body = self._conn.scalar(select(artefacts.c.body).where(artefacts.c.issue_id == issue_id))
         if not body:
+            self.get(issue_id)  # one that does not exist is told as that
             raise NotFound(f"Issue {issue_id} is not composed yet.", hint="Run: newsletter tick")
         return Artefact.from_json(zlib.decompress(body).decode())
 

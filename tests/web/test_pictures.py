@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from html import escape
@@ -134,9 +135,11 @@ def test_a_copy_is_kept_served_to_everybody_and_shown_in_the_mail(studio: Studio
         assert Image.open(BytesIO(answer.content)).size == (1200, 600)
         for wrong in (f"{'0' * 32}.jpg", "..%2f..%2fetc%2fpasswd", f"{'0' * 32}.svg", "x"):
             assert visitor.get(f"/media/{wrong}").status_code == 404
+        drawing = next(name for name in re.findall(r"/media/(\w+\.\w+)", email) if name.endswith(".png"))
+        assert visitor.get(f"/media/{drawing}").headers["content-type"] == "image/png"
     assert f'src="{blog}/b.png" width="300" height="200"' in email.replace(' alt=""', "")
-    assert "No copy of 3 pictures could be kept" in line(studio, issue, "copies")
-    assert f"{blog}/bomb.png" in email and f"{blog}/drawing.svg" in email
+    assert "No copy of 2 pictures could be kept" in line(studio, issue, "copies")
+    assert f"{blog}/bomb.png" in email and f"{blog}/drawing.svg" not in email
 
 
 def test_each_picture_is_asked_for_once(studio: Studio, blog: str) -> None:
