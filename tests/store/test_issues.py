@@ -101,6 +101,8 @@ def test_an_unknown_issue_is_told(issues: Issues) -> None:
         issues.get(99)
     with pytest.raises(NotFound):
         issues.cancel(99, NOW)
+    with pytest.raises(NotFound, match="no issue 99"):
+        issues.artefact(99)
 
 
 def test_an_edit_keeps_what_it_does_not_name(issues: Issues) -> None:
