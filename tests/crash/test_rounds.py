@@ -25,8 +25,8 @@ from tests.crash.place import PATIENCE_S, Place, kill, place, prepare, set_up, s
 from tests.crash.sink import FaultySink, Step
 from tests.support import postgres_keeper
 
-ROUNDS = int(os.environ.get("CRASH_ROUNDS", "4"))
-RECIPIENTS = int(os.environ.get("CRASH_RECIPIENTS", "250"))
+ROUNDS = int(os.environ.get("CRASH_ROUNDS", "20"))
+RECIPIENTS = int(os.environ.get("CRASH_RECIPIENTS", "500"))
 AT_ONCE = int(os.environ.get("CRASH_AT_ONCE", "4"))
 RESUME_S = float(os.environ.get("CRASH_RESUME_S", "120"))
 
