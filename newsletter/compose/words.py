@@ -13,7 +13,7 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_time
 
 from newsletter.compose.places import line_in, line_of, own_folder, shipped, unreadable
 from newsletter.errors import TemplateProblem
@@ -67,7 +67,8 @@ class Language:
         return _long_date(moment.astimezone(zone).date(), self.locale)
 
     def date_time(self, moment: datetime, zone: tzinfo) -> str:
-        return format_datetime(moment.astimezone(zone), "d MMMM y HH:mm", locale=self.locale)
+        local = moment.astimezone(zone)
+        return f"{_long_date(local.date(), self.locale)}, {format_time(local, 'short', locale=self.locale)}"
 
 
 @lru_cache(maxsize=256)

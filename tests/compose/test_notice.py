@@ -55,7 +55,7 @@ def test_a_draft_that_goes_by_itself_says_when_and_offers_to_stop_it(
     newsletter = a_newsletter(timezone="Europe/Vienna")
     letter = compose_notice(newsletter, NoticeKind.DRAFT_WAITING, data, compiler=compiler, themes=themes)
     for body in bodies(letter):
-        assert "5 March 2026 09:00" in body
+        assert "March 5, 2026, 9:00" in body
         assert "stop it" in body
 
 
