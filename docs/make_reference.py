@@ -51,8 +51,9 @@ def commands() -> str:
         usage = " ".join(_usage(parameter) for parameter in command.params if parameter.name != "help")
         lines += [f"## `{' '.join([name, usage]).strip()}`", "", _first(command.help), ""]
         for parameter in command.params:
-            if parameter.name != "help" and (help_text := getattr(parameter, "help", None)):
-                lines.append(f"- `{_label(parameter)}` {help_text}")
+            help_text = getattr(parameter, "help", None) or ""
+            if parameter.name != "help" and (help_text or parameter.param_type_name == "option"):
+                lines.append(f"- `{_label(parameter)}` {help_text}".rstrip())
         if lines[-1]:
             lines.append("")
     return "\n".join(lines).rstrip() + "\n"

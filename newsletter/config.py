@@ -208,9 +208,20 @@ def _template(text: object) -> str:
 def _smtp_url(text: object) -> object:
     value = text.get_secret_value() if isinstance(text, SecretStr) else str(text).strip()
     if value:
-        parts = urlsplit(value)
+        wrong = (
+            "write it as smtp://user:password@host:587 or smtps://user:password@host:465, "
+            "with special characters percent-encoded"
+        )
+        try:
+            parts = urlsplit(value)
+            parts.port  # noqa: B018  what is no port is told by reading it
+        except ValueError as error:
+            raise ValueError(wrong) from error
         if parts.scheme not in {"smtp", "smtps", "smtp+plain"} or not parts.hostname:
-            raise ValueError("write it as smtp://user:password@host:587 or smtps://user:password@host:465")
+            raise ValueError(wrong)
+        # A password with / ? or # in it ends the host's name too early.
+        if parts.path not in {"", "/"} or parts.fragment or parts.query not in {"", "auth=xoauth2"}:
+            raise ValueError(wrong)
         if parts.scheme == "smtp+plain" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
             raise ValueError("smtp+plain:// (no encryption) is for this machine only")
     return SecretStr(value)

@@ -18,7 +18,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -54,11 +54,13 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """What one step did, in one clause; empty where nothing was due."""
+    """What one step did, in one clause; empty where nothing was due. ``failed``: as a whole, so that what
+    was due still is; a problem of a single feed, post or issue is not that."""
 
     name: Step
     summary: str = ""
     problems: tuple[str, ...] = ()
+    failed: bool = False
     elapsed_ms: int = 0
 
 
@@ -146,14 +148,14 @@ def _run(tools: Tools, step: Step, budget: Budget) -> Done:
     try:
         done = STEPS[step](tools, budget)
     except NewsletterError as error:
-        done = Done(name=step, problems=(str(error),))
+        done = Done(name=step, problems=(str(error),), failed=True)
     except Exception:  # one broken step must not stop the house; the trace is for us
         log.exception("a step failed", step=step.value)
-        done = Done(name=step, problems=(f"The step {step} failed; the log says why.",))
+        done = Done(name=step, problems=(f"The step {step} failed; the log says why.",), failed=True)
     elapsed_ms = round((time.monotonic() - started) * 1000)
     if done.summary or done.problems:
         log.info("turned", step=step.value, done=done.summary, problems=len(done.problems), ms=elapsed_ms)
-    return Done(name=step, summary=done.summary, problems=done.problems, elapsed_ms=elapsed_ms)
+    return replace(done, elapsed_ms=elapsed_ms)
 
 
 def _done(step: Step, **counts: int) -> Done:

@@ -94,6 +94,9 @@ def listen(host: str, port: int, *, or_free: bool = False) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+    except UnicodeError as error:
+        listener.close()
+        raise ConfigError(f"Cannot listen on {host}: it is no name of a machine.") from error
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE and or_free and port:

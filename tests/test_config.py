@@ -48,6 +48,13 @@ def test_what_must_exist_before_the_database_is_never_read_from_it() -> None:
         ("FLOOD", "0"),
         ("TITLE", "Two\nlines"),
         ("SMTP_URL", "smtp+plain://mail.example.org:25"),
+        ("SMTP_URL", "smtp://mail.example.org:abc"),
+        ("SMTP_URL", "smtp://mail.example.org:99999"),
+        ("SMTP_URL", "smtp://["),
+        ("SMTP_URL", "smtp://me:a/b@mail.example.org"),
+        ("SMTP_URL", "smtp://me:1/b@mail.example.org"),
+        ("SMTP_URL", "smtp://me:1#b@mail.example.org"),
+        ("SMTP_URL", "smtp://me:1?b@mail.example.org"),
         ("TRANSPORT", "pigeon"),
     ],
 )

@@ -34,6 +34,9 @@ def test_no_setting_command_or_problem_goes_without_a_description() -> None:
             assert line.rstrip(" |").split("|")[-1].strip(), line
     for section in module.commands().split("## ")[1:]:
         assert section.splitlines()[2].strip(), section
+        for line in section.splitlines():
+            if line.startswith("- `"):
+                assert line.rpartition("`")[2].strip(), f"{section.splitlines()[0]}: {line}"
 
 
 @pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *DOCS.glob("*.md")], ids=lambda page: str(page.name))

@@ -61,6 +61,7 @@ def test_a_newsletter_that_is_set_up_has_nothing_to_mend() -> None:
         ),
         ({"base_url": ""}, "address", Level.ADVICE),
         ({"base_url": "http://news.example.org"}, "address", Level.ADVICE),
+        ({"base_url": "https://localhost"}, "address", Level.ADVICE),
     ],
 )
 def test_what_is_missing_is_told_with_a_way_to_mend(changed: dict[str, str], code: str, level: Level) -> None:
@@ -69,6 +70,25 @@ def test_what_is_missing_is_told_with_a_way_to_mend(changed: dict[str, str], cod
     [line] = [line for line in lines if line.code == code]
     assert line.level is level
     assert bool(line.mend) == (level is not Level.GOOD)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "says"),
+    [
+        ("", "which only this machine or network reaches"),
+        ("https://localhost", "which only this machine or network reaches"),
+        ("https://192.168.1.5:8443", "which only this machine or network reaches"),
+        ("https://[fd00::1]", "which only this machine or network reaches"),
+        ("https://news.local", "which only this machine or network reaches"),
+        ("http://news.example.org", "is not https"),
+        ("https://news.example.org", "Links in mail point to https://news.example.org."),
+    ],
+)
+def test_an_address_that_strangers_cannot_reach_is_told_from_one_without_https(
+    base_url: str, says: str
+) -> None:
+    [line] = health.public_address(config.load({}, READY | {"base_url": base_url}))
+    assert says in line.text
 
 
 def test_dns_says_what_is_missing_or_too_much() -> None:

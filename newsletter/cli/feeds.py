@@ -10,7 +10,18 @@ from typing import Annotated
 import typer
 
 from newsletter import wiring
-from newsletter.cli.output import After, AsJson, Limit, cell, say, show_json, show_pairs, show_table
+from newsletter.cli.output import (
+    MOST_ID,
+    After,
+    AsJson,
+    Id,
+    Limit,
+    cell,
+    say,
+    show_json,
+    show_pairs,
+    show_table,
+)
 from newsletter.desk.shown import brought, fate
 from newsletter.model.feed import Poll
 from newsletter.model.post import PostState
@@ -65,7 +76,7 @@ def list_feeds(as_json: AsJson = False) -> None:
 
 
 @feeds.command("show")
-def show_feed(feed_id: Annotated[int, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
+def show_feed(feed_id: Id, as_json: AsJson = False) -> None:
     """When it was looked at, what came back, and why each post was mailed, held or left alone."""
     with wiring.build() as house:
         shown = house.desk.feed(feed_id)
@@ -122,7 +133,7 @@ def _after(poll: Poll) -> str:
 
 @feeds.command("fulltext")
 def full_text(
-    feed_id: Annotated[int, typer.Argument(metavar="ID")],
+    feed_id: Id,
     wanted: Annotated[Switch, typer.Argument(metavar="on|off")],
 ) -> None:
     """Complete posts that come as summaries from their pages, or take them as they come."""
@@ -135,7 +146,7 @@ def full_text(
 
 
 @feeds.command("remove")
-def remove_feed(feed_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+def remove_feed(feed_id: Id) -> None:
     """Stop watching; its posts stay known, so that they are never mailed twice."""
     with wiring.build() as house:
         house.desk.remove_feed(feed_id)
@@ -186,23 +197,26 @@ def export_feeds() -> None:
 
 
 def poll(
-    feed_id: Annotated[int | None, typer.Argument(metavar="[ID]", help="One feed; else all.")] = None,
+    feed_id: Annotated[
+        int | None, typer.Argument(metavar="[ID]", min=0, max=MOST_ID, help="One feed; else all.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Look at the feeds now, whatever the schedule says."""
     with wiring.build() as house:
         polled = house.desk.poll(feed_id)
     if as_json:
-        return show_json(polled)
-    show_table(
-        ["feed", "came back", "new", "edited", "held", "gone", "problem", "next look because"],
-        [
-            (p.feed_id, p.result, len(p.new), len(p.edited), len(p.held), len(p.gone), p.problem,
-             p.next_poll_reason)
-            for p in polled
-        ],
-        empty="No feed is watched. Add one with: newsletter feeds add URL",
-    )  # fmt: skip
+        show_json(polled)
+    else:
+        show_table(
+            ["feed", "came back", "new", "edited", "held", "gone", "problem", "next look because"],
+            [
+                (p.feed_id, p.result, len(p.new), len(p.edited), len(p.held), len(p.gone), p.problem,
+                 p.next_poll_reason)
+                for p in polled
+            ],
+            empty="No feed is watched. Add one with: newsletter feeds add URL",
+        )  # fmt: skip
     if feed_id is not None and polled and polled[0].problem:
         raise typer.Exit(1)
 
@@ -210,7 +224,7 @@ def poll(
 @posts.command("list")
 def list_posts(
     state: Annotated[PostState | None, typer.Option(help="Only those in this state.")] = None,
-    feed: Annotated[int | None, typer.Option(help="Only those of this feed.")] = None,
+    feed: Annotated[int | None, typer.Option(min=0, max=MOST_ID, help="Only those of this feed.")] = None,
     limit: Limit = 50,
     after: After = 0,
     as_json: AsJson = False,
@@ -229,7 +243,7 @@ def list_posts(
 
 
 @posts.command("show")
-def show_post(post_id: Annotated[int, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
+def show_post(post_id: Id, as_json: AsJson = False) -> None:
     """One post, whole."""
     with wiring.build() as house:
         post = house.desk.post(post_id)
@@ -251,7 +265,7 @@ def show_post(post_id: Annotated[int, typer.Argument(metavar="ID")], as_json: As
 
 
 @posts.command("release")
-def release_post(post_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+def release_post(post_id: Id) -> None:
     """Mail this post after all: it goes into the next draft."""
     with wiring.build() as house:
         post = house.desk.release_post(post_id)
@@ -259,7 +273,7 @@ def release_post(post_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
 
 
 @posts.command("skip")
-def skip_post(post_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+def skip_post(post_id: Id) -> None:
     """Never mail this post."""
     with wiring.build() as house:
         post = house.desk.skip_post(post_id)

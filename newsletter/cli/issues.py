@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -13,8 +13,10 @@ import typer
 
 from newsletter import wiring
 from newsletter.cli.output import (
+    MOST_ID,
     After,
     AsJson,
+    Id,
     Limit,
     check_free,
     err,
@@ -25,12 +27,12 @@ from newsletter.cli.output import (
     writing,
 )
 from newsletter.desk import IssueShown, Mode, on_a_phone
-from newsletter.errors import Invalid
+from newsletter.errors import Invalid, NewsletterError
 from newsletter.model.checklist import Level
 from newsletter.model.issue import IssueState
+from newsletter.model.times import moment_of
 
 issues = typer.Typer(no_args_is_help=True, help="Drafts, what was approved, and what was sent.")
-Id = Annotated[int, typer.Argument(metavar="ID")]
 
 
 class Format(StrEnum):
@@ -194,8 +196,12 @@ def edit_issue(
     everybody: Annotated[
         bool, typer.Option("--everybody", help="Everybody of its rhythm gets it, whatever was chosen.")
     ] = False,
-    include: Annotated[list[int] | None, typer.Option(help="Put this post in; may be repeated.")] = None,
-    exclude: Annotated[list[int] | None, typer.Option(help="Leave this post out; may be repeated.")] = None,
+    include: Annotated[
+        list[int] | None, typer.Option(min=0, max=MOST_ID, help="Put this post in; may be repeated.")
+    ] = None,
+    exclude: Annotated[
+        list[int] | None, typer.Option(min=0, max=MOST_ID, help="Leave this post out; may be repeated.")
+    ] = None,
 ) -> None:
     """Change a draft; an approved issue goes back to draft."""
     if (subject, preheader, note, excerpts, segment) == (None,) * 5 and not (
@@ -232,8 +238,10 @@ def test_issue(
 ) -> None:
     """Send a test to one address; it never touches the subscribers."""
     with wiring.build() as house:
-        outcome = house.desk.test_issue(issue_id, to)
-    say(outcome)
+        tested = house.desk.test_issue(issue_id, to)
+    if tested.failed:
+        raise NewsletterError(tested.sentence)
+    say(tested.sentence)
 
 
 @issues.command("approve")
@@ -245,7 +253,7 @@ def approve_issue(
 ) -> None:
     """Freeze a draft: what was approved is what is sent."""
     with wiring.build() as house:
-        moment = _moment(at, house.desk.newsletter().timezone) if at else None
+        moment = _moment(at, house.desk.newsletter().timezone) if at is not None else None
         shown = house.desk.approve_issue(issue_id, at=moment)
     when = "now" if moment is None else f"on {moment.isoformat(timespec='minutes')}"
     say(f"Issue {issue_id} is approved and goes {when}: {shown.issue.subject}")
@@ -265,9 +273,6 @@ def _public(shown: IssueShown) -> dict[str, Any]:
 
 def _moment(text: str, timezone: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text)
+        return moment_of(text, ZoneInfo(timezone))
     except ValueError as error:
-        raise Invalid(f"{text} is not a time.", hint="Write it as 2026-05-04T08:00.") from error
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=ZoneInfo(timezone))
-    return moment.astimezone(UTC)
+        raise Invalid(f"“{text}” is not a time.", hint="Write it as 2026-05-04T08:00.") from error

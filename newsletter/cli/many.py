@@ -8,7 +8,7 @@ import typer
 from rich.progress import Progress
 
 from newsletter import wiring
-from newsletter.cli.output import AsJson, err, say, show_json, show_table
+from newsletter.cli.output import MOST_ID, AsJson, err, say, show_json, show_table
 from newsletter.desk import Desk, Whom
 from newsletter.errors import Invalid
 from subscribers import bulk
@@ -90,7 +90,9 @@ def changes(as_json: AsJson = False) -> None:
 
 
 def undo(
-    batch: Annotated[int, typer.Argument(metavar="NUMBER", help="The id of an import or change.")],
+    batch: Annotated[
+        int, typer.Argument(metavar="NUMBER", min=0, max=MOST_ID, help="The id of an import or change.")
+    ],
 ) -> None:
     """Take an import or a change of many back, except for those who did something since."""
     with wiring.build() as house:

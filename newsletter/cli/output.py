@@ -10,7 +10,7 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
@@ -26,7 +26,9 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="The most to show.")]
-After = Annotated[int, typer.Option(min=0, help="Go on after this id.")]
+MOST_ID: Final = 2**63 - 1
+Id = Annotated[int, typer.Argument(metavar="ID", min=0, max=MOST_ID)]
+After = Annotated[int, typer.Option(min=0, max=MOST_ID, help="Go on after this id.")]
 
 
 def plain(value: object) -> Any:

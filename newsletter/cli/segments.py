@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from newsletter import wiring
-from newsletter.cli.output import After, AsJson, Limit, say, show_json, show_table
+from newsletter.cli.output import MOST_ID, After, AsJson, Limit, say, show_json, show_table
 from subscribers.model import Cadence
 from subscribers.segments import Filter
 
 segments = typer.Typer(no_args_is_help=True, help="Parts of the list, named and counted.")
-Id = Annotated[int, typer.Argument(metavar="SEGMENT", help="Its id.")]
-Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
+Id = Annotated[int, typer.Argument(metavar="SEGMENT", min=0, max=MOST_ID, help="Its id.")]
+_DAY: Final = ["%Y-%m-%d"]
 
 
 @segments.command("save")
@@ -25,10 +25,23 @@ def save(
     tag: Annotated[list[str] | None, typer.Option(help="They have it; several: any of them.")] = None,
     without_tag: Annotated[list[str] | None, typer.Option(help="They do not have it.")] = None,
     domain: Annotated[list[str] | None, typer.Option(help="Where their mailbox is; several: any.")] = None,
-    joined_from: Day = None,
-    joined_before: Day = None,
-    engaged_since: Day = None,
-    quiet_since: Day = None,
+    joined_from: Annotated[
+        datetime | None, typer.Option(formats=_DAY, help="They joined on this day or later.")
+    ] = None,
+    joined_before: Annotated[
+        datetime | None, typer.Option(formats=_DAY, help="They joined before this day.")
+    ] = None,
+    engaged_since: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=_DAY,
+            help="They opened, clicked or answered on this day or later, where that is known.",
+        ),
+    ] = None,
+    quiet_since: Annotated[
+        datetime | None,
+        typer.Option(formats=_DAY, help="They joined before this day, and did nothing of that since."),
+    ] = None,
 ) -> None:
     """Keep a filter under a name, in place of an older one of that name; says how many are in it."""
     wanted = Filter(

@@ -14,8 +14,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from newsletter import wiring
-from newsletter.cli.issues import Id
-from newsletter.cli.output import After, AsJson, Limit, err, say, show_json, show_pairs, show_table
+from newsletter.cli.output import After, AsJson, Id, Limit, err, say, show_json, show_pairs, show_table
 from newsletter.cli.signals import stop_on_signal
 from newsletter.desk import Desk, Details, Named, ReceiptShown
 from newsletter.errors import NewsletterError

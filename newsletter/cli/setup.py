@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from newsletter import wiring
-from newsletter.cli.output import AsJson, err, out, say, show_json, show_table, writing
+from newsletter.cli.output import AsJson, err, say, show_json, show_table, writing
 from newsletter.cli.signals import stop_on_signal
-from newsletter.errors import ConfigError
+from newsletter.errors import ConfigError, Invalid
 from newsletter.keys import new_secret
 from newsletter.model.checklist import Level
 from newsletter.pipeline import Budget
@@ -45,7 +45,7 @@ def _new_secret_file(path: Path) -> int:
 
 def run(
     host: Annotated[str | None, typer.Option(help="Listen here instead of HOST.")] = None,
-    port: Annotated[int | None, typer.Option(help="Listen here instead of PORT.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Listen here instead of PORT.")] = None,
 ) -> None:
     """Web and scheduler in one process."""
     from newsletter.serving import listen, serve  # the web server: no other command waits for it
@@ -77,7 +77,7 @@ def worker() -> None:
 def login() -> None:
     """Print a fresh one-time link to the studio."""
     with wiring.build() as house:
-        out.print(house.desk.login_link(), soft_wrap=True)
+        say(house.desk.login_link())
 
 
 def tick(as_json: AsJson = False) -> None:
@@ -86,14 +86,16 @@ def tick(as_json: AsJson = False) -> None:
         turned = house.turn(budget=Budget(stop=stop_on_signal()))
     if as_json:
         show_json(turned)
-        return
-    for step in turned.steps:
-        if step.summary:
-            say(f"{step.name}: {step.summary}")
-    for problem in turned.problems:
-        err.print(f"[yellow]{problem}[/]")
-    if not any(step.summary for step in turned.steps) and not turned.problems:
-        say("Nothing was due.")
+    else:
+        for step in turned.steps:
+            if step.summary:
+                say(f"{step.name}: {step.summary}")
+        for problem in turned.problems:
+            err.print(problem, style="yellow", markup=False)
+        if not any(step.summary for step in turned.steps) and not turned.problems:
+            say("Nothing was due.")
+    if any(step.failed for step in turned.steps):
+        raise typer.Exit(1)
 
 
 def doctor(
@@ -125,6 +127,8 @@ def backup(
     file: Annotated[Path, typer.Argument(help="Where to; an older one there is replaced.")],
 ) -> None:
     """Copy the database to FILE while it is in use, and check the copy (SQLite)."""
+    if not file.name:  # "", "." or "/"
+        raise Invalid(f"{file} is a folder.", hint="Give the file that the copy goes to.")
     size = wiring.take_backup(file)
     say(f"Wrote {file}: {size / 1_000_000:,.1f} MB, checked.")
     say("Keep .env with it: without its secret key no link in an old email works.")
@@ -166,7 +170,9 @@ def restore(
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Send by itself, print the receipt and exit.")] = False,
     folder: Annotated[Path | None, typer.Option(help="Where to keep it, instead of a new folder.")] = None,
-    port: Annotated[int, typer.Option(help="The studio's port; a free one where it is taken.")] = 8000,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The studio's port; a free one where it is taken.")
+    ] = 8000,
 ) -> None:
     """The whole pipeline on a bundled sample blog, in a throw-away folder."""
     from newsletter.demo.story import tell

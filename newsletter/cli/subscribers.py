@@ -112,6 +112,7 @@ def import_file(
         int | None,
         typer.Option(
             min=0,
+            max=100_000,
             help="Ask people without proof of consent to confirm, so many a day; 0 mails them unasked. "
             "By default 50 where nobody joined the list for a year, else 0.",
         ),

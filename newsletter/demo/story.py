@@ -46,11 +46,11 @@ def tell(*, once: bool, folder: Path | None, port: int) -> None:
             issue = _first_draft(house, blog.feed_url, console.print)
             if once:
                 _send(house, issue, console.print)
-                console.print(f"The mail lies in {home / 'mailbox'}, one .eml file for each.")
+                console.print(f"The mail lies in {home / 'mailbox'}, one .eml file for each.", markup=False)
                 return
             console.print("\nThe draft waits in the studio. This link lets you in, once:")
             console.print(f"\n    [bold]{house.desk.login_link()}[/]\n")
-            console.print(f"Everything is in {home}; stop with Ctrl-C.", style="dim")
+            console.print(f"Everything is in {home}; stop with Ctrl-C.", style="dim", markup=False)
             serve(house, listener)
 
 

@@ -166,8 +166,7 @@ def _sendgrid(settings: Settings) -> Iterator[CheckLine]:
 
 
 def public_address(settings: Settings) -> Iterator[CheckLine]:
-    host = urlsplit(settings.public_url).hostname or ""
-    if is_private_host(host):
+    if is_private_host(settings.public_url):
         yield _note(
             "address",
             f"Links in mail point to {settings.public_url}, which only this machine or network reaches.",

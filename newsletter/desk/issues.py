@@ -17,6 +17,7 @@ from newsletter.model.issue import PREHEADER_MOST, SUBJECT_MOST, Issue, IssueSta
 from newsletter.model.picture import Pictured
 from newsletter.model.receipt import Receipt
 from newsletter.steps import composing, dispatch, drafting, rendering
+from newsletter.steps.dispatch import Tested
 from subscribers.addresses import normalise
 from subscribers.segments import Filter, Segments, plain_name
 
@@ -185,10 +186,10 @@ class IssueVerbs(Verbs):
         for issue in drafts:
             composing.recompose(self.tools, issue.id)
 
-    def test_issue(self, issue_id: int, to: str) -> str:
+    def test_issue(self, issue_id: int, to: str) -> Tested:
         """Sends the issue to one address, now; it never looks at the subscribers. Returns what happened.
 
-        Raises Invalid for what is no address.
+        Raises Invalid for what is no address, TransportProblem where nothing at all can be sent.
         """
         return dispatch.send_test(self.tools, issue_id, normalise(to).text)
 

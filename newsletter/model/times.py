@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, tzinfo
 
 ONCE = timedelta(days=3650)  #: a lease that nobody gives back marks what is done once
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -19,6 +19,17 @@ def to_ms(moment: datetime) -> int:
 def from_ms(ms: int) -> datetime:
     """The aware UTC datetime of epoch milliseconds."""
     return _EPOCH + timedelta(milliseconds=ms)
+
+
+def moment_of(text: str, zone: tzinfo) -> datetime:
+    """The moment, UTC, that an ISO 8601 text names; one without a zone is meant in ``zone``.
+
+    Raises ValueError for no time, and for one so near the ends of the calendar that other zones lack it.
+    """
+    moment = datetime.fromisoformat(text)
+    if not MINYEAR < moment.year < MAXYEAR:
+        raise ValueError("there is no such time everywhere")
+    return (moment.replace(tzinfo=zone) if moment.tzinfo is None else moment).astimezone(UTC)
 
 
 def maybe_ms(moment: datetime | None) -> int | None:

@@ -178,8 +178,18 @@ def send_now(tools: Tools, issue_id: int, stop: threading.Event) -> Receipt:
     return _receipt(tools, issue_id)
 
 
-def send_test(tools: Tools, issue_id: int, to: str) -> str:
-    """Sends the issue to one address as a notice; it cannot reach anybody else. Says what happened."""
+@dataclass(frozen=True, kw_only=True)
+class Tested:
+    """What became of a test, in one sentence. ``waits``: it goes out by itself. ``failed``: it was not sent,
+    or nobody knows."""
+
+    sentence: str
+    waits: bool = False
+    failed: bool = False
+
+
+def send_test(tools: Tools, issue_id: int, to: str) -> Tested:
+    """Sends the issue to one address as a notice; it cannot reach anybody else."""
     now = tools.clock()
     key = f"test:{issue_id}:{secrets.token_hex(8)}"
     with tools.begin() as unit:
@@ -188,11 +198,23 @@ def send_test(tools: Tools, issue_id: int, to: str) -> str:
     _send_notices(tools, threading.Event())
     with tools.read() as unit:
         notice = unit.notices.by_key(key)
-    if notice.state is NoticeState.ACCEPTED:
-        return f"The test was handed over to {_way(tools)}."
-    if notice.state is NoticeState.PENDING:
-        return f"The test waits: {notice.reason or 'the sending rate is used up for now.'}"
-    return f"The test was not sent: {notice.reason or notice.state.value}."
+    match notice.state:
+        case NoticeState.ACCEPTED:
+            return Tested(sentence=f"The test was handed over to {_way(tools)}.")
+        case NoticeState.PENDING | NoticeState.SUBMITTING:
+            why = _told(notice.reason) or "the sending rate is used up for now."
+            return Tested(sentence=f"The test waits: {why}", waits=True)
+        case NoticeState.UNKNOWN:
+            why = _told(notice.reason) or "the connection broke before the answer."
+            return Tested(sentence=f"The test may or may not have arrived: {why}", failed=True)
+        case NoticeState.FAILED:
+            why = _told(notice.reason) or "it was refused without a reason."
+            return Tested(sentence=f"The test was not sent: {why}", failed=True)
+
+
+def _told(reason: str) -> str:
+    """A provider's reason as the end of a sentence."""
+    return reason if not reason or reason.endswith((".", "!", "?")) else f"{reason}."
 
 
 def pause(tools: Tools, issue_id: int) -> None:

@@ -182,10 +182,10 @@ def test_two_ticks_at_once_do_no_harm(run: Run, tmp_path: Path) -> None:
 def test_the_demo_sends_by_itself_and_leaves_the_mail(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = command(tmp_path, "demo", "--once", "--folder", "here", "--port", port)
+        done = command(tmp_path, "demo", "--once", "--folder", "here [/b]", "--port", port)
     assert done.returncode == 0, done.stderr
     assert "3 recipients = 3 accepted + 0 failed + 0 skipped + 0 unknown + 0 remaining" in done.stdout
-    folder = Path(re.search(r"lies in (\S+), one", done.stdout)[1])  # type: ignore[index]
+    folder = Path(re.search(r"lies in (.+), one", done.stdout)[1])  # type: ignore[index]
     mail = [arrived(file.read_bytes()) for file in folder.glob("*.eml")]
     issues = [message for message in mail if message.to.endswith("@mailbox.example")]
     assert len(issues) == 3

@@ -12,6 +12,7 @@ import pytest
 from newsletter.model.issue import IssueState
 from newsletter.pipeline import Step
 from subscribers.segments import Filter
+from tests.support.smtp import SmtpSink
 from tests.web.conftest import Studio
 
 
@@ -123,7 +124,7 @@ def test_a_time_is_meant_in_the_newsletters_time_zone(studio: Studio) -> None:
     assert send_at.isoformat() == "2099-07-01T06:30:00+00:00"
 
 
-@pytest.mark.parametrize("at", ["", "soon", "2099-99-01T08:30"])
+@pytest.mark.parametrize("at", ["", "soon", "2099-99-01T08:30", "9999-12-31T23:59", "0001-01-01T00:00"])
 def test_later_without_a_time_says_so_and_approves_nothing(studio: Studio, at: str) -> None:
     issue = studio.draft()
     with studio.visitor() as visitor:
@@ -180,6 +181,26 @@ def test_a_test_goes_to_the_author_and_counts_nowhere(studio: Studio) -> None:
         wrong = visitor.post(f"/studio/issues/{issue}/test", data={"to": "not an address"})
         assert wrong.status_code == 400
     assert studio.house.desk.receipt(issue).receipt.audience == 0
+
+
+def test_a_test_that_was_not_handed_over_is_told_as_such(studio: Studio) -> None:
+    issue = studio.draft()
+    desk = studio.house.desk
+    replies = {"full@notebook.example": "452 4.2.2 Mailbox full", "gone@notebook.example": "550 5.1.1 Nobody"}
+    with SmtpSink(refuse=replies.get) as sink, studio.visitor() as visitor:
+        desk.set_setting("SMTP_URL", sink.url)
+        desk.set_setting("TRANSPORT", "smtp")
+        gone = visitor.post(f"/studio/issues/{issue}/test", data={"to": "gone@notebook.example"})
+        assert gone.status_code == 400
+        field = gone.text.split('id="to"')[1].split("</form>")[0]
+        assert "The test was not sent: " in field and 'value="gone@notebook.example"' in field
+        full = visitor.post(f"/studio/issues/{issue}/test", data={"to": "full@notebook.example"})
+        assert full.headers["location"].endswith("?done=test-waits")
+        assert "The test waits" in visitor.get(full.headers["location"]).text
+    with studio.visitor() as visitor:  # nobody listens there any more
+        nowhere = visitor.post(f"/studio/issues/{issue}/test", data={"to": "ann@notebook.example"})
+        assert nowhere.status_code == 400
+        assert 'id="to-wrong"' in nowhere.text
 
 
 def test_looking_changes_nothing(studio: Studio) -> None:

@@ -124,6 +124,20 @@ def test_a_short_password_is_refused_in_words(bare: Studio) -> None:
     assert not bare.house.desk.doors.has_password()
 
 
+def test_the_first_password_is_set_once_and_never_over_another(bare: Studio) -> None:
+    doors = bare.house.desk.doors
+    with bare.visitor() as visitor:
+        assert visitor.get("/studio/welcome").status_code == 200
+        visitor.post("/studio/welcome", data={"password": PASSWORD})
+        answer = visitor.get("/studio/welcome")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/studio/")
+        refused = visitor.post("/studio/welcome", data={"password": "somebody else was here"})
+        assert refused.status_code == 409 and "password already" in refused.text
+        assert visitor.get("/studio/").status_code == 200
+    assert doors.sign_in("somebody else was here", "") is None
+    assert doors.sign_in(PASSWORD, "") is not None
+
+
 def test_a_new_password_signs_every_other_browser_out(studio: Studio) -> None:
     studio.house.desk.doors.set_password(PASSWORD)
     with studio.visitor() as here, studio.visitor() as elsewhere:

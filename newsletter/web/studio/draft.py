@@ -11,8 +11,9 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import Response
 
 from newsletter.desk import ALT_MOST, Desk, IssueShown
-from newsletter.errors import Conflict, Invalid, NewsletterError, NotReady
+from newsletter.errors import Conflict, Invalid, NewsletterError, NotReady, TransportProblem
 from newsletter.model.issue import PREHEADER_MOST, SUBJECT_MOST, IssueState
+from newsletter.model.times import moment_of
 from newsletter.web import words
 from newsletter.web.doors import DeskHere, PagesHere, RowId, signed_in
 from newsletter.web.pages import Pages, then
@@ -240,7 +241,7 @@ def change(
 def moment(desk: Desk, text: str) -> datetime:
     """A date and time as a form gives it, in the newsletter's time zone. Raises Invalid."""
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(desk.newsletter().timezone))
+        return moment_of(text, ZoneInfo(desk.newsletter().timezone))
     except ValueError as error:
         raise Invalid("No time was chosen to send at.", hint="Choose a date and a time.") from error
 
@@ -248,10 +249,12 @@ def moment(desk: Desk, text: str) -> datetime:
 @router.post("/{issue_id}/test")
 def send_test(request: Request, issue_id: RowId, desk: DeskHere, pages: PagesHere, to: Text = "") -> Response:
     try:
-        desk.test_issue(issue_id, to.strip())
-    except (Invalid, InvalidAddress) as wrong:
+        tested = desk.test_issue(issue_id, to.strip())
+        if tested.failed:
+            raise Invalid(tested.sentence)
+    except (Invalid, InvalidAddress, TransportProblem) as wrong:
         return page(request, desk, pages, desk.issue(issue_id), to=to, wrong_to=wrong)
-    return then(f"/studio/issues/{issue_id}", "test")
+    return then(f"/studio/issues/{issue_id}", "test-waits" if tested.waits else "test")
 
 
 @router.post("/{issue_id}/links")

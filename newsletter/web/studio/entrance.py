@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from newsletter.errors import Invalid
+from newsletter.errors import Conflict, Invalid
 from newsletter.web.doors import (
     DeskHere,
     PagesHere,
@@ -90,7 +90,9 @@ def link(request: Request, token: str, desk: DeskHere, pages: PagesHere) -> Resp
 
 
 @router.get("/welcome")
-def welcome(request: Request, session: SignedIn, pages: PagesHere) -> Response:
+def welcome(request: Request, session: SignedIn, desk: DeskHere, pages: PagesHere) -> Response:
+    if desk.doors.has_password():
+        return then("/studio/")
     return pages.page(request, "studio/welcome.html", problem=None)
 
 
@@ -98,7 +100,10 @@ def welcome(request: Request, session: SignedIn, pages: PagesHere) -> Response:
 def first_password(
     request: Request, session: SignedIn, desk: DeskHere, pages: PagesHere, password: Password = ""
 ) -> Response:
+    """The first one only: another takes the current one, which a browser left open does not know."""
     throttle: Throttle = request.app.state.throttle
+    if desk.doors.has_password():
+        raise Conflict("There is a password already.", hint="Change it under Settings, People.")
     try:
         with throttle.hashing:
             desk.doors.set_password(password, keep=session.token_sha)
