@@ -30,6 +30,8 @@ from newsletter.errors import ConfigError, ExtraMissing, StoreProblem
 from newsletter.store.filelock import FileLock
 
 BUSY_TIMEOUT_MS: Final = 30_000
+_WITH_PEOPLE: Final = ("subscribers", "consents", "requests", "batch_changes", "notices")
+_AT_ONCE_BYTES: Final = 64 << 20  # rewritten in about a second
 WAL_RESET_FIXED: Final = (3, 51, 3)
 """SQLite before this can corrupt a WAL database when two processes write and checkpoint at once
 (https://sqlite.org/wal.html, "WAL-reset bug"): there, writers also take a file lock."""
@@ -89,6 +91,9 @@ class Database:
     def scrub(self) -> None:
         """After an erasure: nothing of the old rows stays in the log (SQLite) or in dead rows (PostgreSQL).
 
+        A plain VACUUM frees the place of a dead row without emptying it. So a table that is rewritten within
+        a moment is; of a large one, or one in use, the place is emptied when other rows come to stand there.
+
         SQLite overwrites what is deleted (secure_delete); its log is emptied here. A reader that is still
         at an older state leaves that to the next checkpoint.
         """
@@ -105,7 +110,8 @@ class Database:
                     raw.close()
                 return
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
-                conn.exec_driver_sql("VACUUM subscribers, consents, requests, batch_changes, notices")
+                for table in _WITH_PEOPLE:
+                    _rewrite(conn, table)
 
     def close(self) -> None:
         # The last SQLite connection to close checkpoints, which is a write.
@@ -159,6 +165,20 @@ def _sqlite_engine(url: URL) -> Engine:
         conn.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _rewrite(conn: Connection, table: str) -> None:
+    size = conn.exec_driver_sql(f"SELECT pg_total_relation_size('{table}')").scalar() or 0
+    if size > _AT_ONCE_BYTES:
+        conn.exec_driver_sql(f"VACUUM {table}")
+        return
+    conn.exec_driver_sql("SET lock_timeout = '2s'")  # who is sending waits no longer for it than that
+    try:
+        conn.exec_driver_sql(f"VACUUM FULL {table}")
+    except OperationalError:
+        conn.exec_driver_sql(f"VACUUM {table}")
+    finally:
+        conn.exec_driver_sql("RESET lock_timeout")
 
 
 @contextmanager

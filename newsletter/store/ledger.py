@@ -6,7 +6,9 @@ A million rows hold small numbers only; reasons, waits and provider ids are kept
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,10 +19,18 @@ from newsletter.model.delivery import Delivery, DeliveryFlag, DeliveryState, Set
 from newsletter.model.receipt import Receipt
 from newsletter.model.times import maybe_from_ms, maybe_ms, to_ms
 from newsletter.store.sql import chunks, insert
-from newsletter.store.tables import deliveries, remarks
+from newsletter.store.tables import deliveries, issue_posts, posts, remarks
 
 _S = DeliveryState
 OPEN: Final = (_S.PENDING, _S.CLAIMED, _S.SUBMITTING, _S.RETRY_WAIT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Carried:
+    """A post as somebody was sent it."""
+
+    title: str
+    url: str
 
 
 class Ledger:
@@ -80,6 +90,23 @@ class Ledger:
             .limit(limit)
         )
         return [delivery_of(row) for row in self._conn.execute(query)]
+
+    def carried(self, subscriber_id: int) -> Mapping[int, Sequence[Carried]]:
+        """By issue, the posts that each of their deliveries carries, in the order of the issue."""
+        rows = self._conn.execute(
+            select(
+                deliveries.c.issue_id, deliveries.c.blocks, issue_posts.c.block, posts.c.title, posts.c.url
+            )
+            .join(issue_posts, issue_posts.c.issue_id == deliveries.c.issue_id)
+            .join(posts, posts.c.id == issue_posts.c.post_id)
+            .where(deliveries.c.subscriber_id == subscriber_id, issue_posts.c.included)
+            .order_by(deliveries.c.issue_id, issue_posts.c.block)
+        )
+        found: defaultdict[int, list[Carried]] = defaultdict(list)
+        for row in rows:
+            if row.blocks >> row.block & 1:
+                found[row.issue_id].append(Carried(title=row.title, url=row.url))
+        return found
 
     def remaining(self, issue_id: int) -> int:
         """How many of those drawn are not settled yet."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from newsletter.config import Settings
 from newsletter.errors import NewsletterError
+from newsletter.model.notice import NewNotice, NoticeKind
 from newsletter.model.times import maybe_rfc3339
 from newsletter.web.public.front import Front, Practice, PublicUnit
 from newsletter.web.public.look import Look
@@ -31,7 +33,7 @@ def front_of(house: House) -> Front:
         challenge_keys=house.challenge_keys,
         link_keys=house.link_keys,
         held=_held,
-        forget=_forget,
+        forget=partial(_forget, house),
     )
 
 
@@ -63,18 +65,41 @@ def _look(house: House) -> Look:
 
 def _held(unit: PublicUnit, subscriber_id: int) -> dict[str, object]:
     """What was sent to a subscriber, for their personal export."""
+    carried = unit.deliveries.carried(subscriber_id)
     return {
         "deliveries": [
             {
                 "issue": delivery.issue_id,
                 "state": delivery.state.word,
                 "at": maybe_rfc3339(delivery.changed_at),
+                "posts": [
+                    {"title": post.title, "url": post.url} for post in carried.get(delivery.issue_id, ())
+                ],
             }
             for delivery in unit.deliveries.of_subscriber(subscriber_id, limit=10_000)
         ]
     }
 
 
-def _forget(unit: PublicUnit, subscriber_id: int, address: str) -> None:
+def _forget(house: House, unit: PublicUnit, subscriber_id: int, address: str) -> None:
+    """Tells the author too, who alone can reach what is elsewhere; never whom it was."""
     unit.notices.forget(subscriber_id, address)
     unit.deliveries.unclaim(subscriber_id)
+    settings = house.settings()
+    if settings.author_address and settings.author_address != address:
+        provider = _PROVIDERS.get(settings.transport, "Your mail server")
+        unit.notices.queue(
+            NewNotice(
+                key=f"erased:{subscriber_id}",
+                kind=NoticeKind.PROBLEM,
+                to=settings.author_address,
+                data={
+                    "text": f"Subscriber {subscriber_id} asked to be forgotten. Everything that was kept "
+                    "about them here is erased, and no import brings them back.",
+                    "hint": f"{provider} may still hold the address in its logs, its activity and its "
+                    "suppression lists, and so may older backups and exported files: delete what is older "
+                    "than you need there, too.",
+                },
+            ),
+            house.tools.clock(),
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -39,6 +39,17 @@ class Ledger(Protocol):
     def of_subscriber(self, subscriber_id: int, *, limit: int = 50) -> Sequence[Delivery]:
         """Newest first."""
         ...
+
+    def carried(self, subscriber_id: int) -> Mapping[int, Sequence[CarriedPost]]:
+        """By issue, the posts that each of their deliveries carries."""
+        ...
+
+
+class CarriedPost(Protocol):
+    @property
+    def title(self) -> str: ...
+    @property
+    def url(self) -> str: ...
 
 
 class Spent(Protocol):

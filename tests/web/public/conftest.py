@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -26,7 +26,7 @@ from newsletter.store.tables import form_hits, issues, links
 from newsletter.store.tables import metadata as house_metadata
 from newsletter.web.public import Front, public_router
 from newsletter.web.public.challenge import Challenges
-from newsletter.web.public.front import Practice, PublicUnit
+from newsletter.web.public.front import CarriedPost, Practice, PublicUnit
 from newsletter.web.public.limits import FormLimits
 from newsletter.web.public.look import Look
 from subscribers.model import Subscriber
@@ -92,6 +92,9 @@ class Ledger:
 
     def unclaim(self, subscriber_id: int) -> None:
         self.unclaimed.append(subscriber_id)
+
+    def carried(self, subscriber_id: int) -> Mapping[int, Sequence[CarriedPost]]:
+        return {}
 
     def of_subscriber(self, subscriber_id: int, *, limit: int = 50) -> Sequence[Delivery]:
         return []

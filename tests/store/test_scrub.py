@@ -1,0 +1,85 @@
+"""After an erasure on PostgreSQL: what its data files hold, byte by byte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from newsletter.model.notice import NewNotice, NoticeKind
+from newsletter.store.database import Database
+from newsletter.store.unit import Store
+from subscribers import personal
+from tests.subscribers.people import KEY, NOW
+
+VICTIM = "forgetme.please"
+
+on_postgres = pytest.mark.parametrize(
+    "database_url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
+)
+
+
+def _files_with(database: Database, wanted: str) -> list[str]:
+    """The tables and indexes whose files hold the text. The server must be one whose files can be read."""
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+        conn.execute(text("CHECKPOINT"))
+        folder = Path(str(conn.scalar(text("SELECT current_setting('data_directory')"))))
+        named = conn.execute(
+            text("SELECT relname, pg_relation_filepath(oid) FROM pg_class WHERE relkind IN ('r', 'i', 't')")
+        ).all()
+    if not folder.is_dir():
+        pytest.skip("the files of this PostgreSQL cannot be read from here")
+    return [
+        name
+        for name, path in named
+        if path and (folder / path).is_file() and wanted.encode() in (folder / path).read_bytes()
+    ]
+
+
+@pytest.fixture
+def store(database_url: str) -> Store:
+    store = Store(Database(database_url), subscriber_keys=[KEY])
+    with store.begin() as unit:
+        for n in range(50):
+            unit.subscribers.add(f"before{n}@example.org", source="the author", now=NOW)
+        victim = unit.subscribers.add(f"{VICTIM}@example.org", name=VICTIM, source="the author", now=NOW)
+        for n in range(50):
+            unit.subscribers.add(f"after{n}@example.org", source="the author", now=NOW)
+        assert victim.subscriber is not None
+        link = NewNotice(
+            key="link",
+            kind=NoticeKind.SUBSCRIBER_LINK,
+            to=f"{VICTIM}@example.org",
+            subscriber_id=victim.subscriber.id,
+        )
+        unit.notices.queue(link, NOW)
+        unit.subscribers.rename(victim.subscriber.id, f"{VICTIM} anew", NOW)
+    return store
+
+
+def _erase(store: Store) -> None:
+    with store.begin() as unit:
+        person = unit.subscribers.by_address(f"{VICTIM}@example.org")
+        assert person is not None
+        unit.notices.forget(person.id, personal.erase(unit.subscribers, person.id, NOW))
+
+
+@on_postgres
+def test_nothing_of_the_erased_is_left_in_any_file_of_postgresql(store: Store) -> None:
+    assert {"subscribers", "notices"} <= set(_files_with(store.database, VICTIM))
+    _erase(store)
+    assert _files_with(store.database, VICTIM) == []
+    store.close()
+
+
+@on_postgres
+def test_an_erasure_is_done_while_somebody_holds_a_table(store: Store) -> None:
+    """Its place is then freed only; but nobody who is sending waits, and the erasure itself is complete."""
+    with store.database.read() as reader:
+        reader.execute(text("SELECT count(*) FROM subscribers")).scalar()
+        _erase(store)
+    with store.read() as unit:
+        assert unit.subscribers.by_address(f"{VICTIM}@example.org") is None
+        assert unit.conn.scalar(text("SHOW lock_timeout")) == "0"
+    store.close()
