@@ -102,7 +102,7 @@ def test_the_author_takes_a_post_from_the_blog_to_the_mailbox(run: Run, tmp_path
         (["subscribers", "add", "not an address"], "address"),
         (["settings", "get", "NONSENSE"], "There is no setting called NONSENSE."),
         (["settings", "set", "RATE", "fast"], "RATE cannot be used"),
-        (["issues", "approve", "1", "--at", "tomorrow"], "tomorrow is not a time."),
+        (["issues", "approve", "1", "--at", "tomorrow"], "“tomorrow” is not a time."),
         (["feeds", "add", "http://127.0.0.1:9/"], "127.0.0.1"),
     ],
 )

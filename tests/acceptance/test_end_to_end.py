@@ -116,7 +116,7 @@ def test_a_test_reaches_one_address_and_touches_no_subscriber(world: World) -> N
     world.house.turn()
     issue = world.house.desk.today().drafts[0].issue
     said = world.house.desk.test_issue(issue.id, "friend@example.net")
-    assert said.sentence == "The test was handed over to the mail server." and not said.failed
+    assert said.sentence.startswith("The test was handed over") and not said.failed
     [test] = [message for message in world.mail() if message.to == "friend@example.net"]
     assert test.subject == ldn.TITLE
     assert ldn.PARAGRAPHS[0] in test.words
