@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, selec
 
 from subscribers.model import Cadence, Candidate, Recipient, SubscriberState
 from subscribers.rows import words
-from subscribers.sql import MANY, chunks, straight
+from subscribers.sql import MANY, chunks, straight_rows
 from subscribers.states import STRONGEST
 from subscribers.suppressions import Suppressions
 from subscribers.tables import subscribers
@@ -20,10 +20,10 @@ from subscribers.times import to_ms
 _c = subscribers.c
 _ACTIVE: Final = SubscriberState.ACTIVE.value
 _EVERYTHING: Final[frozenset[str]] = frozenset()
-_CLAIM: Final = """
-    SELECT id, address, address_key, name, language, state, paused_until, consent_until
-    FROM subscribers WHERE id = ANY(:ids)
-"""
+_ASKED: Final = (
+    "id", "address", "address_key", "name", "language", "state", "paused_until", "consent_until",
+)  # fmt: skip
+_CLAIM: Final = f"SELECT {', '.join(_ASKED)} FROM subscribers WHERE id = ANY(:ids)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,8 +115,8 @@ def claimable(conn: Connection, suppressions: Suppressions, ids: Sequence[int], 
     for few in chunks(ids, MANY):
         allowed: dict[str, Recipient] = {}
         # Unpacked: a million deliveries feel each attribute that is looked up by name.
-        for id, address, key, name, language, state, paused_until, consent_until in straight(
-            conn, _CLAIM, {"ids": few}
+        for id, address, key, name, language, state, paused_until, consent_until in straight_rows(
+            conn, _CLAIM, _ASKED, {"ids": few}
         ):
             if state != _ACTIVE:
                 refused[id] = state

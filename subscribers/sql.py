@@ -141,6 +141,21 @@ def straight(conn: Connection, sql: str, values: Mapping[str, object]) -> Any:
     return cursor
 
 
+def straight_rows(
+    conn: Connection, sql: str, columns: Sequence[str], values: Mapping[str, object]
+) -> list[tuple[Any, ...]]:
+    """What a query finds, run like :func:`straight`, as tuples of these columns (numbers, texts and None).
+
+    SQLite's driver lets go of the interpreter's lock for every row that it fetches, and while another thread
+    is at work each time costs a switch between the two. So there the whole answer is fetched as one value.
+    """
+    if conn.dialect.name != "sqlite":
+        found: list[tuple[Any, ...]] = straight(conn, sql, values).fetchall()
+        return found
+    one_value = f"SELECT json_group_array(json_array({', '.join(columns)})) FROM ({sql})"
+    return list(map(tuple, json.loads(straight(conn, one_value, values).fetchone()[0])))
+
+
 @lru_cache(maxsize=64)
 def _spelled(sql: str, dialect: str) -> str:
     if dialect == "sqlite":

@@ -183,7 +183,7 @@ class HandOver:
                     marked = unit.deliveries.mark_submitting(self._issue_id, attempt_id, ids, now + LEASE)
                     unit.rates.give_back(self._rate, granted - len(marked or ()))
                     # Nobody is left of these where all of them left the list meanwhile, too.
-                    sending = bool(marked) or unit.issues.get(self._issue_id).state is IssueState.SENDING
+                    sending = bool(marked) or unit.issues.state(self._issue_id) is IssueState.SENDING
                 self._renew_others(unit, attempt_id, now)
             self._recorded(answers, states)
             self._renewed = time.monotonic()
@@ -304,7 +304,7 @@ class HandOver:
             self.tally[DeliveryState.FAILED] -= unit.deliveries.take_back(self._issue_id)
         elif bad := sum(one.bad_address for one in settled):
             self.problem = self._alarm(unit, bad, now)
-        if self.problem and unit.issues.get(self._issue_id).state is IssueState.SENDING:
+        if self.problem and unit.issues.state(self._issue_id) is IssueState.SENDING:
             unit.issues.pause(self._issue_id, self.problem, now)
 
     def _alarm(self, unit: SendUnit, bad: int, now: datetime) -> str:
@@ -343,7 +343,7 @@ class HandOver:
                     ids = [claimed.subscriber_id for claimed, _ in self._rows]
                     unit.deliveries.give_back(self._issue_id, self._id, ids)
                     self._claims.returned(unit, ids)
-                if held and unit.issues.get(self._issue_id).state is IssueState.CANCELLED:
+                if held and unit.issues.state(self._issue_id) is IssueState.CANCELLED:
                     # What came back, or waits for another try, was in flight while the author cancelled.
                     unit.deliveries.skip_open(self._issue_id, CANCELLED, self._clock())
                 for attempt_id in held:
@@ -376,7 +376,7 @@ class HandOver:
                         states = self._record(unit, answers)
                         if due:
                             self._renew_others(unit, 0, self._clock())
-                        wanted = unit.issues.get(self._issue_id).state is IssueState.SENDING
+                        wanted = unit.issues.state(self._issue_id) is IssueState.SENDING
                     self._recorded(answers, states)
                     self._renewed = time.monotonic() if due else self._renewed
                 if (self._stop.is_set() or not wanted) and not self._recalled:

@@ -24,7 +24,7 @@ from newsletter.send.highwater import HighWater
 from newsletter.send.pace import held_back, let_others
 from newsletter.send.ports import Clock, Letters, Links, SendUnit, Transport, Work
 
-BATCH: Final = 250  #: deliveries claimed together: more would keep the wire waiting
+BATCH: Final = 250  #: deliveries claimed together, about: more would keep the wire waiting
 _GONE: Final = "They are no longer on the list."
 WHY_NOT: Final = {
     "unconfirmed": "They have not confirmed yet.",
@@ -67,7 +67,7 @@ def deliver_issue(
     clock: Clock,
     stop: threading.Event,
     budget_s: float,
-    batch: int = BATCH,
+    batch: int | None = None,
     mark: HighWater | None = None,
     canary: float = 0.0,
     domain_rates: Mapping[str, Rate] = MappingProxyType({}),
@@ -91,12 +91,17 @@ def deliver_issue(
         clock=clock,
         stop=stop,
         deadline=time.monotonic() + budget_s,
-        batch=_most_claimed(rate, batch),
+        batch=_most_claimed(rate, batch or _whole_windows(BATCH, transport.window)),
         mark=mark,
         canary=canary,
         domain_rates=domain_rates,
     )
     return run.deliver()
+
+
+def _whole_windows(batch: int, window: int) -> int:
+    """A window costs a sync of the disk, whether it is full or not."""
+    return max(window, batch - batch % window)
 
 
 def _most_claimed(rate: Rate, batch: int) -> int:
@@ -167,7 +172,7 @@ class _Run:
     def more(self, unit: SendUnit, attempt_id: int) -> Claim | None:
         """See :class:`Claims`. Suppression and consent are checked here (invariant 9)."""
         while True:
-            if unit.issues.get(self.issue_id).state is not IssueState.SENDING:
+            if unit.issues.state(self.issue_id) is not IssueState.SENDING:
                 self.ended = "halted"
                 return None
             now = self.clock()
@@ -244,7 +249,7 @@ class _Run:
 
     def _pause(self, problem: str) -> None:
         with self.work() as unit:
-            if unit.issues.get(self.issue_id).state is IssueState.SENDING:
+            if unit.issues.state(self.issue_id) is IssueState.SENDING:
                 unit.issues.pause(self.issue_id, problem, self.clock())
         log.error("issue paused", issue=self.issue_id)
 

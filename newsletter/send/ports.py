@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
 from newsletter.model.delivery import Claimed, DeliveryState, Envelope, Letter, Outcome, Settled
-from newsletter.model.issue import Issue
+from newsletter.model.issue import Issue, IssueState
 from newsletter.model.notice import Notice
 from newsletter.model.rate import Rate
 from subscribers.model import Cadence, Candidate, Recipient, Subscriber, SuppressionCause
@@ -65,6 +65,7 @@ class KnowsSuppressions(Protocol):
 
 class IssueStore(Protocol):
     def get(self, issue_id: int) -> Issue: ...
+    def state(self, issue_id: int) -> IssueState: ...
     def due(self, now: datetime) -> Sequence[Issue]: ...
     def start(self, issue_id: int, bound: int, now: datetime) -> Issue: ...
     def advance_audience(self, issue_id: int, cursor: int, drawn: bool) -> None: ...

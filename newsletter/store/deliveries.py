@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, func, or_, select, update
 from newsletter.model.delivery import Claimed, DeliveryFlag, DeliveryState, Settled, move_delivery
 from newsletter.model.times import maybe_from_ms, to_ms
 from newsletter.store.decisions import Decisions
-from newsletter.store.sql import straight
+from newsletter.store.sql import straight, straight_rows
 from newsletter.store.tables import attempts, deliveries
 
 _S = DeliveryState
@@ -30,7 +30,7 @@ _ON_RECOVERY: Final = "The program stopped while this message was being handed o
 # that stand in it are checked against the model where this module is read (see _checked below).
 _RENEW: Final = "UPDATE attempts SET lease_until = :until WHERE id = :attempt AND closed_at IS NULL"
 _PENDING: Final = """
-    SELECT d.subscriber_id, d.blocks, coalesce(r.tries, 0)
+    SELECT d.subscriber_id, d.blocks, coalesce(r.tries, 0) AS tries
     FROM deliveries d LEFT JOIN remarks r ON r.issue_id = d.issue_id AND r.subscriber_id = d.subscriber_id
     WHERE d.issue_id = :issue AND d.state = 0
     ORDER BY d.subscriber_id LIMIT :most
@@ -41,6 +41,7 @@ _DUE: Final = """
     WHERE d.issue_id = :issue AND d.state = 6 AND r.retry_at <= :now
     ORDER BY d.subscriber_id LIMIT :most
 """
+_CLAIMED: Final = ("subscriber_id", "blocks", "tries")
 _LOCK: Final = " FOR UPDATE OF d SKIP LOCKED"  # on PostgreSQL; on SQLite a transaction is the only writer
 _CLAIM: Final = """
     UPDATE deliveries SET state = 1, attempt_id = :attempt
@@ -50,7 +51,10 @@ _MARK: Final = """
     UPDATE deliveries SET state = 2
     WHERE issue_id = :issue AND subscriber_id BETWEEN :first AND :last AND attempt_id = :attempt AND state = 1
       AND EXISTS (SELECT 1 FROM issues WHERE id = :issue AND issues.state = 'sending')
-    RETURNING subscriber_id
+"""
+_MARKED: Final = """
+    SELECT subscriber_id FROM deliveries
+    WHERE issue_id = :issue AND subscriber_id BETWEEN :first AND :last AND attempt_id = :attempt AND state = 2
 """
 _ACCEPT: Final = """
     UPDATE deliveries SET state = 3
@@ -125,10 +129,10 @@ class Deliveries(Decisions):
         """
         lock = "" if self._conn.dialect.name == "sqlite" else _LOCK
         given = {"issue": issue_id, "most": limit}
-        rows = straight(self._conn, _PENDING + lock, given).fetchall()
+        rows = straight_rows(self._conn, _PENDING + lock, _CLAIMED, given)
         if len(rows) < limit:
             given = {"issue": issue_id, "most": limit - len(rows), "now": to_ms(now)}
-            due = straight(self._conn, _DUE + lock, given).fetchall()
+            due = straight_rows(self._conn, _DUE + lock, _CLAIMED, given)
             # Nobody refused these: they waited for their domain, and that is over.
             self.forget(issue_id, [who for who, _, tries in due if not tries])
             rows = sorted(rows + due)
@@ -176,7 +180,10 @@ class Deliveries(Decisions):
             return set()
         span = {"first": subscriber_ids[0], "last": subscriber_ids[-1]}
         given = {"issue": issue_id, "attempt": attempt_id, **span}
-        return {who for (who,) in straight(self._conn, _MARK, given).fetchall()}
+        marked = straight(self._conn, _MARK, given).rowcount
+        if marked == len(subscriber_ids):
+            return set(subscriber_ids)
+        return {who for (who,) in straight(self._conn, _MARKED, given).fetchall()} if marked else set()
 
     def settle(self, issue_id: int, attempt_id: int, settled: Sequence[Settled], now: datetime) -> None:
         """Records what became of rows that this attempt made submitting.

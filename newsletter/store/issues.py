@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, case, delete, exists, func, or_, select, update
 
@@ -19,7 +19,7 @@ from newsletter.model.links import mailed
 from newsletter.model.post import PostState
 from newsletter.model.times import from_ms, maybe_from_ms, to_ms
 from newsletter.store.links import IssueLinks
-from newsletter.store.sql import chunks, insert
+from newsletter.store.sql import chunks, insert, straight
 from newsletter.store.tables import artefacts, issue_posts, issues, posts, rhythms
 from subscribers.model import Cadence
 
@@ -29,6 +29,7 @@ _UNSENT = [IssueState.DRAFT.value, IssueState.APPROVED.value]
 
 _ALWAYS = from_ms(0)
 _APPROVED = (IssueState.APPROVED, IssueState.SENDING, IssueState.PAUSED, IssueState.FINISHED)
+_STATE: Final = "SELECT state FROM issues WHERE id = :issue"
 
 
 class Issues:
@@ -108,8 +109,15 @@ class Issues:
         """Raises NotFound."""
         row = self._conn.execute(select(issues).where(issues.c.id == issue_id)).one_or_none()
         if row is None:
-            raise NotFound(f"There is no issue {issue_id}.", hint="See: newsletter issues list")
+            raise _no_issue(issue_id)
         return self._with_posts([row])[0]
+
+    def state(self, issue_id: int) -> IssueState:
+        """For whoever asks again and again. Raises NotFound."""
+        row = straight(self._conn, _STATE, {"issue": issue_id}).fetchone()
+        if row is None:
+            raise _no_issue(issue_id)
+        return IssueState(row[0])
 
     def list(self, *, states: Iterable[IssueState] = (), limit: int = 50, after: int = 0) -> Sequence[Issue]:
         """Newest first; ``after`` is the last id of the page before."""
@@ -607,3 +615,7 @@ def _checklist_json(checklist: Checklist) -> str:
         [[line.level.value, line.code, line.text, line.mend] for line in checklist.lines],
         ensure_ascii=False,
     )
+
+
+def _no_issue(issue_id: int) -> NotFound:
+    return NotFound(f"There is no issue {issue_id}.", hint="See: newsletter issues list")

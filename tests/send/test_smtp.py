@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import smtplib
+import socket
 import ssl
 import threading
 import time
@@ -13,7 +15,9 @@ import pytest
 
 from newsletter.errors import ConfigError, TransportBusy, TransportProblem
 from newsletter.model.delivery import Envelope, Outcome, Verdict
+from newsletter.send.retry import Phase, Reply
 from newsletter.send.transports.smtp import Smtp
+from newsletter.send.transports.smtp_session import Broken, Job, Session
 from newsletter.send.transports.smtp_url import Protection, relay_of
 from tests.contract.test_transports import envelope
 from tests.crash.sink import DROP, DROP_STORED, Fault, FaultySink, Step
@@ -338,3 +342,38 @@ def test_what_waits_for_a_connection_can_be_called_back() -> None:
     began = len(sink.recipients)
     assert verdicts == [Verdict.ACCEPTED] * began + [Verdict.UNSENT] * (10 - began)
     assert 1 <= began <= 2, "the one in flight, and the next where it was announced already"
+
+
+class Desk:
+    """Has no job ready behind a dot, and lets every conversation go on."""
+
+    def following(self, session: Session) -> Job | None:
+        return None
+
+    def answered(self, session: Session, job: Job, phase: Phase, reply: Reply) -> bool:
+        return True
+
+
+def test_a_job_that_comes_too_late_to_go_behind_the_dot_is_announced_before_the_reply_to_it() -> None:
+    ours, relay = socket.socketpair()
+    client = smtplib.SMTP()
+    client.sock, client.esmtp_features = ours, {"pipelining": ""}
+    session = Session(client)
+    session.desk = Desk()
+    first, second = (
+        Job(envelope(n), False, "ada@news.example", f"reader{n}@readers.example", [b"x\r\n"], 3)
+        for n in (1, 2)
+    )
+    session.begin(first)
+    relay.recv(1000)
+    relay.send(b"250 ok\r\n250 ok\r\n354 go\r\n")
+    session.readable()
+    assert relay.recv(1000) == b"x\r\n.\r\n"
+    session.follow(second)
+    assert relay.recv(1000).startswith(b"MAIL FROM:<ada@news.example>\r\nRCPT TO:<reader2@")
+    relay.close()
+    with pytest.raises(Broken):
+        session.readable()
+    assert session.acted, "the first may have been taken"
+    assert session.left() == [first, second], "and the second was not"
+    session.close()

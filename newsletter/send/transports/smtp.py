@@ -4,7 +4,6 @@ thread that holds the connections and makes the messages as it needs them."""
 from __future__ import annotations
 
 import ssl
-import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -24,9 +23,6 @@ from newsletter.send.transports.smtp_wire import Idle, Result, Wire
 _IN_HAND: Final = 32
 _PER_CONNECTION: Final = 100
 _PATIENCE_S: Final = 0.05  # outcomes are taken down at least so often
-_TURN_S: Final = 0.0005
-"""How long one thread keeps the interpreter while another one waits for it. In Python's own 5 ms the wire's
-thread could have handed over fifty messages."""
 
 
 class Smtp:
@@ -50,7 +46,6 @@ class Smtp:
         per_connection: int = _PER_CONNECTION,
     ) -> None:
         self.in_hand = max(_IN_HAND, 2 * connections)
-        self.window = self.in_hand * 5 // 8  # the rest flies while the next window is made durable
         self._relay = relay
         self._connections = connections
         self._return_path = return_path
@@ -62,7 +57,12 @@ class Smtp:
         self._idle = Idle()
         self._wires: set[Wire] = set()
         weakref.finalize(self, self._idle.close)
-        sys.setswitchinterval(min(sys.getswitchinterval(), _TURN_S))
+
+    @property
+    def window(self) -> int:
+        """The rest flies while a window is made durable. To a distant relay a message flies for two round
+        trips, and the connections are only busy while nearly all that may be in hand does."""
+        return self.in_hand // 4 if self._idle.far else self.in_hand * 5 // 8
 
     def hand_over(self, envelopes: Iterable[Envelope]) -> Iterator[Outcome]:
         """See :class:`newsletter.send.ports.Transport`."""
@@ -74,8 +74,9 @@ class Smtp:
         problem: BaseException | None = None
         try:
             while True:
-                while pulling and flying <= self.in_hand - self.window:
-                    while flying < self.in_hand:
+                window = self.window
+                while pulling and flying <= self.in_hand - window:
+                    for _ in range(window):  # no further one is begun for the few that have room yet
                         try:
                             envelope = next(source)
                         except StopIteration:
@@ -96,7 +97,7 @@ class Smtp:
                 if not flying:
                     break
                 if wire is not None and not told:
-                    enough = flying - (self.in_hand - self.window) if pulling else flying
+                    enough = flying - (self.in_hand - window) if pulling else flying
                     told = wire.results(enough, _PATIENCE_S)
                 for result in told:
                     if isinstance(result, Outcome):

@@ -130,6 +130,14 @@ class Session:
             self._commands.extend(commands.splitlines(keepends=True))
             self._say_next(self._mail)
 
+    def follow(self, job: Job) -> None:
+        """Announces a job behind a dot that is on its way already, on a session that pipelines."""
+        self.behind = job
+        self.count += 1
+        self._expected.extend((self._mail, self._rcpt, self._data))
+        commands = self._offer(job)
+        self._write([commands], len(commands))
+
     def ask(self) -> None:
         """Asks an idle connection whether it still lives."""
         self._expected.append(self._ignore)

@@ -39,6 +39,7 @@ class Idle:
         self._sessions: list[Session] = []
         self._lock = threading.Lock()
         self.gains = _FEW  #: as many connections the relay gains from, as far as is known
+        self.far = False  #: it takes long to say anything
 
     def take(self) -> Session | None:
         with self._lock:
@@ -77,6 +78,7 @@ class Wire:
         self._wanted = 0  # how many results somebody waits for; 0 while nobody does
         self._sessions: set[Session] = set()
         self._free: list[Session] = []
+        self._unfollowed: set[Session] = set()  # which wait for the reply to a dot, and announced nothing yet
         self._opening = 0
         self._opened: deque[smtplib.SMTP | Exception] = deque()
         self._proven = False  # a connection was opened: others may be opened at once
@@ -125,11 +127,16 @@ class Wire:
     def following(self, session: Session) -> Job | None:
         if session.count >= self._per_connection or self._stopped:
             return None
-        return self._next(session)
+        job = self._next(session)
+        if job is None:
+            self._unfollowed.add(session)
+        return job
 
     def answered(self, session: Session, job: Job, phase: Phase, reply: Reply) -> bool:
         key = job.envelope.key
         words = without_addresses(reply.text) if "@" in reply.text else reply.text
+        if phase is Phase.DOT:
+            self._unfollowed.discard(session)
         if phase is Phase.DOT and reply.ok:
             if session.used_at - session.began_at > _SLOW_S and self._jobs:
                 self._grow()
@@ -245,6 +252,9 @@ class Wire:
         """Jobs go to free connections; where there are more jobs, more connections are opened."""
         while self._jobs and not self._stopped:
             if not self._free:
+                if self._unfollowed:
+                    self._follow(self._unfollowed.pop())
+                    continue
                 if not self._wants():
                     return
                 rested = self._rested.take()
@@ -284,7 +294,7 @@ class Wire:
 
     def _wants(self) -> bool:
         """Whether there is something to do with what waits."""
-        if not self._jobs or self._free or self._stopped:
+        if not self._jobs or self._free or self._unfollowed or self._stopped:
             return bool(self._jobs)
         # A quick relay is only slowed down by more connections than it needs, and a wrong password is told
         # once, not by every connection.
@@ -308,6 +318,21 @@ class Wire:
         if session.writing:
             self._watch(session)
 
+    def _follow(self, session: Session) -> None:
+        """A job that came too late to be announced behind the dot, in the same write, follows it all the
+        same: a distant relay then need not say the first word of it."""
+        job = self._next(session)
+        if job is None:
+            self._unfollowed.add(session)
+            return
+        try:
+            session.follow(job)
+        except Broken:
+            self._lost(session, broke=True)
+            return
+        if session.writing:
+            self._watch(session)
+
     def _open_one(self) -> None:
         self._opening += 1
         threading.Thread(target=self._open, name="smtp-connect", daemon=True).start()
@@ -318,6 +343,7 @@ class Wire:
         try:
             opened = self._open_connection()
             if time.monotonic() - began > _FAR_S:
+                self._rested.far = True
                 self._rested.gains = max(self._rested.gains, self._most)
         except Exception as error:
             opened = error
@@ -361,6 +387,7 @@ class Wire:
         jobs = session.left()
         self._selector.unregister(session)
         self._sessions.discard(session)
+        self._unfollowed.discard(session)
         if session in self._free:
             self._free.remove(session)
         session.close()
