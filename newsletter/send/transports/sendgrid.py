@@ -22,7 +22,7 @@ from newsletter.errors import ConfigError, Invalid, TransportBusy, TransportProb
 from newsletter.model.delivery import Envelope, Outcome, Verdict
 from newsletter.model.privacy import without_addresses
 from newsletter.send.transports import sendgrid_lists
-from newsletter.send.transports.sendgrid_client import client_of
+from newsletter.send.transports.sendgrid_client import Api
 from newsletter.send.transports.sendgrid_request import (
     MOST,
     Content,
@@ -30,6 +30,7 @@ from newsletter.send.transports.sendgrid_request import (
     content_of,
     groups_of,
     parts_of,
+    request_of,
     row_of,
 )
 from subscribers.model import SuppressionCause
@@ -86,7 +87,7 @@ class SendGrid:
         self._most = MOST  # recipients of the next request
         self._unclear = 0
         self._content = lru_cache(maxsize=64)(content_of)
-        self._api = client_of(api_key, self.host, timeout_s)
+        self._api = Api(api_key, self.host, timeout_s)
 
     def hand_over(self, envelopes: Iterable[Envelope]) -> Iterator[Outcome]:
         """See :class:`newsletter.send.ports.Transport`."""
@@ -172,9 +173,8 @@ class SendGrid:
         return _Told(outcomes=outcomes, problem=problem_found)
 
     def _post(self, content: Content, rows: Sequence[Row], trial: _Trial) -> _Told:
-        personalizations = [row.personalization for row in rows]
         try:
-            answer = self._api.send({**content.body, "personalizations": personalizations})
+            answer = self._api.post(request_of(content, rows))
         except URLError:
             # The request did not leave whole, so nothing was done with it.
             problem = TransportBusy("SendGrid cannot be reached.", hint="It is tried again.")

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from html import escape
-from typing import Any, Final
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Any, Final, NamedTuple
 
 from newsletter.errors import Invalid
 from newsletter.guard.headers import header, vet_address
@@ -31,28 +32,25 @@ KEY_ARG: Final = "newsletter_key"  #: "issue.number": opaque, and prefixed since
 ATTEMPT_ARG: Final = "newsletter_attempt"
 
 _AS_JSON: Final = 6  #: the most bytes that one byte of UTF-8 becomes in JSON of plain ASCII
-_AROUND: Final = 400  #: bytes of JSON around the values of one personalization
 
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """What all recipients of a letter share. ``tags`` maps (slot, html) to its substitution tag; ``size`` is
-    in bytes as they leave."""
+    """What all recipients of a letter share. ``body`` is the request's JSON up to its recipients; ``tags``
+    maps (slot, html) to its substitution tag."""
 
-    body: dict[str, Any]
+    body: str
     tags: dict[tuple[str, bool], str]
     mark: str
     headers: dict[str, str]
-    size: int
+    forms: dict[tuple[str, ...], str] = field(default_factory=dict)  #: by the headers that recipients have
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
-    """One recipient of a request. ``most_bytes`` is never less than what it takes in it."""
+class Row(NamedTuple):
+    """One recipient of a request: its personalization, as JSON of plain ASCII."""
 
     envelope: Envelope
-    personalization: dict[str, Any]
-    most_bytes: int
+    text: str
 
 
 def content_of(letter: Letter) -> Content:
@@ -94,46 +92,67 @@ def content_of(letter: Letter) -> Content:
     }
     if letter.reply_to:
         body["reply_to"] = {"email": letter.reply_to}
-    size = len(json.dumps(body))
-    if size + MOST_COLLECTED * _AS_JSON > MOST_BYTES:
+    text = json.dumps(body)
+    if len(text) + MOST_COLLECTED * _AS_JSON > MOST_BYTES:
         raise Invalid("The email is larger than the 30 MB that SendGrid takes.", hint="Show excerpts.")
-    return Content(body=body, tags=tags, mark=mark, headers=dict(letter.headers), size=size)
+    return Content(body=text, tags=tags, mark=mark, headers=dict(letter.headers))
 
 
 def row_of(envelope: Envelope, content: Content) -> Row:
-    """Raises Invalid for a recipient whose values SendGrid would not take."""
-    substitutions: dict[str, str] = {}
+    """Raises Invalid for a recipient whose values SendGrid would not take.
+
+    A million recipients have the same JSON around their values, so that is written once.
+    """
+    names = tuple([name for name, _ in envelope.headers])
+    form = content.forms.get(names) or content.forms.setdefault(names, _form_of(content, names))
+    address = vet_address(envelope.to)
+    if not address.isascii():
+        raise Invalid("SendGrid cannot take addresses with letters beyond ASCII.")
+    values = [quoted(address)]
     collected = 0
+    given: dict[str, str] = {}  # a link is signed when it is asked for, and each is asked for twice
     for (slot, html), tag in content.tags.items():
-        value = envelope.values[slot]
+        value = given.get(slot)
+        if value is None:
+            value = given[slot] = envelope.values[slot]
         if content.mark in value:
             raise Invalid("A value of this subscriber looks like one of our own marks.")
         if html:
             value = escape(value)
-        substitutions[tag] = value
-        collected += len(tag) + len(value.encode())
+        values.append(quoted(value))
+        collected += len(tag) + (len(value) if value.isascii() else len(value.encode()))
     if collected > MOST_COLLECTED:
         raise Invalid("The values of this subscriber are longer than SendGrid takes.")
-    _vet_headers(envelope.headers)
-    headers = {**content.headers, **dict(envelope.headers), "Message-ID": envelope.message_id}
-    address = vet_address(envelope.to)
-    if not address.isascii():
-        raise Invalid("SendGrid cannot take addresses with letters beyond ASCII.")
-    return Row(
-        envelope=envelope,
-        personalization={
-            # No name beside it: it could hold what SendGrid refuses there, and nobody needs it.
-            "to": [{"email": address}],
-            "substitutions": substitutions,
-            "headers": headers,
-            "custom_args": {
-                KEY_ARG: f"{envelope.key.issue_id}.{envelope.key.number}",
-                ATTEMPT_ARG: str(envelope.attempt_id),
-            },
-        },
-        most_bytes=_AROUND
-        + _AS_JSON * (collected + len(address) + sum(len(n) + len(v) for n, v in headers.items())),
+    for name, value in envelope.headers:
+        _vet_value(name, value)
+        values.append(quoted(value))
+    values.append(quoted(envelope.message_id))
+    return Row(envelope, form % (*values, *envelope.key, envelope.attempt_id))
+
+
+def _form_of(content: Content, names: Sequence[str]) -> str:
+    """The JSON of a personalization whose own headers have these names, with a place for each value."""
+    for name in names:
+        _vet_name(name)
+    shared = {name: value for name, value in content.headers.items() if name not in names}
+    fixed = [f"{_escaped(name)}: {_escaped(value)}" for name, value in shared.items()]
+    headers = ", ".join([*fixed, *(f"{_escaped(name)}: %s" for name in (*names, "Message-ID"))])
+    substitutions = ", ".join(f"{_escaped(tag)}: %s" for tag in content.tags.values())
+    return (
+        # No name beside it: it could hold what SendGrid refuses there, and nobody needs it.
+        f'{{"to": [{{"email": %s}}], "substitutions": {{{substitutions}}}, "headers": {{{headers}}}, '
+        f'"custom_args": {{"{KEY_ARG}": "%d.%d", "{ATTEMPT_ARG}": "%d"}}}}'
     )
+
+
+def _escaped(text: str) -> str:
+    return quoted(text).replace("%", "%%")
+
+
+def request_of(content: Content, rows: Iterable[Row]) -> bytes:
+    """The whole request."""
+    listed = ", ".join([row.text for row in rows])
+    return f'{content.body[:-1]}, "personalizations": [{listed}]}}'.encode("ascii")
 
 
 def groups_of(pulled: Iterable[Envelope]) -> list[list[Envelope]]:
@@ -154,17 +173,28 @@ def groups_of(pulled: Iterable[Envelope]) -> list[list[Envelope]]:
 def parts_of(content: Content, rows: Sequence[Row]) -> list[Sequence[Row]]:
     """The rows of one letter in as few requests as their number and size allow."""
     parts: list[Sequence[Row]] = []
+    most = MOST_BYTES - len(content.body) - 100
     first = size = 0
     for index, row in enumerate(rows):
-        if index > first and (index - first == MOST or content.size + size + row.most_bytes > MOST_BYTES):
+        if index > first and (index - first == MOST or size + len(row.text) > most):
             parts.append(rows[first:index])
             first, size = index, 0
-        size += row.most_bytes
+        size += len(row.text) + 2
     return [*parts, rows[first:]] if rows else []
 
 
 def _vet_headers(headers: Iterable[tuple[str, str]]) -> None:
     for name, value in headers:
-        header(name, value)
-        if name.lower() in RESERVED or not value.isascii():
-            raise Invalid(f"SendGrid does not take the header {name} as it stands.")
+        _vet_name(name)
+        _vet_value(name, value)
+
+
+def _vet_name(name: str) -> None:
+    if name.lower() in RESERVED:
+        raise Invalid(f"SendGrid does not take the header {name} as it stands.")
+
+
+def _vet_value(name: str, value: str) -> None:
+    header(name, value)
+    if not value.isascii():
+        raise Invalid(f"SendGrid does not take the header {name} as it stands.")
