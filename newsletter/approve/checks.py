@@ -127,7 +127,8 @@ def _content(facts: Measured, artefact: Artefact) -> Iterable[CheckLine]:
     elif len(artefact.subject) > SUBJECT_LENGTH:
         yield _advise(
             "subject",
-            f"The subject has {len(artefact.subject)} characters; a phone shows about 40, most programs 70.",
+            f"The subject has {len(artefact.subject)} characters; a phone shows about 60 at most, most"
+            f" programs {SUBJECT_LENGTH}.",
             "Say the important words first, or shorten it.",
         )
     if not artefact.preheader:

@@ -41,17 +41,18 @@ class Client(Protocol):
 def check_links(artefact: Artefact, client: Client) -> tuple[CheckLine, ...]:
     """One line on the links: those that lead nowhere, by name. At most 80 are asked for, eight at once;
     each has eight seconds. A server that merely refuses robots (401, 403, 429, 999) counts as there."""
-    links = [url for url in measure(artefact).links if url.startswith(("http://", "https://"))][:_MOST]
-    dead = [f"{url} ({why})" for url, why in _asked(links, client, _why_dead) if why]
+    links = [url for url in measure(artefact).links if url.startswith(("http://", "https://"))]
+    dead = [f"{url} ({why})" for url, why in _asked(links[:_MOST], client, _why_dead) if why]
     if not links:
         return ()
     if not dead:
-        return (CheckLine(level=Level.GOOD, code="links", text=f"All {len(links)} links open."),)
+        text = f"{_all_of(len(links), 'links')} open."
+        return (CheckLine(level=Level.GOOD, code="links", text=text),)
     return (
         CheckLine(
             level=Level.ADVICE,
             code="links",
-            text=f"{len(dead)} of {len(links)} links do not open: {'; '.join(dead[:5])}.",
+            text=f"{len(dead)} of {min(len(links), _MOST)} links do not open: {'; '.join(dead[:5])}.",
             mend="Mend them on the blog.",
         ),
     )
@@ -60,21 +61,26 @@ def check_links(artefact: Artefact, client: Client) -> tuple[CheckLine, ...]:
 def check_images(artefact: Artefact, client: Client) -> tuple[CheckLine, ...]:
     """One line on the images: those that are missing, are none, or weigh more than 1 MB."""
     images = measure(artefact).images
-    sources = list(dict.fromkeys(i.src for i in images if i.src.startswith(("http://", "https://"))))[:_MOST]
-    poor = [f"{url} ({why})" for url, why in _asked(sources, client, _why_poor) if why]
+    sources = list(dict.fromkeys(i.src for i in images if i.src.startswith(("http://", "https://"))))
+    poor = [f"{url} ({why})" for url, why in _asked(sources[:_MOST], client, _why_poor) if why]
     if not sources:
         return ()
     if not poor:
-        return (CheckLine(level=Level.GOOD, code="images", text=f"All {len(sources)} images load quickly."),)
+        text = f"{_all_of(len(sources), 'images')} load quickly."
+        return (CheckLine(level=Level.GOOD, code="images", text=text),)
     return (
         CheckLine(
             level=Level.ADVICE,
             code="images",
-            text=f"{len(poor)} of {len(sources)} images will not do: {'; '.join(poor[:5])}.",
+            text=f"{len(poor)} of {min(len(sources), _MOST)} images will not do: {'; '.join(poor[:5])}.",
             mend="Put smaller or working ones on the blog: 1,200 pixels wide is enough. Or let copies be kept"
             " of those that mail cannot show well (Settings, Look, Pictures).",
         ),
     )
+
+
+def _all_of(count: int, things: str) -> str:
+    return f"All {count} {things}" if count <= _MOST else f"The first {_MOST} of {count} {things}"
 
 
 class _Question(Protocol):
@@ -108,7 +114,7 @@ def _why_dead(url: str, client: Client) -> str:
 def _why_poor(url: str, client: Client) -> str:
     answer = client.head(url, deadline_s=_DEADLINE_S)
     size = answer.headers.get("content-length", "")
-    if answer.status in _ASK_AGAIN or not size.isdigit():
+    if answer.status in _ASK_AGAIN or not size.isdecimal():
         try:
             answer = client.get(url, max_bytes=HEAVY_IMAGE, deadline_s=_DEADLINE_S)
         except TooLarge:

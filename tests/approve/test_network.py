@@ -106,3 +106,9 @@ def test_light_images_are_a_good_line(site: str, client: HttpClient) -> None:
 def test_without_links_and_images_nothing_is_said(client: HttpClient) -> None:
     assert check_links(an_artefact(), client) == ()
     assert check_images(an_artefact(), client) == ()
+
+
+def test_of_very_many_links_it_says_how_many_were_asked(site: str, client: HttpClient) -> None:
+    html = "".join(f'<a href="{site}/page#{n}">x</a>' for n in range(90))
+    (line,) = check_links(an_artefact(html), client)
+    assert line.text == "The first 80 of 90 links open."

@@ -221,7 +221,7 @@ def test_a_box_that_a_script_would_fill_keeps_the_words_that_are_in_it() -> None
 
 TAGS = (
     "p div span b i em strong ul ol li blockquote h1 h2 h3 h4 a pre code table tr td th section article font"
-    " center figure figcaption details summary form label button fieldset legend dl dt dd sub sup u s mark small"
+    " center footer figure figcaption details summary form label button fieldset legend dl dt dd sub sup u s mark small"
     " caption thead tbody tfoot select option canvas"
     " ins del cite q abbr time address main aside nav custom-tag ruby rt noscript marquee body html"
 ).split()
@@ -240,6 +240,10 @@ ATTRIBUTES = (
     " class='footnote-ref' href='#fn1'",
     " class='wp-block-embed__wrapper'",
     " class='youtube-player' data-id='dQw4w9WgXcQ'",
+    " class='wp-caption'",
+    " class='wp-caption-text'",
+    " class='tiktok-embed'",
+    " class='has-text-align-right' style='text-align: center'",
     " class='instagram-media' data-instgrm-permalink='https://e.example/p'",
     " class='kg-card kg-callout-card'",
     " class='wp-block-button__link' href='https://e.example/b'",
