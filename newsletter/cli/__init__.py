@@ -16,7 +16,7 @@ from newsletter.cli.issues import issues
 from newsletter.cli.output import err, of_the_system
 from newsletter.cli.segments import segments
 from newsletter.cli.subscribers import settings, subscribers
-from newsletter.errors import NewsletterError
+from newsletter.errors import Invalid, NewsletterError
 from newsletter.logs import quiet_library_logs
 from subscribers.errors import SubscribersError
 
@@ -71,6 +71,13 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(0) from None
+    except UnicodeEncodeError:  # what a terminal of another encoding sent: Python keeps it as half characters
+        _tell(
+            Invalid(
+                "Something that was typed is no text in UTF-8.",
+                hint="Set the terminal to UTF-8, and type it again.",
+            )
+        )
     except OSError as error:
         _tell(of_the_system(error))
 

@@ -68,6 +68,15 @@ def test_what_the_system_refuses_anywhere_is_told_with_its_reason(tmp_path: Path
     assert done.stderr.endswith("The system refused something that was needed: Input/output error.\n")
 
 
+def test_what_is_no_text_is_told_in_one_sentence(tmp_path: Path) -> None:
+    assert command(tmp_path, "init").returncode == 0
+    half = os.fsdecode(b"Caf\xe9")
+    for words in (("settings", "set", "TITLE", half), ("subscribers", "list", "--search", half)):
+        done = command(tmp_path, *words)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("Something that was typed is no text in UTF-8.")
+
+
 def test_a_refusal_names_its_file() -> None:
     with pytest.raises(OSError) as refused:
         Path(NOWHERE, "x").open()
