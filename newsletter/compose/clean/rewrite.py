@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 from urllib.parse import urljoin
 
-from newsletter.compose.clean import blocks, debris, embeds, images
+from newsletter.compose.clean import blocks, debris, embeds, images, marks
 from newsletter.compose.clean.embeds import Words
 from newsletter.compose.clean.formulas import formula
 from newsletter.compose.clean.tree import Element, Node
@@ -73,7 +73,7 @@ class Rewriter:
             if address and (url := embeds.absolute(address, self._base_url)):
                 return embeds.linked(url, element.attrs.get("title", ""), self._words)
             if tag == "script":
-                return _tex_script(element)
+                return marks.tex_script(element)
             if tag == "input" and element.attrs.get("type", "").lower() == "checkbox":
                 return ["☑ " if "checked" in element.attrs else "☐ "]
             if "class" in element.attrs and "katex" in element.classes:
@@ -95,7 +95,7 @@ class Rewriter:
 
     def _other(self, element: Element, tag: str) -> list[Node]:
         if tag == "blockquote":
-            _name_source(element)
+            marks.name_source(element)
         children = self.children(element)
         if tag in blocks.HEADINGS and all(map(blocks.blank, children)):
             return [child for child in children if not isinstance(child, str)]
@@ -109,12 +109,12 @@ class Rewriter:
             return self._styled(element, children)
         if tag == "dl":
             children = blocks.only(children, ("dt", "dd"))
-        if tag == "blockquote" and not _POSTS.isdisjoint(element.classes):
+        if tag == "blockquote" and not marks.POSTS.isdisjoint(element.classes):
             return children
         attrs = {name: element.attrs[name] for name in (*_KEPT[tag], "dir", "lang") if name in element.attrs}
-        if tag in ("td", "th") and (side := _side(element)):
+        if tag in ("td", "th") and (side := marks.side(element)):
             attrs["align"] = side
-        if tag == "figure" and not _CARDS.isdisjoint(element.classes):
+        if tag == "figure" and not marks.CARDS.isdisjoint(element.classes):
             attrs["class"] = "card"
         if tag not in blocks.BLOCKS and tag != "br":
             return blocks.pushed_down(tag, attrs, children)
@@ -141,12 +141,12 @@ class Rewriter:
             return [c for c in children if not isinstance(c, str) and blocks.is_block(c)]
         direction = _direction(element)
         result = blocks.paragraphs(children)
-        if not _LED.isdisjoint(classes):
+        if not marks.LED.isdisjoint(classes):
             result = blocks.joined_to_next(result)
         for block in result if direction else ():
             if isinstance(block, Element):
                 block.attrs = direction | block.attrs
-        if not _CALLOUTS.isdisjoint(classes):
+        if not marks.CALLOUTS.isdisjoint(classes):
             return [Element("div", {"class": "callout"}, *result)]
         if "pullquote" in classes and not any(n.first("blockquote") for n in _elements(result)):
             return [Element("blockquote", {}, *result)]
@@ -176,18 +176,18 @@ class Rewriter:
             url = embeds.absolute(href, self._base_url)
         if (
             not url
-            and "".join(child for child in children if isinstance(child, str)).strip() in _ANCHOR_SIGNS
+            and "".join(child for child in children if isinstance(child, str)).strip() in marks.ANCHOR_SIGNS
         ):
             return [child for child in children if not isinstance(child, str)]
         if element.attrs.get("name") == "more" or element.attrs.get("id", "").startswith("more-"):
             self.breaks = True
             return [Element("more"), *children]
-        if not url and href and _footnote(element) and not any(map(blocks.is_block, children)):
+        if not url and href and marks.is_footnote(element) and not any(map(blocks.is_block, children)):
             return [Element("sup", {}, *children)]
         if not url or all(map(blocks.blank, children)):
             return children
         title = {"title": element.attrs["title"]} if element.attrs.get("title") else {}
-        kind = {} if _BUTTONS.isdisjoint(element.classes) else {"class": "button"}
+        kind = {} if marks.BUTTONS.isdisjoint(element.classes) else {"class": "button"}
         return blocks.pushed_down("a", {"href": url, **title, **kind}, children)
 
     def _here(self, href: str) -> bool:
@@ -260,30 +260,30 @@ class Rewriter:
             return False
         shown = previous.first("img")
         src = embeds.absolute(images.source_of(image), self._base_url)
-        return shown is not None and (debris.tracking(image, src) or _same_file(shown.attrs["src"], src))
+        return shown is not None and (debris.tracking(image, src) or marks.same_file(shown.attrs["src"], src))
 
     # --- text that is more than text
 
     def _pre(self, element: Element) -> list[Node]:
         """Code, exactly: no highlighting, no line numbers, every space and line break."""
-        gutters = [e for e in element.elements() if not _GUTTER.isdisjoint(e.classes)]
+        gutters = [e for e in element.elements() if not marks.GUTTER.isdisjoint(e.classes)]
         for gutter in gutters:
             gutter.children = []
-        return [Element("pre", {}, _code_text(element).strip("\n"))]
+        return [Element("pre", {}, marks.code_text(element).strip("\n"))]
 
     def _table(self, element: Element) -> list[Node]:
         code = element.first("pre")
-        if code is not None and any(not _GUTTER.isdisjoint(e.classes) for e in element.elements()):
+        if code is not None and any(not marks.GUTTER.isdisjoint(e.classes) for e in element.elements()):
             blocks_of_code = [
-                e for e in element.elements() if e.tag == "pre" and _GUTTER.isdisjoint(e.classes)
+                e for e in element.elements() if e.tag == "pre" and marks.GUTTER.isdisjoint(e.classes)
             ]
             if blocks_of_code:
                 return self._pre(blocks_of_code[-1])
         if "tr-caption-container" in element.classes:
             return self._captioned(element)
-        cells = list(_own_cells(element))
+        cells = list(marks.own_cells(element))
         if len(cells) <= 1 or element.attrs.get("role", "") in ("presentation", "none"):
-            cells = [*_captions(element), *cells]
+            cells = [*marks.captions(element), *cells]
             return [block for cell in cells for block in blocks.paragraphs(self.children(cell))]
         rows = [Element("table", {}, *[c for c in self.children(element) if not isinstance(c, str)])]
         return [row for row in rows if not blocks.blank(row) or row.first("img")]
@@ -292,10 +292,10 @@ class Rewriter:
         """Blogger's picture with a caption is a table."""
         picture: list[Node] = []
         caption: list[Node] = []
-        for cell in (*_own_cells(element), *_captions(element)):
+        for cell in (*marks.own_cells(element), *marks.captions(element)):
             below = cell.tag == "caption" or "tr-caption" in cell.classes
             (caption if below else picture).extend(self.children(cell))
-        return _figure(picture, caption)
+        return marks.figure(picture, caption)
 
     def _with_caption(self, element: Element) -> list[Node]:
         """WordPress's picture with a caption, as its classic editor writes it, is a box."""
@@ -306,7 +306,7 @@ class Rewriter:
                 caption.extend(self.children(child))
             else:
                 picture.extend([child] if isinstance(child, str) else self.node(child))
-        return _figure(picture, caption)
+        return marks.figure(picture, caption)
 
     def _ruby(self, element: Element) -> list[Node]:
         """Readings in brackets: half of the clients show ruby as one run-together word."""
@@ -336,31 +336,6 @@ class Rewriter:
         """Drawings do not show in Gmail: their words do."""
         texts = [" ".join(e.text().split()) for e in element.elements() if e.tag in ("title", "text", "desc")]
         return [" ".join(text for text in texts if text)]
-
-
-def _figure(picture: list[Node], caption: list[Node]) -> list[Node]:
-    figure = Element("figure", {}, *(n for n in picture if not blocks.blank(n)))
-    if not all(map(blocks.blank, caption)):
-        figure.children.append(Element("figcaption", {}, *caption))
-    return [figure] if figure.children else []
-
-
-def _name_source(quotation: Element) -> None:
-    """A quotation's footer says whose words they were, as ``<cite>`` does."""
-    for position, child in enumerate(quotation.children):
-        if isinstance(child, Element) and child.tag == "footer":
-            quotation.children[position] = Element("p", {}, Element("cite", child.attrs, *child.children))
-
-
-def _side(cell: Element) -> str:
-    """The side on which a cell's text stands: by its attribute, its style (Markdown) or class (WordPress)."""
-    given = cell.attrs.get("align") or ""
-    if found := _ALIGNED.search(f"align:{given};{cell.style};{cell.attrs.get('class', '')}".lower()):
-        return found[1]
-    return ""
-
-
-_ALIGNED = re.compile(r"\balign[:-](left|center|right)\b")
 
 
 def _elements(nodes: list[Node]) -> Iterator[Element]:
@@ -395,75 +370,9 @@ _HANDLERS: Final[dict[str, Callable[[Rewriter, Element], list[Node]]]] = {
     "table": Rewriter._table,
 }
 
-_GUTTER = frozenset({"gutter", "lineno", "linenos", "linenodiv", "rouge-gutter", "line-numbers", "gl"})
-
-
-_ANCHOR_SIGNS = frozenset({"#", "¶", "§", "🔗", "↩", "↩︎", "^", "↑"})
-"""What site generators hang on headings and footnotes to jump by; in mail there is nowhere to jump."""
-
-_LED = frozenset({"footnote", "kg-callout-card"})
-"""Boxes whose first short part (a number, an emoji) belongs to the line after it."""
-
-_CALLOUTS = frozenset({"admonition", "callout", "callout-block", "kg-callout-card"})
-_POSTS = frozenset({"instagram-media", "tiktok-embed"})
-"""Quotations that only hold a link to a post elsewhere, for a script to fill."""
-_CARDS = frozenset({"kg-bookmark-card"})
-_BUTTONS = frozenset({"btn", "button", "kg-btn", "wp-block-button__link"})
-"""Classes by which Ghost, WordPress, Substack and the usual Markdown sites mark what stands in a box."""
-
 _DOUBLE_SPACE = re.compile(r"(?<!\xa0) \xa0(?!\xa0)|(?<!\xa0)\xa0 ")
 """What editors make of two spaces after a full stop."""
 
 
-def _footnote(link: Element) -> bool:
-    """Whether a link within the post is a footnote's number, by its class: elsewhere it stands in a sup."""
-    return any("footnote" in name for name in link.classes) and "footnote-number" not in link.classes
-
-
-def _captions(table: Element) -> list[Element]:
-    return [e for e in table.children if isinstance(e, Element) and e.tag == "caption"]
-
-
-def _own_cells(table: Element) -> Iterator[Element]:
-    """The cells of a table, not those of tables within it."""
-    stack: list[Node] = list(reversed(table.children))
-    while stack:
-        node = stack.pop()
-        if isinstance(node, Element):
-            if node.tag in ("td", "th"):
-                yield node
-            elif node.tag != "table":
-                stack.extend(reversed(node.children))
-
-
-def _tex_script(element: Element) -> list[Node]:
-    """MathJax 2 keeps formulas in scripts that never run."""
-    if not element.attrs.get("type", "").lower().startswith("math/tex"):
-        return []
-    return [Element("code", {}, " ".join(element.text().split()))]
-
-
-def _code_text(element: Element) -> str:
-    parts: list[str] = []
-    for child in element.children:
-        if isinstance(child, str):
-            parts.append(child)
-        elif child.tag == "br":
-            parts.append("\n")
-        elif not debris.silent(child):
-            parts.append(_code_text(child))
-            # Some highlighters make each line a block of its own.
-            if child.tag in ("div", "p", "li") and not parts[-1].endswith("\n"):
-                parts.append("\n")
-    return "".join(parts)
-
-
 def _is_list(node: Node) -> bool:
     return isinstance(node, Element) and node.tag in ("ul", "ol")
-
-
-def _same_file(one: str, other: str) -> bool:
-    def stem(url: str) -> str:
-        return re.sub(r"-\d+x\d+(?=\.\w+$)", "", images.urlsplit_path(url).rpartition("/")[2])
-
-    return stem(one) == stem(other)
