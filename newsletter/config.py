@@ -384,7 +384,8 @@ class Settings(BaseModel):
     tracking: Tracking = Field(
         Tracking.OFF,
         description="Whether opens and clicks are counted. off: no link is changed and nothing is counted; "
-        "aggregate: how often, by links and a picture that are the same for everybody. Needs a public "
+        "aggregate: how often, by links and a picture that are the same for everybody; individual: also who, "
+        "of subscribers who agreed to that on their preferences page or when they signed up. Needs a public "
         "BASE_URL.",
     )
     canary: Annotated[str, BeforeValidator(_share)] = Field(

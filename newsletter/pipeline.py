@@ -83,7 +83,7 @@ def turn(tools: Tools, steps: Collection[Step] = ALL, budget: Budget | None = No
 
 
 def _learn(tools: Tools, budget: Budget) -> Done:
-    return _done(Step.LEARN, **learning.apply_events(tools))
+    return _done(Step.LEARN, **learning.apply_events(tools), visits=learning.hear_of_readers(tools))
 
 
 def _poll(tools: Tools, budget: Budget) -> Done:
@@ -162,7 +162,12 @@ def _done(step: Step, **counts: int) -> Done:
     return Done(name=step, summary=_clause(**counts))
 
 
-_ONE: Final = {"new_drafts": "new draft", "notices": "notice", "approved_by_themselves": "approved by itself"}
+_ONE: Final = {
+    "new_drafts": "new draft",
+    "notices": "notice",
+    "visits": "visit",
+    "approved_by_themselves": "approved by itself",
+}
 
 
 def _clause(**counts: int) -> str:

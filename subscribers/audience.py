@@ -22,6 +22,7 @@ _ACTIVE: Final = SubscriberState.ACTIVE.value
 _EVERYTHING: Final[frozenset[str]] = frozenset()
 _ASKED: Final = (
     "id", "address", "address_key", "name", "language", "state", "paused_until", "consent_until",
+    "tracked_at",
 )  # fmt: skip
 _CLAIM: Final = f"SELECT {', '.join(_ASKED)} FROM subscribers WHERE id = ANY(:ids)"
 
@@ -115,7 +116,7 @@ def claimable(conn: Connection, suppressions: Suppressions, ids: Sequence[int], 
     for few in chunks(ids, MANY):
         allowed: dict[str, Recipient] = {}
         # Unpacked: a million deliveries feel each attribute that is looked up by name.
-        for id, address, key, name, language, state, paused_until, consent_until in straight_rows(
+        for id, address, key, name, language, state, paused_until, consent_until, tracked_at in straight_rows(
             conn, _CLAIM, _ASKED, {"ids": few}
         ):
             if state != _ACTIVE:
@@ -125,7 +126,9 @@ def claimable(conn: Connection, suppressions: Suppressions, ids: Sequence[int], 
             elif consent_until is not None and consent_until <= ms:
                 refused[id] = "consent_expired"
             else:
-                allowed[key] = Recipient(id=id, address=address, name=name, language=language)
+                allowed[key] = Recipient(
+                    id=id, address=address, name=name, language=language, tracked=tracked_at is not None
+                )
         for key, causes in suppressions.causes_of(list(allowed)).items():
             refused[allowed.pop(key).id] = next(cause.value for cause in STRONGEST if cause in causes)
         for recipient in allowed.values():

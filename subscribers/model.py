@@ -55,7 +55,10 @@ class Subscriber:
     language: str = ""
     tags: tuple[str, ...] = ()  #: the author's own labels, sorted
     consent_until: datetime | None = None  #: when the last valid consent ends; None: never
-    engaged_at: datetime | None = None
+    engaged_at: datetime | None = None  #: the last time they opened or clicked, where that is known
+    tracked_at: datetime | None = (
+        None  #: since when their own opens and clicks may be kept; None: they may not
+    )
     strikes: int = 0  #: soft bounces since something last arrived
     joined_at: datetime
     changed_at: datetime
@@ -98,3 +101,4 @@ class Recipient:
     address: str
     name: str = ""
     language: str = ""
+    tracked: bool = False  #: their own opens and clicks may be kept

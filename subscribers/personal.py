@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import delete, select, update
 
-from subscribers import former, rhythms
+from subscribers import former, rhythms, tracking
 from subscribers.addresses import normalise
 from subscribers.errors import Unknown
 from subscribers.model import SubscriberState, SuppressionCause
@@ -42,6 +42,16 @@ def everything(people: Subscribers, id: int, *, more: Mapping[str, object] | Non
         "left_at": _time(_left(people, id)),
         "changed_at": rfc3339(person.changed_at),
         "engaged_at": _time(person.engaged_at),
+        "opens_and_clicks_agreed": [
+            {
+                "at": rfc3339(agreed.at),
+                "source": agreed.source,
+                "origin": agreed.origin,
+                "wording": agreed.wording,
+                "withdrawn_at": _time(agreed.withdrawn_at),
+            }
+            for agreed in tracking.of(people.conn, id)
+        ],
         "soft_bounces": person.strikes,
         "consents": [
             {
@@ -73,6 +83,7 @@ def _requests(people: Subscribers, id: int) -> list[dict[str, Any]]:
             "source": row.source,
             "origin": row.origin,
             "wording": row.wording,
+            "opens_and_clicks": row.tracking,
             "new_address": row.address,
             "used_at": _time(None if row.used_at is None else from_ms(row.used_at)),
         }
@@ -97,6 +108,7 @@ def erase(people: Subscribers, id: int, now: datetime) -> str:
         people.conn.execute(delete(table).where(table.c.subscriber_id == id))
     former.forget(people.conn, id)
     rhythms.forget(people.conn, id)
+    tracking.forget(people.conn, id)
     day = _day(person.joined_at)
     people.conn.execute(
         update(subscribers)
@@ -116,6 +128,7 @@ def erase(people: Subscribers, id: int, now: datetime) -> str:
             strikes=0,
             consent_until=None,
             engaged_at=None,
+            tracked_at=None,
             batch_id=None,
             joined_at=to_ms(day),
             left_at=to_ms(_day(_left(people, id) or now)),

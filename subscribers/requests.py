@@ -31,11 +31,13 @@ class RequestKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """What somebody saw and sent. ``origin`` is a truncated network address, or empty."""
+    """What somebody saw and sent. ``origin`` is a truncated network address, or empty. ``tracking`` is the
+    wording under which they let their own opens and clicks be kept; empty: they did not."""
 
     source: str
     wording: str
     origin: str = ""
+    tracking: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +77,7 @@ class Requests:
             source=form.source,
             origin=form.origin,
             wording=form.wording,
+            tracking=form.tracking,
             address=address,
             mailbox=mailbox,
         )
@@ -142,7 +145,7 @@ def _request(row: Row[*tuple[Any, ...]]) -> Request:
         kind=RequestKind(row.kind),
         at=from_ms(row.at),
         expires_at=from_ms(row.expires_at),
-        form=Form(source=row.source, wording=row.wording, origin=row.origin),
+        form=Form(source=row.source, wording=row.wording, origin=row.origin, tracking=row.tracking),
         address=row.address,
         used_at=maybe_from_ms(row.used_at),
     )

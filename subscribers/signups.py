@@ -6,11 +6,12 @@ is asked of an address is limited, however often its sign-up is sent (list bombi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import delete, select
 
+from subscribers import tracking
 from subscribers.addresses import mailbox, normalise
 from subscribers.errors import Expired, Refused
 from subscribers.model import Consent, ConsentKind, Subscriber, SubscriberState
@@ -99,10 +100,21 @@ class SignUps:
             self._people.readdress(person.id, request.address, now)
             return Confirmed(subscriber=self._people.get(person.id), kind=request.kind, fresh=True)
         fresh = person.state is not SubscriberState.ACTIVE
-        form = Form(
-            source=request.form.source, wording=request.form.wording, origin=origin or request.form.origin
-        )
+        form = replace(request.form, origin=origin or request.form.origin)
         self._agreed(person, form, now)
+        if not form.tracking:
+            tracking.withdraw(
+                self._people.conn, person.id, now
+            )  # whoever joins anew agrees anew, or does not
+        else:
+            tracking.agree(
+                self._people.conn,
+                person.id,
+                now,
+                source=form.source,
+                wording=form.tracking,
+                origin=form.origin,
+            )
         return Confirmed(subscriber=self._people.get(person.id), kind=request.kind, fresh=fresh)
 
     def change_address(self, id: int, address: str, form: Form, now: datetime) -> Ask | None:

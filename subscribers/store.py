@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, or_, select, update
 
-from subscribers import former, rhythms
+from subscribers import former, rhythms, tracking
 from subscribers.addresses import Address, normalise
 from subscribers.errors import Invalid, Refused, Unknown
 from subscribers.lookup import Lookup
@@ -212,11 +212,15 @@ class Subscribers(Lookup):
         return changed
 
     def engaged(self, id: int, at: datetime) -> None:
-        """Remembers when they last opened, clicked or answered. Never goes back in time."""
+        """Remembers when they last opened or clicked, of those who agree to that. Never goes back in time."""
         ms = to_ms(at)
         self.conn.execute(
             update(subscribers)
-            .where(_c.id == id, or_(_c.engaged_at.is_(None), _c.engaged_at < ms))
+            .where(
+                _c.id == id,
+                _c.tracked_at.is_not(None),
+                or_(_c.engaged_at.is_(None), _c.engaged_at < ms),
+            )
             .values(engaged_at=ms)
         )
 
@@ -336,6 +340,8 @@ class Subscribers(Lookup):
                 self._set(known.id, now)
             if act in _ENDS_REQUESTS:
                 self.requests.close(known.id, now)
+            if act in _ENDS_TRACKING:
+                tracking.withdraw(self.conn, known.id, now)
         return move.causes != standing.causes or move.state != standing.state
 
     def write(self, known: Subscriber, move: Move, now: datetime) -> None:
@@ -351,6 +357,8 @@ class Subscribers(Lookup):
 
 # A link that asked for a confirmation before must not bring them back afterwards.
 _ENDS_REQUESTS = frozenset({Act.CONFIRM, Act.UNSUBSCRIBE, Act.COMPLAIN, Act.SUPPRESS, Act.ERASE})
+
+_ENDS_TRACKING = frozenset({Act.UNSUBSCRIBE, Act.COMPLAIN, Act.SUPPRESS})
 
 _ACTS = {
     SuppressionCause.UNSUBSCRIBED: Act.UNSUBSCRIBE,

@@ -44,6 +44,7 @@ subscribers = Table(
     Column("tags", Text, nullable=False, server_default="[]"),  # the author's own; a JSON list, sorted
     Column("consent_until", Ms),  # when the last valid consent ends; NULL: never
     Column("engaged_at", Ms),  # the last time they opened, clicked or answered, where that is known
+    Column("tracked_at", Ms),  # since when their own opens and clicks may be kept; NULL: they may not
     Column("batch_id", Id),  # the import that brought them
     Column("joined_at", Ms, nullable=False),
     Column("left_at", Ms),  # since when they are not mailed; as joined_at where they never were
@@ -65,6 +66,8 @@ subscribers = Table(
     Index("ix_subscribers_state_id", "state", "id").ddl_if("postgresql"),
     Index("ix_subscribers_batch", "batch_id",
           sqlite_where=text("batch_id IS NOT NULL"), postgresql_where=text("batch_id IS NOT NULL")),
+    Index("ix_subscribers_tracked", "id",
+          sqlite_where=text("tracked_at IS NOT NULL"), postgresql_where=text("tracked_at IS NOT NULL")),
     sqlite_autoincrement=True,  # an id in an old link must never mean somebody else
 )  # fmt: skip
 
@@ -80,6 +83,19 @@ consents = Table(
     Column("wording", Text, nullable=False, server_default=""),
     Column("expires_at", Ms),
     Index("ix_consents_subscriber", "subscriber_id", "at"),
+)
+
+tracking_consents = Table(
+    "tracking_consents",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("subscriber_id", Id, nullable=False),
+    Column("at", Ms, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("origin", Text, nullable=False, server_default=""),
+    Column("wording", Text, nullable=False),
+    Column("withdrawn_at", Ms),
+    Index("ix_tracking_consents_subscriber", "subscriber_id"),
 )
 
 suppressions = Table(
@@ -120,6 +136,7 @@ requests = Table(
     Column("source", Text, nullable=False),
     Column("origin", Text, nullable=False, server_default=""),
     Column("wording", Text, nullable=False, server_default=""),
+    Column("tracking", Text, nullable=False, server_default=""),  # to what they agreed of opens and clicks
     Column("address", Text, nullable=False, server_default=""),  # the new one, of an address change
     Column("mailbox", Text, nullable=False, server_default=""),  # where all spellings of the address end
     Column("reminded_at", Ms),

@@ -35,6 +35,7 @@ class Purpose(IntEnum):
     AUTHOR_ISSUE = 5  #: (issue, ...): the author's link to a draft
     UNDO = 6  #: (subscriber, epoch milliseconds): takes back an unsubscription just made
     AUTHOR_FEED = 7  #: (feed,): the author's link to what is held of a feed, or wrong with it
+    READER = 8  #: (subscriber, issue): whose open or click it is, of those who agreed
 
 
 class Tokens:

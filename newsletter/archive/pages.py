@@ -25,4 +25,5 @@ def public_values(base_url: str, issue_id: int) -> dict[str, str]:
         "view_url": f"{base_url}/i/{issue_id}",
         "base_url": base_url,
         "name": "",
+        "reader": "",
     }

@@ -35,12 +35,17 @@ def save(
         datetime | None,
         typer.Option(
             formats=_DAY,
-            help="They opened, clicked or answered on this day or later, where that is known.",
+            help="They opened or clicked on this day or later: known only of those who agreed to that or "
+            "were imported with it.",
         ),
     ] = None,
     quiet_since: Annotated[
         datetime | None,
-        typer.Option(formats=_DAY, help="They joined before this day, and did nothing of that since."),
+        typer.Option(
+            formats=_DAY,
+            help="They joined before this day, and nothing of that is known since: also of whoever reads "
+            "without having agreed to be known.",
+        ),
     ] = None,
 ) -> None:
     """Keep a filter under a name, in place of an older one of that name; says how many are in it."""

@@ -259,7 +259,7 @@ def _lasting(seconds: float) -> str:
 def _read(readings: Readings | None) -> dict[str, Any]:
     """Opens, clicks and each link; null where they are not counted."""
     if readings is None:
-        return {"opens": None, "clicks": None, "links": None}
+        return {"opens": None, "clicks": None, "links": None, "readers": None}
 
     def counted(line: LinkLine) -> dict[str, int]:
         return {"people": line.people, "machines": line.machines}
@@ -268,6 +268,7 @@ def _read(readings: Readings | None) -> dict[str, Any]:
         "opens": counted(readings.opens),
         "clicks": counted(readings.clicks),
         "links": [{"url": line.url, **counted(line)} for line in readings.links],
+        "readers": readings.readers,
     }
 
 
@@ -319,8 +320,8 @@ def _show_readings(shown: ReceiptShown) -> None:
     if readings is None:
         return say("Opens and clicks are not counted (TRACKING is off, or was when it was composed).")
     delivered = shown.receipt.delivered
-    known = f"{delivered:,} of them known to have arrived" if delivered else "how many arrived was not told"
-    say(f"{shown.receipt.accepted:,} handed over, {known}.")
+    arrived = f"{delivered:,} of them known to have arrived" if delivered else "how many arrived was not told"
+    say(f"{shown.receipt.accepted:,} handed over, {arrived}.")
     rows = [
         ("opens: the picture was loaded", readings.opens),
         ("clicks: a link was followed", readings.clicks),
@@ -331,6 +332,11 @@ def _show_readings(shown: ReceiptShown) -> None:
         [(what, f"{line.people:,}", f"{line.machines:,}") for what, line in rows],
         empty="",
     )
+    if known := readings.readers:
+        say(
+            f"Of the {known.agreed:,} who agreed to be known, {known.opened:,} opened it and "
+            f"{known.clicked:,} followed a link."
+        )
     say(UNSURE)
 
 

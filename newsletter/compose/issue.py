@@ -122,6 +122,7 @@ def compose(
             for place, view in zip(places, views, strict=True)
         ),
         links=_counted(newsletter, issue.id, html, link_key),
+        individual=newsletter.tracking is Tracking.INDIVIDUAL,
     )
 
 

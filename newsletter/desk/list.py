@@ -13,7 +13,7 @@ from newsletter.desk.base import Verbs
 from newsletter.desk.shown import Person, Received
 from newsletter.errors import Conflict, Invalid, NotFound
 from newsletter.model.delivery import Delivery, DeliveryFlag, DeliveryState
-from subscribers import batches, exports, growth, imports, personal
+from subscribers import batches, exports, growth, imports, personal, tracking
 from subscribers.batches import Imported
 from subscribers.growth import Period
 from subscribers.imports import How, ImportedRow, Report
@@ -61,6 +61,8 @@ class ListVerbs(Verbs):
                 subscriber=found,
                 consents=unit.subscribers.consents(found.id),
                 suppressions=unit.subscribers.suppressions_of(found.address) if found.address else (),
+                agreed=tracking.of(unit.conn, found.id),
+                read=unit.links.of_subscriber(found.id),
                 received=[
                     Received(
                         issue_id=one.issue_id,
@@ -103,7 +105,7 @@ class ListVerbs(Verbs):
         """
         person = self.subscriber(address).subscriber
         with self.tools.begin() as unit:
-            unit.notices.forget(person.id, personal.erase(unit.subscribers, person.id, self._now()))
+            unit.forget(person.id, personal.erase(unit.subscribers, person.id, self._now()))
             unit.deliveries.unclaim(person.id)
             self._audit(unit, "erase", f"subscriber {person.id}")
 

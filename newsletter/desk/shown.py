@@ -15,8 +15,9 @@ from newsletter.model.feed import Feed, Poll
 from newsletter.model.issue import Carrier, Issue, IssueState
 from newsletter.model.post import Post
 from newsletter.model.receipt import DomainLine, Receipt, Trouble
-from newsletter.model.tracking import Readings
+from newsletter.model.tracking import Reading, Readings
 from subscribers.model import Consent, Subscriber, Suppression
+from subscribers.tracking import Agreed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +94,8 @@ class Person:
     consents: Sequence[Consent]
     suppressions: Sequence[Suppression]
     received: Sequence[Received] = ()
+    agreed: Sequence[Agreed] = ()  #: that their own opens and clicks may be kept
+    read: Sequence[Reading] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

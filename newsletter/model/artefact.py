@@ -57,6 +57,7 @@ class Artefact:
     text: tuple[Segment, ...]
     blocks: tuple[Block, ...]
     links: tuple[Link, ...] = ()  #: those that are counted, the picture's first; empty: nothing is
+    individual: bool = False  #: whose visit it is stands in them for those who agreed (slot ``reader``)
 
     @property
     def content_hash(self) -> str:
@@ -83,6 +84,7 @@ class Artefact:
                 "text": [[s.text, int(s.slot), s.block] for s in self.text],
                 "blocks": [[b.number, b.post_id, b.title] for b in self.blocks],
                 "links": [[link.token, link.url] for link in self.links],
+                "individual": self.individual,
             },
             ensure_ascii=False,
             separators=(",", ":"),
@@ -108,6 +110,7 @@ class Artefact:
                 for number, post_id, title in data["blocks"]
             ),
             links=tuple(Link(token, url) for token, url in data["links"]),
+            individual=data["individual"],
         )
 
 

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from newsletter.model.artefact import Artefact, Segment
 
+READER: Final = "reader"  #: the slot for whose visit it is: "/" and a token, or nothing
 FOLLOW: Final = "/l/"  #: and a link's token: its path below the base URL
 LOAD: Final = "/o/"  #: and the picture's
 
@@ -55,11 +56,11 @@ def mailed(artefact: Artefact, *, picture: bool = True) -> tuple[Segment, ...]:
         return artefact.html
     tokens = {link.url: link.token for link in artefact.links}
     seen = tokens.pop("")
-    out = [part for segment in artefact.html for part in _led(segment, tokens)]
-    return tuple(_pictured(out, seen) if picture else out)
+    out = [part for segment in artefact.html for part in _led(segment, tokens, artefact.individual)]
+    return tuple(_pictured(out, seen, artefact.individual) if picture else out)
 
 
-def _led(segment: Segment, tokens: dict[str, str]) -> Iterator[Segment]:
+def _led(segment: Segment, tokens: dict[str, str], individual: bool) -> Iterator[Segment]:
     """A segment, cut at its counted links."""
     if segment.slot:
         yield segment
@@ -69,24 +70,26 @@ def _led(segment: Segment, tokens: dict[str, str]) -> Iterator[Segment]:
         token = tokens.get(target(match[2]))
         if token is not None:
             yield Segment(segment.text[end : match.end(1)], block=segment.block)
-            yield from _through(f"{FOLLOW}{token}", segment.block)
+            yield from _through(f"{FOLLOW}{token}", segment.block, individual)
             end = match.end(2)
     yield Segment(segment.text[end:], block=segment.block)
 
 
-def _pictured(html: list[Segment], token: str) -> Iterator[Segment]:
+def _pictured(html: list[Segment], token: str, individual: bool) -> Iterator[Segment]:
     last = max(index for index, segment in enumerate(html) if not segment.slot)
     before, end, after = html[last].text.rpartition("</body>")
     yield from html[:last]
     yield Segment(f'{before}<img src="')
-    yield from _through(f"{LOAD}{token}", -1)
+    yield from _through(f"{LOAD}{token}", -1, individual)
     yield Segment(f'" width="1" height="1" alt="" style="display:block;border:0">{end}{after}')
     yield from html[last + 1 :]
 
 
-def _through(path: str, block: int) -> Iterator[Segment]:
+def _through(path: str, block: int, individual: bool) -> Iterator[Segment]:
     yield Segment("base_url", slot=True, block=block)
     yield Segment(path, block=block)
+    if individual:
+        yield Segment(READER, slot=True, block=block)
 
 
 _RESERVED: Final = "/:?#[]@!$&'()*+,;=%~"  # RFC 3986 section 2.2, and what is encoded already

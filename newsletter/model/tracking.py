@@ -13,6 +13,7 @@ from enum import StrEnum
 class Tracking(StrEnum):
     OFF = "off"
     AGGREGATE = "aggregate"  #: how often, by the same addresses for everybody
+    INDIVIDUAL = "individual"  #: and by whom, of those who agreed to that
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,35 @@ class LinkLine:
     machines: int = 0
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """What one person did with one link of an issue (``url`` empty: they loaded the picture)."""
+
+    subscriber_id: int
+    issue_id: int
+    url: str
+    first_at: datetime
+    last_at: datetime
+    times: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Readers:
+    """Of an issue's recipients: how many agreed to be counted by themselves, and what these did."""
+
+    agreed: int
+    opened: int
+    clicked: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Readings:
-    """What was counted of an issue: pictures loaded and links followed, not people, since nobody is known."""
+    """What was counted of an issue: pictures loaded and links followed, not people. ``readers`` are the
+    people who agreed; None where none was counted by themselves."""
 
     opens: LinkLine
     links: tuple[LinkLine, ...]
+    readers: Readers | None = None
 
     @property
     def clicks(self) -> LinkLine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import timedelta
 from typing import Final
 
@@ -14,6 +15,7 @@ from subscribers.signups import SignUps
 POLL_LOG_KEPT: Final = timedelta(days=90)
 AUDIT_KEPT: Final = timedelta(days=365)
 FORMS_KEPT: Final = timedelta(hours=1)  # as long as their limits count
+FORGET_EVERY: Final = timedelta(hours=1)
 
 
 def clean(tools: Tools) -> None:
@@ -44,6 +46,8 @@ def clean(tools: Tools) -> None:
                 },
             )
         unit.leases.clean(now)
+        if unit.leases.take("forget readings", secrets.token_hex(8), now=now, length=FORGET_EVERY):
+            unit.links.forget_others()  # whoever left in a way that does not forget at once
         former.clean(unit.conn, now)
         bulk.clean(unit.conn, now)
         unit.forms.clean(now - FORMS_KEPT)

@@ -15,6 +15,8 @@ from newsletter.steps.tools import Tools
 from subscribers.tokens import Tokens
 
 MAILBOX_EVERY: Final = timedelta(minutes=1)
+SURE_AFTER: Final = timedelta(seconds=15)  #: longer than it takes to tell a scanner (learn/visits.py)
+HEARD_AT_ONCE: Final = 1_000
 
 
 def apply_events(tools: Tools) -> dict[str, int]:
@@ -33,6 +35,23 @@ def apply_events(tools: Tools) -> dict[str, int]:
     finally:
         counts = apply_taken_in(tools.begin, tools.clock, tell=tell)
     return counts
+
+
+def hear_of_readers(tools: Tools) -> int:
+    """The list hears when those who agreed to it last read something; how many visits that were.
+
+    A little later, so that nobody counts as a reader because a scanner followed their links.
+    """
+    before = tools.clock() - SURE_AFTER
+    with tools.read() as unit:
+        if not unit.links.fresh(before, 1):
+            return 0
+    with tools.begin() as unit:
+        fresh = unit.links.fresh(before, HEARD_AT_ONCE)
+        for reading in fresh:
+            unit.subscribers.engaged(reading.subscriber_id, reading.last_at)
+        unit.links.heard(fresh)
+    return len(fresh)
 
 
 def take_sendgrid(tools: Tools, raw: bytes, *, signature: str, timestamp: str) -> int:

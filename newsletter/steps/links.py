@@ -42,6 +42,12 @@ class Links:
     def preferences(self, subscriber_id: int) -> str:
         return f"{self.base_url}/p/{self._tokens.sign(Purpose.PREFERENCES, subscriber_id)}"
 
+    def reader(self, recipient: Recipient, issue_id: int) -> str:
+        """What counted links of an issue end with: whose visit it is, for those who agreed; else nothing."""
+        if not recipient.tracked:
+            return ""
+        return f"/{self._tokens.sign(Purpose.READER, recipient.id, issue_id)}"
+
     def issue(self, issue_id: int) -> str:
         return f"{self.base_url}/i/{issue_id}"
 
@@ -122,5 +128,6 @@ _SLOTS: Final[Mapping[str, Callable[[Links, Recipient, int], str]]] = {
     "preferences_url": lambda links, recipient, issue_id: links.preferences(recipient.id),
     "view_url": lambda links, recipient, issue_id: links.issue(issue_id),
     "base_url": lambda links, recipient, issue_id: links.base_url,
+    "reader": lambda links, recipient, issue_id: links.reader(recipient, issue_id),
     "name": lambda links, recipient, issue_id: recipient.name,
 }

@@ -126,7 +126,7 @@ def restore(
             )
             after, gone = 0, 0
             while True:
-                count, after = erased_again(unit.subscribers, now, after=after, forget=unit.notices.forget)
+                count, after = erased_again(unit.subscribers, now, after=after, forget=unit.forget)
                 gone += count
                 if not after:
                     break

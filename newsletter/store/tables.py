@@ -238,6 +238,21 @@ links = Table(
     Index("ix_links_issue", "issue_id", "position"),
 )
 
+readings = Table(
+    "readings",  # of single people who agreed; whoever does not agree any more has none
+    metadata,
+    Column("subscriber_id", Id, primary_key=True),
+    Column("token", Text, primary_key=True),  # of the link that they followed, or of the picture
+    Column("issue_id", Id, nullable=False),
+    Column("first_at", Ms, nullable=False),
+    Column("last_at", Ms, nullable=False),
+    _count("times"),
+    _flag("fresh"),  # the list has not heard of it yet
+    Index("ix_readings_issue", "issue_id", "token"),
+    Index("ix_readings_fresh", "last_at", sqlite_where=text("fresh"), postgresql_where=text("fresh")),
+    sqlite_with_rowid=False,
+)
+
 pictures = Table(
     "pictures",  # images of posts that were looked at
     metadata,

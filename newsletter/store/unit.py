@@ -36,6 +36,11 @@ class Unit:
         self._subscriber_keys = subscriber_keys
         self.forgotten: list[str] = []  #: addresses erased in this transaction
 
+    def forget(self, subscriber_id: int, address: str) -> None:
+        """What is kept beside the list of somebody who is erased."""
+        self.notices.forget(subscriber_id, address)
+        self.links.forget(subscriber_id)
+
     @cached_property
     def settings(self) -> StoredSettings:
         return StoredSettings(self.conn)

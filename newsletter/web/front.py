@@ -8,7 +8,7 @@ from functools import partial
 from newsletter.config import Settings
 from newsletter.errors import NewsletterError
 from newsletter.model.notice import NewNotice, NoticeKind
-from newsletter.model.times import maybe_rfc3339
+from newsletter.model.times import maybe_rfc3339, rfc3339
 from newsletter.web.public.front import Front, Practice, PublicUnit
 from newsletter.web.public.look import Look
 from newsletter.wiring import House
@@ -77,13 +77,24 @@ def _held(unit: PublicUnit, subscriber_id: int) -> dict[str, object]:
                 ],
             }
             for delivery in unit.deliveries.of_subscriber(subscriber_id, limit=10_000)
-        ]
+        ],
+        "opens_and_clicks": [
+            {
+                "issue": reading.issue_id,
+                "link": reading.url or "the picture was loaded",
+                "first_at": rfc3339(reading.first_at),
+                "last_at": rfc3339(reading.last_at),
+                "times": reading.times,
+            }
+            for reading in unit.links.of_subscriber(subscriber_id)
+        ],
     }
 
 
 def _forget(house: House, unit: PublicUnit, subscriber_id: int, address: str) -> None:
     """Tells the author too, who alone can reach what is elsewhere; never whom it was."""
     unit.notices.forget(subscriber_id, address)
+    unit.links.forget(subscriber_id)
     unit.deliveries.unclaim(subscriber_id)
     settings = house.settings()
     if settings.author_address and settings.author_address != address:

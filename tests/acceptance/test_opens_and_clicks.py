@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from newsletter import wiring
+from newsletter import pipeline, wiring
 from newsletter.demo.blog_server import SampleBlog
-from newsletter.model.tracking import LinkLine
-from newsletter.store.tables import issues
+from newsletter.model.tracking import LinkLine, Readers
+from newsletter.pipeline import Step
+from newsletter.store.tables import attempts, issues
 from newsletter.wiring import House
+from subscribers import tracking
+from subscribers.segments import Filter
 from tests.acceptance.conftest import READERS, Arrived, Mail, World
 from tests.support import ldn
 from tests.web.conftest import serving
@@ -135,3 +140,44 @@ def test_switching_it_changes_drafts_and_never_what_was_approved(counting: World
     assert desk.issue(1).issue.content_hash == plain
     assert all(paths(message.html, "l") == [] for message in counting.issue_mail())
     assert len(counting.issue_mail()) == len(READERS)
+
+
+@by_smtp
+def test_of_those_who_agreed_and_of_nobody_else_the_list_knows_who_reads(counting: World) -> None:
+    house, desk = counting.house, counting.house.desk
+    desk.set_setting("TRACKING", "individual")
+    with house.store.begin() as unit:
+        tracking.agree(unit.conn, 1, house.tools.clock(), source="form: preferences", wording="You may.")
+    mail = {message.to: message for message in sent(counting)}
+    known, other, third = (paths(mail[READERS[number]].html, "l") for number in range(3))
+    assert other == third, "whoever did not agree has the same links as everybody"
+    assert [path.rpartition("/")[0] for path in known] == other
+    assert len({path.rpartition("/")[2] for path in known}) == 1
+    assert "/l/" not in mail[READERS[0]].text
+
+    with house.store.begin() as unit:
+        unit.conn.execute(attempts.update().values(opened_at=attempts.c.opened_at - 60_000))
+    with serving(house) as base, visitor(base, "9.9.9.9") as reader:
+        reader.get(paths(mail[READERS[0]].html, "o")[0])
+        assert reader.get(known[0]).status_code == 302
+        reader.get(other[0])
+    readings = desk.receipt(1).readings
+    assert readings is not None and readings.readers == Readers(agreed=1, opened=1, clicked=1)
+    assert (readings.opens.people, readings.clicks.people) == (1, 2)
+    assert desk.subscriber(READERS[0]).subscriber.engaged_at is None, "not before it is sure"
+
+    later = replace(house.tools, clock=lambda: datetime.now(UTC) + timedelta(minutes=1))
+    learned = pipeline.turn(later, [Step.LEARN])
+    assert learned.steps[0].summary == "2 visits"
+    assert pipeline.turn(later, [Step.LEARN]).steps[0].summary == ""
+    day = datetime.now(UTC) - timedelta(days=1)
+    assert desk.subscriber(READERS[0]).subscriber.engaged_at is not None
+    assert desk.save_segment("readers", Filter(engaged_since=day)).count == 1
+    assert len(desk.subscriber(READERS[0]).read) == 2
+
+    desk.erase(READERS[0])
+    with house.store.read() as unit:
+        assert unit.links.of_subscriber(1) == []
+    readings = desk.receipt(1).readings
+    assert readings is not None and readings.readers is None
+    assert readings.clicks.people == 2, "the counts are of nobody and stay"

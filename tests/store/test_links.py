@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import update
 
+from newsletter.model.delivery import DeliveryState
 from newsletter.model.times import to_ms
-from newsletter.model.tracking import Counted, Link, LinkLine
+from newsletter.model.tracking import Counted, Link, LinkLine, Readers
 from newsletter.store.database import Database
 from newsletter.store.links import IssueLinks
-from newsletter.store.tables import issues
+from newsletter.store.tables import deliveries, issues
+from subscribers import tracking
+from subscribers.store import Subscribers
 
 NOW = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 PICTURE, ONE, TWO = Link("p", ""), Link("a", "https://a.example/"), Link("b", "https://b.example/")
 
 
@@ -76,3 +80,70 @@ def test_no_count_is_lost_where_many_count_at_once(migrated: Database, issue_id:
     with migrated.read() as conn:
         readings = IssueLinks(conn).readings(issue_id)
     assert readings is not None and readings.links[0].people == 20
+
+
+@pytest.fixture
+def reader(migrated: Database, issue_id: int) -> int:
+    """Somebody who agreed to be known, and who got the issue; its links are kept."""
+    with migrated.write() as conn:
+        conn.execute(update(issues).values(started_at=to_ms(NOW)))
+        people = Subscribers(conn, keys=[b"k" * 32])
+        ann = people.add("ann@example.org", source="x", now=NOW).subscriber
+        assert ann is not None
+        tracking.agree(conn, ann.id, NOW, source="x", wording="You may.")
+        conn.execute(
+            deliveries.insert().values(
+                issue_id=issue_id, subscriber_id=ann.id, state=DeliveryState.ACCEPTED.value, blocks=1
+            )
+        )
+        IssueLinks(conn).keep(issue_id, [PICTURE, ONE, TWO])
+    return ann.id
+
+
+def test_what_one_person_read_is_kept_once_a_link_and_can_be_taken_back(
+    migrated: Database, issue_id: int, reader: int
+) -> None:
+    with migrated.write() as conn:
+        links = IssueLinks(conn)
+        links.read(reader, "p", times=1, at=NOW)
+        links.read(reader, "a", times=1, at=NOW)
+        links.read(reader, "a", times=2, at=NOW + HOUR)
+        links.read(reader, "b", times=1, at=NOW)
+        links.read(reader, "b", times=-1, at=NOW)
+        links.read(reader, "b", times=-1, at=NOW)
+        kept = links.of_subscriber(reader)
+        assert [(one.url, one.times, one.first_at, one.last_at) for one in kept] == [
+            ("", 1, NOW, NOW),
+            (ONE.url, 3, NOW, NOW + HOUR),
+        ]
+        readings = links.readings(issue_id)
+        assert readings is not None and readings.readers == Readers(agreed=1, opened=1, clicked=1)
+        links.forget(reader)
+        assert links.of_subscriber(reader) == []
+
+
+def test_the_list_hears_of_each_visit_once(migrated: Database, issue_id: int, reader: int) -> None:
+    with migrated.write() as conn:
+        links = IssueLinks(conn)
+        links.read(reader, "a", times=1, at=NOW)
+        assert links.fresh(NOW - HOUR, 10) == [], "too soon to be sure"
+        fresh = links.fresh(NOW, 10)
+        assert [one.url for one in fresh] == [ONE.url]
+        links.read(reader, "b", times=1, at=NOW + HOUR)
+        links.heard(fresh)
+        assert [one.url for one in links.fresh(NOW + HOUR, 10)] == [TWO.url]
+
+
+def test_nothing_stays_of_whoever_does_not_agree_any_more(
+    migrated: Database, issue_id: int, reader: int
+) -> None:
+    with migrated.write() as conn:
+        links = IssueLinks(conn)
+        links.read(reader, "a", times=1, at=NOW)
+        links.forget_others()
+        assert len(links.of_subscriber(reader)) == 1
+        tracking.withdraw(conn, reader, NOW)
+        links.forget_others()
+        assert links.of_subscriber(reader) == []
+        readings = links.readings(issue_id)
+        assert readings is not None and readings.readers is None

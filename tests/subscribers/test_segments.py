@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subscribers import segments
+from subscribers import segments, tracking
 from subscribers.errors import Invalid, Unknown
 from subscribers.model import Cadence
 from subscribers.segments import Filter, Segments
@@ -64,6 +64,7 @@ def _people(people: Subscribers) -> dict[str, int]:
     people.choose(ann, NOW, cadence=Cadence.WEEKLY, topics_off=[], paused_until=None)
     people.tag([ann], NOW, add=["vip", "a_b"])
     people.choose(bob, NOW, cadence=None, topics_off=["Diet", 'say "hi"'], paused_until=None)
+    tracking.agree(people.conn, cid.id, NOW - 2 * DAY, source="x", wording="You may keep it.")
     people.engaged(cid.id, NOW - DAY)
     return {"ann": ann, "bob": bob, "cid": cid.id}
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete
 
+from subscribers import tracking
 from subscribers.errors import Invalid, Unknown
 from subscribers.model import Cadence, Consent, ConsentKind, SubscriberState, SuppressionCause
 from subscribers.store import STRIKES, Subscribers
@@ -201,6 +202,9 @@ def test_tags_are_put_on_and_taken_off(people: Subscribers) -> None:
 
 def test_engagement_never_goes_back_in_time(people: Subscribers) -> None:
     ann = joined(people)
+    people.engaged(ann.id, LATER)
+    assert people.get(ann.id).engaged_at is None, "they agreed to nothing of the kind"
+    tracking.agree(people.conn, ann.id, NOW, source="x", wording="You may keep it.")
     people.engaged(ann.id, LATER)
     people.engaged(ann.id, NOW)
 

@@ -11,14 +11,18 @@ from datetime import date, datetime, time, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from newsletter.model.notice import NewNotice, NoticeKind
 from newsletter.model.times import to_ms
+from newsletter.model.tracking import Tracking
 from newsletter.web.public.evenly import Evenly
 from newsletter.web.public.front import Front
+from newsletter.web.public.imprint import agreement
+from newsletter.web.public.limits import truncated
 from newsletter.web.public.pages import PublicPages
+from subscribers import tracking
 from subscribers.addresses import masked
 from subscribers.errors import BadToken, Invalid
 from subscribers.model import Cadence, Subscriber, SubscriberState
@@ -54,6 +58,8 @@ def choosing(front: Front, pages: PublicPages, *, evenly: Evenly) -> APIRouter:
             paused=paused.astimezone(zone).date() if paused else None,
             first_day=today + timedelta(days=1),
             last_day=today + AT_MOST,
+            may_track=front.practice().tracking is Tracking.INDIVIDUAL or person.tracked_at is not None,
+            tracked=person.tracked_at is not None,
             leave=f"/u/{front.tokens.sign(Purpose.UNSUBSCRIBE, person.id, 0)}",
             saved=saved,
             bad_date=bad_date,
@@ -70,13 +76,17 @@ def choosing(front: Front, pages: PublicPages, *, evenly: Evenly) -> APIRouter:
 
     @router.post("/{token}")
     def choose(
+        request: Request,
         token: str,
         often: Annotated[str, Form()] = "",
         shown: Annotated[list[str] | None, Form()] = None,
         topic: Annotated[list[str] | None, Form()] = None,
         pause: Annotated[str, Form()] = "",
+        asked: Annotated[str, Form()] = "",
+        track: Annotated[str, Form()] = "",
     ) -> Response:
-        """``shown`` are the topics that the page had, ``topic`` those that were ticked."""
+        """``shown`` are the topics that the page had, ``topic`` those that were ticked; ``asked`` says that
+        the page had the box ``track``."""
         subscriber_id = opened(token)
         now = front.clock()
         timezone = front.newsletter().timezone
@@ -94,6 +104,17 @@ def choosing(front: Front, pages: PublicPages, *, evenly: Evenly) -> APIRouter:
                     topics_off=_off(front.topics(), person.topics_off, shown or [], topic or []),
                     paused_until=until,
                 )
+                if asked and not track and tracking.withdraw(unit.subscribers.conn, subscriber_id, now):
+                    unit.links.forget(subscriber_id)
+                if asked and track and front.practice().tracking is Tracking.INDIVIDUAL:
+                    tracking.agree(
+                        unit.subscribers.conn,
+                        subscriber_id,
+                        now,
+                        source="form: preferences",
+                        wording=agreement(front.newsletter()),
+                        origin=truncated(request.client.host if request.client else ""),
+                    )
         return RedirectResponse(f"/p/{token}?saved=1", status_code=303)
 
     @router.post("/{token}/link")

@@ -11,7 +11,7 @@ from typing import Protocol
 from newsletter.model.delivery import Delivery, DeliveryFlag
 from newsletter.model.notice import NewNotice
 from newsletter.model.publication import Newsletter
-from newsletter.model.tracking import Counted, Tracking
+from newsletter.model.tracking import Counted, Reading, Tracking
 from newsletter.web.public.look import Look
 from subscribers.store import Subscribers
 from subscribers.tokens import Tokens
@@ -63,6 +63,14 @@ class LinkBook(Protocol):
     def count(self, token: str, *, people: int, machines: int) -> None:
         """Adds to what was counted; either may be negative."""
         ...
+
+    def read(self, subscriber_id: int, token: str, *, times: int, at: datetime) -> None:
+        """What one who agreed did more; negative: what they seemed to have done and had not."""
+        ...
+
+    def handed_at(self, issue_id: int, subscriber_id: int) -> datetime | None: ...
+    def of_subscriber(self, subscriber_id: int) -> Sequence[Reading]: ...
+    def forget(self, subscriber_id: int) -> None: ...
 
 
 class Counts(Protocol):

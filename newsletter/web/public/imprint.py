@@ -11,6 +11,11 @@ def wording(newsletter: Newsletter) -> str:
     return saying(newsletter)("join.wording", sender=sender(newsletter))
 
 
+def agreement(newsletter: Newsletter) -> str:
+    """What somebody agrees to who lets their own opens and clicks be kept; kept as proof."""
+    return f"{saying(newsletter)('track.agree')} {saying(newsletter)('track.choice_text')}"
+
+
 def sender(newsletter: Newsletter) -> str:
     return (newsletter.sender.name or newsletter.sender.address) if newsletter.sender else newsletter.title
 

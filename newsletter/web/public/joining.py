@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Form, Request
@@ -16,10 +17,12 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from newsletter.model.tracking import Tracking
 from newsletter.steps.telling import confirmation, welcome
 from newsletter.web.public.challenge import LASTS, MOST_CHARACTERS, Challenges
 from newsletter.web.public.evenly import Evenly
 from newsletter.web.public.front import Front
+from newsletter.web.public.imprint import agreement as agreement_to_track
 from newsletter.web.public.imprint import contact, sender, wording
 from newsletter.web.public.limits import FormLimits, Unproven, truncated
 from newsletter.web.public.pages import PublicPages
@@ -46,7 +49,7 @@ def joining(
 ) -> APIRouter:
     router = APIRouter(route_class=pages.route_class())
 
-    def form(*, status: int = 200, **values: object) -> Response:
+    def page(*, status: int = 200, **values: object) -> Response:
         newsletter = front.newsletter()
         return pages.page(
             "subscribe",
@@ -57,8 +60,14 @@ def joining(
             challenge=CHALLENGE,
             sender=sender(newsletter),
             contact=contact(newsletter),
-            **{"written": "", "problem": "", "meant": "", **values},
+            may_track=may_track(),
+            **{"written": "", "problem": "", "meant": "", "track": "", **values},
         )
+
+    def may_track() -> bool:
+        """Only where the address is asked first: whoever has it agrees, not whoever filled in the form."""
+        practice = front.practice()
+        return practice.tracking is Tracking.INDIVIDUAL and practice.double_opt_in
 
     def proven(solution: str) -> bool:
         """Whether it solves a challenge of ours, for the first time."""
@@ -73,12 +82,15 @@ def joining(
     def counted(network_address: str, solution: str) -> None:
         limits.take(front, network_address, front.clock(), proven=proven(solution))
 
-    def signed_up(written: str, source: str, network_address: str) -> None:
+    def signed_up(written: str, source: str, network_address: str, track: bool) -> None:
         """Raises Invalid for what is no address, and for nothing that depends on whose it is."""
         newsletter = front.newsletter()
         now = front.clock()
         agreement = Agreement(
-            source=f"form: {source}", wording=wording(newsletter), origin=truncated(network_address)
+            source=f"form: {source}",
+            wording=wording(newsletter),
+            origin=truncated(network_address),
+            tracking=agreement_to_track(newsletter) if track and may_track() else "",
         )
         with front.begin() as unit:
             result = SignUps(unit.subscribers).sign_up(
@@ -89,17 +101,17 @@ def joining(
             if result.welcome:
                 unit.notices.queue(welcome(result.welcome), now)
 
-    async def take(written: str, source: str, request: Request, solution: str) -> None:
+    async def take(written: str, source: str, request: Request, solution: str, track: bool = False) -> None:
         network_address = request.client.host if request.client else ""
         normalise(written)
         await run_in_threadpool(counted, network_address, solution)
         started = time.monotonic()
-        await run_in_threadpool(signed_up, written, source, network_address)
+        await run_in_threadpool(signed_up, written, source, network_address, track)
         await evenly.wait(started)
 
     @router.get("/subscribe")
     def look() -> Response:
-        return form()
+        return page()
 
     @router.post("/subscribe")
     async def subscribe(
@@ -109,8 +121,11 @@ def joining(
         sure: Annotated[str, Form()] = "",
         altcha: Annotated[str, Form(max_length=MOST_CHARACTERS)] = "",
         trap: Annotated[str, Form(alias=TRAP)] = "",
+        track: Annotated[str, Form()] = "",
     ) -> Response:
-        """``sure`` is the spelling that somebody kept although a big domain lies one slip away."""
+        """``sure`` is the spelling that somebody kept although a big domain lies one slip away; ``track``
+        that they let their own opens and clicks be kept."""
+        form = partial(page, track=track)
         if trap:
             return await run_in_threadpool(form, status=400, written=address, problem="join.trap")
         try:
@@ -120,7 +135,7 @@ def joining(
         if meant and sure != address:
             return await run_in_threadpool(form, written=address, meant=shown(meant))
         try:
-            await take(address, source if source in SOURCES else "page", request, altcha)
+            await take(address, source if source in SOURCES else "page", request, altcha, bool(track))
         except Unproven:
             # The page's script solves one now, so that pressing the button once more is enough.
             return await run_in_threadpool(form, status=429, written=address, problem="join.prove")

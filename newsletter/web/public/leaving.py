@@ -55,6 +55,7 @@ def leaving(front: Front, pages: PublicPages) -> APIRouter:
         with front.begin() as unit:
             fresh = unit.subscribers.unsubscribe(subscriber_id, now)
             unit.deliveries.unclaim(subscriber_id)
+            unit.links.forget(subscriber_id)
             if fresh and issue_id:
                 unit.deliveries.flag(issue_id, subscriber_id, DeliveryFlag.UNSUBSCRIBED)
             person = unit.subscribers.find(subscriber_id)

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -15,8 +17,33 @@ log = structlog.get_logger(__name__)
 
 PATIENCE_S: Final = 2.0  #: nobody waits longer for a page because the database is busy
 
-Counts = Mapping[str, tuple[int, int]]
-"""Token -> how many more people and machines."""
+
+@dataclass
+class Counts:
+    """How many more people and machines came, by a link's token; and of those who agreed, by themselves and
+    token, how many times more and when last."""
+
+    people: Counter[str] = field(default_factory=Counter)
+    machines: Counter[str] = field(default_factory=Counter)
+    times: Counter[tuple[int, str]] = field(default_factory=Counter)
+    last_at: dict[tuple[int, str], datetime] = field(default_factory=dict)
+
+    def add(self, other: Counts) -> None:
+        self.people.update(other.people)
+        self.machines.update(other.machines)
+        self.times.update(other.times)
+        self.last_at |= other.last_at
+
+    @property
+    def tokens(self) -> list[str]:
+        """In one order, so that no two writers wait for each other."""
+        return sorted(
+            token for token in {*self.people, *self.machines} if self.people[token] or self.machines[token]
+        )
+
+    @property
+    def readers(self) -> list[tuple[int, str]]:
+        return sorted(one for one in self.times if self.times[one])
 
 
 class Tally:
@@ -25,17 +52,33 @@ class Tally:
     def __init__(self, write: Callable[[Counts], None], *, patience_s: float = PATIENCE_S) -> None:
         self._write = write
         self._patience_s = patience_s
-        self._people: Counter[str] = Counter()
-        self._machines: Counter[str] = Counter()
+        self._counts = Counts()
         self._lock = threading.Lock()
         self._turn = threading.Lock()
         self._left = False  #: somebody went without having seen their count written
 
-    def add(self, token: str, *, people: int = 0, machines: int = 0) -> None:
-        """Takes note; ``flush`` makes it last."""
+    def person(self, token: str, reader: int, at: datetime) -> None:
+        """Takes note of a person's visit; ``reader`` is who of those who agreed, 0: nobody known. ``flush``
+        makes it last."""
         with self._lock:
-            self._people[token] += people
-            self._machines[token] += machines
+            self._counts.people[token] += 1
+            if reader:
+                self._counts.times[reader, token] += 1
+                self._counts.last_at[reader, token] = at
+
+    def machine(self, token: str) -> None:
+        """Takes note of a program's visit."""
+        with self._lock:
+            self._counts.machines[token] += 1
+
+    def mistaken(self, token: str, reader: int, at: datetime) -> None:
+        """What was noted as a person's visit was a program's."""
+        with self._lock:
+            self._counts.people[token] -= 1
+            self._counts.machines[token] += 1
+            if reader:
+                self._counts.times[reader, token] -= 1
+                self._counts.last_at.setdefault((reader, token), at)
 
     def flush(self) -> None:
         """Returns when everything noted so far is on disk, or after ``patience_s``: then whoever is writing
@@ -53,17 +96,13 @@ class Tally:
 
     def _flush(self) -> None:
         with self._lock:
-            people, machines = self._people, self._machines
-            self._people, self._machines = Counter(), Counter()
-        counts = {
-            token: (people[token], machines[token]) for token in people if people[token] or machines[token]
-        }
-        if not counts:
+            counts, self._counts = self._counts, Counts()
+        if not counts.tokens and not counts.readers:
             return
         try:
             self._write(counts)
         except Exception:  # whoever follows a link gets there, whatever becomes of the count
             log.exception("visits could not be counted yet")
             with self._lock:
-                self._people.update(people)
-                self._machines.update(machines)
+                counts.add(self._counts)
+                self._counts = counts

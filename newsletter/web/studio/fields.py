@@ -261,6 +261,12 @@ TRACKING: Final = Field(
             hint="How often each link was followed, and how often an invisible picture was loaded. The same "
             "links for everybody; nothing about any person is kept. Needs the public address above",
         ),
+        Option(
+            value="individual",
+            label="Counted, and by name for those who agreed",
+            hint="Subscribers may tick a box for it when they sign up or on their preferences page, and take "
+            "it back. Everybody else is counted as above. Segments then know who reads",
+        ),
     ),
 )
 SENDING: Final = Section(

@@ -49,8 +49,8 @@ def told(wanted: Filter) -> str:
             for word, moment in (
                 ("joined on or after", wanted.joined_from),
                 ("joined before", wanted.joined_before),
-                ("were heard of since", wanted.engaged_since),
-                ("were not heard of since", wanted.quiet_since),
+                ("read something since", wanted.engaged_since),
+                ("are not known to have read since", wanted.quiet_since),
             )
             if moment
         ),

@@ -22,7 +22,7 @@ from newsletter.model.publication import Newsletter, Sender
 from newsletter.store.database import Database
 from newsletter.store.forms import Forms
 from newsletter.store.links import IssueLinks
-from newsletter.store.tables import form_hits, issues, links
+from newsletter.store.tables import attempts, deliveries, form_hits, issues, links, readings
 from newsletter.store.tables import metadata as house_metadata
 from newsletter.web.public import Front, public_router
 from newsletter.web.public.challenge import Challenges
@@ -100,6 +100,11 @@ class Ledger:
         return []
 
 
+def _forget(unit: PublicUnit, id: int, address: str) -> None:
+    unit.notices.forget(id, address)
+    unit.links.forget(id)
+
+
 @dataclass
 class House:
     """What a test may look at and change."""
@@ -148,7 +153,7 @@ class House:
             challenge_keys=[KEY],
             link_keys=[KEY],
             held=lambda unit, id: {"deliveries": []},
-            forget=lambda unit, id, address: unit.notices.forget(id, address),
+            forget=_forget,
         )
 
     def later(self, **by: float) -> None:
@@ -170,7 +175,7 @@ def house(tmp_path: Path) -> Iterator[House]:
     database = Database(f"sqlite:///{tmp_path}/list.db")
     with database.write() as conn:
         metadata.create_all(conn)
-        house_metadata.create_all(conn, tables=[issues, links, form_hits])
+        house_metadata.create_all(conn, tables=[attempts, deliveries, form_hits, issues, links, readings])
     yield House(database)
     database.close()
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from newsletter.web.public.tally import Counts, Tally
+
+NOW = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
 def test_a_crowd_is_written_whole_and_in_few_transactions() -> None:
@@ -22,7 +26,7 @@ def test_a_crowd_is_written_whole_and_in_few_transactions() -> None:
     tally = Tally(write, patience_s=30)
 
     def visit(number: int) -> None:
-        tally.add(f"link {number % 3}", people=1)
+        tally.person(f"link {number % 3}", 0, NOW)
         tally.flush()
 
     with ThreadPoolExecutor(8) as threads:
@@ -34,7 +38,7 @@ def test_a_crowd_is_written_whole_and_in_few_transactions() -> None:
             done.result()
     total: Counter[str] = Counter()
     for counts in written:
-        total.update({token: people for token, (people, _) in counts.items()})
+        total.update(counts.people)
     assert total == {"link 0": 20, "link 1": 20, "link 2": 20}
 
 
@@ -48,16 +52,19 @@ def test_nobody_waits_for_a_database_that_is_busy_and_nothing_is_lost() -> None:
         done.wait(30)
 
     tally = Tally(write, patience_s=0.01)
-    tally.add("a", people=1)
+    tally.person("a", 0, NOW)
     first = threading.Thread(target=tally.flush)
     first.start()
     assert busy.wait(30)
-    tally.add("b", machines=1)
+    tally.machine("b")
     tally.flush()  # returns although the first has not written yet
     assert len(written) == 1
     done.set()
     first.join(30)
-    assert written == [{"a": (1, 0)}, {"b": (0, 1)}], "the first takes along what came meanwhile"
+    assert [(counts.people, counts.machines) for counts in written] == [
+        ({"a": 1}, {}),
+        ({}, {"b": 1}),
+    ], "the first takes along what came meanwhile"
 
 
 def test_what_could_not_be_written_is_written_with_the_next() -> None:
@@ -71,11 +78,17 @@ def test_what_could_not_be_written_is_written_with_the_next() -> None:
 
     tally = Tally(write)
     with structlog.testing.capture_logs() as logs:
-        tally.add("a", people=1)
+        tally.person("a", 7, NOW)
+        tally.person("c", 7, NOW)
         tally.flush()
     assert len(logs) == 1
     broken = False
-    tally.add("a", people=-1, machines=1)
-    tally.add("b", people=1)
+    tally.mistaken("a", 7, NOW + HOUR)
+    tally.person("b", 0, NOW)
     tally.flush()
-    assert written == [{"a": (0, 1), "b": (1, 0)}]
+    [counts] = written
+    assert counts.tokens == ["a", "b", "c"] and counts.readers == [(7, "c")]
+    assert (counts.people["a"], counts.machines["a"]) == (0, 1)
+    assert counts.last_at[7, "c"] == NOW
+    tally.flush()
+    assert len(written) == 1, "nothing came since"

@@ -316,6 +316,27 @@ def upgrade() -> None:
     )
     op.create_index("ix_links_issue", "links", ["issue_id", "position"])
     op.create_table(
+        "readings",
+        sa.Column("subscriber_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("token", sa.Text(), nullable=False),
+        sa.Column("issue_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("first_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=False),
+        sa.Column("times", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("fresh", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.PrimaryKeyConstraint("subscriber_id", "token", name=op.f("pk_readings")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_readings_issue", "readings", ["issue_id", "token"])
+    op.create_index(
+        "ix_readings_fresh",
+        "readings",
+        ["last_at"],
+        unique=False,
+        sqlite_where=sa.text("fresh"),
+        postgresql_where=sa.text("fresh"),
+    )
+    op.create_table(
         "attempts",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("issue_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -511,6 +532,7 @@ def upgrade() -> None:
         sa.Column("tags", sa.Text(), server_default="[]", nullable=False),
         sa.Column("consent_until", sa.BigInteger(), nullable=True),
         sa.Column("engaged_at", sa.BigInteger(), nullable=True),
+        sa.Column("tracked_at", sa.BigInteger(), nullable=True),
         sa.Column("batch_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("joined_at", sa.BigInteger(), nullable=False),
         sa.Column("left_at", sa.BigInteger(), nullable=True),
@@ -527,6 +549,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("batch_id IS NOT NULL"),
         postgresql_where=sa.text("batch_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_subscribers_tracked",
+        "subscribers",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("tracked_at IS NOT NULL"),
+        postgresql_where=sa.text("tracked_at IS NOT NULL"),
     )
     op.create_index("ix_subscribers_cadence", "subscribers", ["state", "cadence"], unique=False)
     op.create_index(
@@ -583,6 +613,18 @@ def upgrade() -> None:
     )
     op.create_index("ix_former_rhythms_subscriber", "former_rhythms", ["subscriber_id"], unique=False)
     op.create_table(
+        "tracking_consents",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("subscriber_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("origin", sa.Text(), server_default="", nullable=False),
+        sa.Column("wording", sa.Text(), nullable=False),
+        sa.Column("withdrawn_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tracking_consents")),
+    )
+    op.create_index("ix_tracking_consents_subscriber", "tracking_consents", ["subscriber_id"], unique=False)
+    op.create_table(
         "suppressions",
         sa.Column("address_hash", sa.Text(), nullable=False),
         sa.Column("cause", sa.Text(), nullable=False),
@@ -617,6 +659,7 @@ def upgrade() -> None:
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("origin", sa.Text(), server_default="", nullable=False),
         sa.Column("wording", sa.Text(), server_default="", nullable=False),
+        sa.Column("tracking", sa.Text(), server_default="", nullable=False),
         sa.Column("address", sa.Text(), server_default="", nullable=False),
         sa.Column("mailbox", sa.Text(), server_default="", nullable=False),
         sa.Column("reminded_at", sa.BigInteger(), nullable=True),
