@@ -7,6 +7,7 @@ Everything that comes from a feed is a token here, so that this is the theme's o
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from newsletter.compose.clean.tree import VOID
@@ -21,6 +22,7 @@ _PART: Final = re.compile(
 _FOR_OUTLOOK: Final = ("[if", "<![endif", ">")
 
 
+@lru_cache(maxsize=512)
 def first_problem(html: str) -> tuple[str, int] | None:
     """What is wrong first, and where in the text; or None."""
     open_tags: list[tuple[str, int]] = []

@@ -14,6 +14,10 @@ TASKS: Final = ("\u2610", "\u2611")
 SMALL_IMAGE: Final = 160
 """An image wider than this, pixels, stands by itself even where the blog lets text flow around it."""
 
+_HOLDS_BLOCKS: Final = frozenset(
+    "blockquote dd div dl figure li ol table tbody td tfoot th thead tr ul".split()
+)
+
 _NEAR: Final = "margin-bottom:0.35em"
 _AWAY: Final = "margin-top:16px"
 """From a heading to a picture, a table or a box, which have no line of their own height around them."""
@@ -21,19 +25,22 @@ _AWAY: Final = "margin-top:16px"
 
 def in_rhythm(root: Element) -> None:
     """Sets what follows from an element's neighbours, everywhere below the root, which is changed."""
-    for element in root.elements():
-        if element.tag == "ol":
-            _with_room(element)
-        elif element.tag == "ul":
-            _without_dots(element)
-        elif element.tag == "blockquote":
-            _with_source(element)
-        heading = False
-        for child in element.children:
-            if isinstance(child, Element):
-                if heading and _solid(child):
-                    add_style(child, _AWAY)
-                heading = child.tag in HEADINGS
+    heading = False
+    for child in root.children:
+        if not isinstance(child, Element):
+            continue
+        tag = child.tag
+        if heading and _solid(child):
+            add_style(child, _AWAY)
+        heading = tag in HEADINGS
+        if tag in _HOLDS_BLOCKS:
+            if tag == "ol":
+                _with_room(child)
+            elif tag == "ul":
+                _without_dots(child)
+            elif tag == "blockquote":
+                _with_source(child)
+            in_rhythm(child)
 
 
 def add_style(element: Element, style: str) -> None:
