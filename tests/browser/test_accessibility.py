@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Page
 
 from newsletter.web.public.joining import TRAP
+from subscribers.imports import How
 from subscribers.requests import Form as Agreement
 from subscribers.requests import RequestKind
 from subscribers.tokens import Purpose
@@ -119,6 +120,7 @@ def test_no_public_page_has_a_serious_finding(
     for name, come in public_pages(studio, f"{scheme}-{theme}@example.org"):
         come(page)
         assert page.locator("h1").count() == 1, name
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
         if said := findings(page):
             found[name] = said
     assert found == {}
@@ -130,6 +132,9 @@ STUDIO: Final = (
     "/studio/issues/1",
     "/studio/subscribers",
     "/studio/subscribers?tags=vip",
+    "/studio/subscribers/many",
+    "/studio/subscribers/many?what=tag&tag=vip&whom=all",
+    "/studio/subscribers/many?what=tag&whom=all",
     "/studio/subscribers/segments?tags=vip",
     "/studio/subscribers/1",
     "/studio/subscribers/form",
@@ -150,6 +155,8 @@ STUDIO: Final = (
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_page_of_the_studio_has_a_serious_finding(shared: Studio, enter: Enter, scheme: str) -> None:
     page = enter(shared, color_scheme=scheme)
+    rows = b"email,joined_at\nold@example.org,2024-05-06\nnew@example.org,2026-01-02\n"
+    shared.house.desk.import_subscribers(rows, source="l.csv", dry_run=False, how=How(ask_per_day=0))
     found = {}
     for path in STUDIO:
         page.goto(path)

@@ -108,10 +108,11 @@ FAULTS = """() => {
 }"""
 
 
+@pytest.mark.parametrize("script", [True, False], ids=["with script", "without script"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_is_accessible_on_a_phone(shared: Studio, visit: Open, scheme: str) -> None:
-    for name, path in _paths(shared, f"{scheme}@example.org").items():
-        page = visit(shared, path, color_scheme=scheme, **PHONE)
+def test_every_page_is_accessible_on_a_phone(shared: Studio, visit: Open, scheme: str, script: bool) -> None:
+    for name, path in _paths(shared, f"{scheme}{script}@example.org").items():
+        page = visit(shared, path, color_scheme=scheme, java_script_enabled=script, **PHONE)
         assert page.evaluate(FAULTS) == [], name
 
 

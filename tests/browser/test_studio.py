@@ -23,6 +23,8 @@ PAGES = (
     "/studio/subscribers",
     "/studio/subscribers/1",
     "/studio/subscribers/import",
+    "/studio/subscribers/many",
+    "/studio/subscribers/many?what=unsubscribe&whom=all",
     "/studio/subscribers/form",
     "/studio/settings",
     "/studio/settings/newsletter",
