@@ -11,6 +11,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
@@ -65,14 +66,20 @@ class Signer:
 
     def header(self, headers: bytes, body: Iterable[bytes], at: datetime) -> bytes:
         """The DKIM-Signature line. ``headers`` are whole lines, ``body`` the canonical body's pieces."""
-        lines = [canonical_header(line) for line in _lines(headers)]
+        lines = [_known(line) for line in _lines(headers)]
+        by_name: dict[bytes, list[bytes]] = {}
+        for name, line in lines:
+            by_name.setdefault(name, []).append(line)
         names: list[bytes] = []
         signed: list[bytes] = []
         for wanted in SIGNED:
-            found = [line for name, line in lines if name == wanted]
+            found = by_name.get(wanted, [])
             signed += reversed(found)  # the last one is signed first (section 5.4.2)
             names += [wanted] * (len(found) + 1)
-        body_hash = b64encode(sha256(b"".join(body)).digest())
+        whole = sha256()
+        for piece in body:
+            whole.update(piece)
+        body_hash = b64encode(whole.digest())
         unsigned = b"".join(
             [
                 b"DKIM-Signature: v=1; a=" + self._algorithm + b"; c=relaxed/relaxed;\r\n",
@@ -89,6 +96,9 @@ class Signer:
             return self._key.sign(text, PKCS1v15(), SHA256())
         assert isinstance(self._key, Ed25519PrivateKey)
         return self._key.sign(sha256(text).digest())
+
+
+_known = lru_cache(maxsize=64)(canonical_header)  # most lines are those of every message of a letter
 
 
 def _lines(headers: bytes) -> list[bytes]:

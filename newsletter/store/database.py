@@ -156,7 +156,7 @@ def _sqlite_engine(url: URL) -> Engine:
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA secure_delete=ON")
-        cursor.execute("PRAGMA cache_size=-20000")
+        cursor.execute("PRAGMA cache_size=-12000")
         cursor.close()
 
     @event.listens_for(engine, "begin")

@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tests.support import postgres_keeper
 from tests.support.postgres import PostgresServer
 
+LONGEST_S = 1200  #: no single measurement takes longer, or it has come to a stop
+
 
 class Postfix:
     """Postfix's own generator and sink, unpacked from Debian's package. The daemon never runs."""

@@ -22,7 +22,7 @@ from newsletter.send import deliver_issue
 from newsletter.send.transports.smtp import Smtp
 from newsletter.send.transports.smtp_url import relay_of
 from newsletter.store.database import Database
-from tests.bench.machine import cheap_sink, free_port, running
+from tests.bench.machine import LONGEST_S, cheap_sink, free_port, running
 from tests.bench.memory import memory_mb
 from tests.bench.sender import links, spent, subscribed
 from tests.send.world import World, letter
@@ -59,8 +59,9 @@ def _in_a_process(folder: Path, count: int) -> Cost:
     port = free_port()
     with running(cheap_sink(port), port, dict(os.environ)):
         module = [sys.executable, "-m", "tests.bench.million", str(place), str(count)]
-        subprocess.run([*module, "0"], check=True, capture_output=True)  # its memory is not counted
-        done = subprocess.run([*module, str(port)], check=True, capture_output=True)
+        # Its memory is not counted.
+        subprocess.run([*module, "0"], check=True, capture_output=True, timeout=LONGEST_S)
+        done = subprocess.run([*module, str(port)], check=True, capture_output=True, timeout=LONGEST_S)
     return Cost(**json.loads(done.stdout.splitlines()[-1]))
 
 

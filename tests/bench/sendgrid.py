@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from newsletter.model.delivery import Envelope, MessageKey, Verdict
 from newsletter.send.transports.sendgrid import SendGrid
 from subscribers.model import Recipient
-from tests.bench.machine import free_port, running
+from tests.bench.machine import LONGEST_S, free_port, running
 from tests.bench.memory import memory_mb
 from tests.bench.sender import letter, links, spent
 
@@ -39,7 +39,8 @@ def sendgrid(count: int, rounds: int) -> Told:
     with running([*me, "sink", str(port)], port, dict(os.environ)):
 
         def post(recipients: int) -> dict[str, float]:
-            done = subprocess.run([*me, "post", str(port), str(recipients)], check=True, capture_output=True)
+            command = [*me, "post", str(port), str(recipients)]
+            done = subprocess.run(command, check=True, capture_output=True, timeout=LONGEST_S)
             told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
             return told
 

@@ -26,7 +26,16 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from tests.bench.machine import Postfix, cheap_sink, described, free_port, postgres, rsa_key, running
+from tests.bench.machine import (
+    LONGEST_S,
+    Postfix,
+    cheap_sink,
+    described,
+    free_port,
+    postgres,
+    rsa_key,
+    running,
+)
 from tests.bench.million import million
 from tests.bench.sender import LENGTH, Order
 from tests.bench.sendgrid import sendgrid
@@ -73,7 +82,7 @@ class House:
     def timed(self, command: Sequence[str], messages: int) -> Measured:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         start = time.perf_counter()
-        subprocess.run(command, env=self.postfix.environment, check=True)
+        subprocess.run(command, env=self.postfix.environment, check=True, timeout=LONGEST_S)
         elapsed = time.perf_counter() - start
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -117,7 +126,9 @@ class House:
 
 
 def _told(command: list[str]) -> Measured:
-    done = subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-m", *command], check=True, capture_output=True, timeout=LONGEST_S
+    )
     return Measured(**json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -251,7 +262,7 @@ CASES: Final[dict[str, Callable[[House], list[Line]]]] = {
 }
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--scale", type=float, default=1.0, help="of the number of messages")
@@ -262,13 +273,20 @@ def main() -> None:
     given = parser.parse_args()
     print(described(), flush=True)
     lines: list[Line] = []
+    failed: dict[str, str] = {}
     with tempfile.TemporaryDirectory(dir=given.folder) as made:
         folder = Path(made)
         os.chmod(folder, 0o755)
         postfix = Postfix.unpacked(given.postfix, folder / "postfix")
         house = House(folder=folder, postfix=postfix, rounds=given.rounds, scale=given.scale)
         for name in given.only:
-            for line in CASES[name](house):
+            try:
+                found = CASES[name](house)
+            except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+                failed[name] = _why(error)
+                print(f"{name}: FAILED, {failed[name]}", flush=True)
+                continue
+            for line in found:
                 lines.append(line)
                 sign = "≤" if line.at_most else "≥"
                 print(
@@ -276,11 +294,19 @@ def main() -> None:
                     f"{sign} {line.bar:<6g} {'' if line.reached else 'MISSED'}",
                     flush=True,
                 )
+            if given.json:  # after every case: what was measured is kept, however the rest ends
+                told = {"machine": described(), "rounds": given.rounds, "failed": failed}
+                told["lines"] = [asdict(line) for line in lines]
+                given.json.write_text(json.dumps(told, indent=2, ensure_ascii=False))
     print(described())
-    if given.json:
-        told = {"machine": described(), "rounds": given.rounds, "lines": [asdict(line) for line in lines]}
-        given.json.write_text(json.dumps(told, indent=2, ensure_ascii=False))
+    return 1 if failed else 0
+
+
+def _why(error: Exception) -> str:
+    said = getattr(error, "stderr", None)
+    last = said.decode(errors="replace").strip().splitlines()[-1:] if said else []
+    return " ".join([str(error), *last])
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
