@@ -18,6 +18,7 @@ from newsletter.model.tracking import Link
 from newsletter.pipeline import Step
 from newsletter.web.app import create_app
 from newsletter.web.live import event
+from subscribers import tracking
 from tests.web.conftest import Studio
 
 PATIENCE_S = 30.0
@@ -170,3 +171,20 @@ def test_opens_and_clicks_stand_on_the_receipt_or_a_word_that_they_do_not(studio
     assert re.search(r"Pictures loaded \(opens\)</th><td>1,200</td><td>34</td>", text)
     assert "a.example/&lt;x&gt;</a></th><td>0</td><td>0</td>" in text
     assert "Opens are unreliable" in text
+
+
+def test_a_subscribers_page_shows_what_they_let_be_kept_and_no_other_does(studio: Studio) -> None:
+    issue = sending(studio)
+    with studio.house.store.begin() as unit:
+        tracking.agree(
+            unit.conn, 1, studio.house.tools.clock(), source="form: preferences", wording="You <may>."
+        )
+        unit.links.keep(issue, [Link("p", ""), Link("a", "https://a.example/page")])
+        unit.links.read(1, "p", times=1, at=studio.house.tools.clock())
+        unit.links.read(1, "a", times=2, at=studio.house.tools.clock())
+    with studio.visitor() as visitor:
+        text = visitor.get("/studio/subscribers/1").text
+        assert "Opens and clicks" not in visitor.get("/studio/subscribers/2").text
+    assert "asked on their preferences page" in text and "You &lt;may&gt;." in text
+    assert f"Opened issue {issue}" in text
+    assert "Followed a.example/page" in text and "2 times" in text
