@@ -74,9 +74,16 @@ def worker() -> None:
         work(house, stop)
 
 
-def login() -> None:
+def login(
+    forget_password: Annotated[
+        bool,
+        typer.Option("--forget-password", help="End every session; the link lets you choose another one."),
+    ] = False,
+) -> None:
     """Print a fresh one-time link to the studio."""
     with wiring.build() as house:
+        if forget_password:
+            house.desk.doors.forget_password()
         say(house.desk.login_link())
 
 

@@ -96,6 +96,13 @@ class Doors:
             unit.doors.close_all(but=keep)
             unit.audit.add(who="author", action="set password", subject="studio", now=self._clock())
 
+    def forget_password(self) -> None:
+        """As before the first one; every session ends. For whoever is at the machine itself."""
+        with self._begin() as unit:
+            unit.settings.remove(_PASSWORD)
+            unit.doors.close_all()
+            unit.audit.add(who="author", action="forget password", subject="studio", now=self._clock())
+
     def sessions(self) -> Sequence[Session]:
         with self._read() as unit:
             return unit.doors.sessions(self._clock())

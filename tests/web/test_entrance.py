@@ -187,3 +187,16 @@ def test_signing_out_ends_the_session_and_takes_the_cookie(studio: Studio) -> No
 )
 def test_signing_in_leads_nowhere_but_the_studio(text: str) -> None:
     assert local_path(text) == "/studio/"
+
+
+def test_whoever_is_at_the_machine_may_forget_the_password_and_choose_another(studio: Studio) -> None:
+    studio.house.desk.doors.set_password(PASSWORD)
+    with studio.visitor(signed_in=False) as visitor, studio.visitor(signed_in=False) as stranger:
+        stranger.post("/studio/login", data={"password": PASSWORD})
+        studio.house.desk.doors.forget_password()
+        assert stranger.get("/studio/subscribers").status_code == 303
+        assert visitor.post("/studio/login", data={"password": PASSWORD}).status_code == 403
+        assert visitor.post(link_of(studio)).headers["location"] == "/studio/welcome"
+        chosen = visitor.post("/studio/welcome", data={"password": "a new and long one"})
+        assert chosen.headers["location"] == "/studio/"
+        assert studio.house.desk.doors.has_password()
