@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -110,6 +111,7 @@ class Database:
                     raw.close()
                 return
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+                _wait_for_older(conn)
                 for table in _WITH_PEOPLE:
                     _rewrite(conn, table)
 
@@ -167,6 +169,15 @@ def _sqlite_engine(url: URL) -> Engine:
     return engine
 
 
+def _wait_for_older(conn: Connection) -> None:
+    """Until nobody is left for whom the old rows have to be kept, in whichever database of the server, but
+    not for long."""
+    now = conn.scalar(text("SELECT CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text)"))
+    give_up = time.monotonic() + _OLDER_S
+    while conn.scalar(text(_OLDER), {"now": now}) and time.monotonic() < give_up:
+        time.sleep(0.02)
+
+
 def _rewrite(conn: Connection, table: str) -> None:
     size = conn.exec_driver_sql(f"SELECT pg_total_relation_size('{table}')").scalar() or 0
     if size > _AT_ONCE_BYTES:
@@ -179,6 +190,15 @@ def _rewrite(conn: Connection, table: str) -> None:
         conn.exec_driver_sql(f"VACUUM {table}")
     finally:
         conn.exec_driver_sql("RESET lock_timeout")
+
+
+_OLDER_S: Final = 2.0
+_OLDER: Final = """
+    SELECT pg_snapshot_xmin(pg_current_snapshot()) < CAST(CAST(:now AS text) AS xid8) OR EXISTS (
+        SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+        AND age(backend_xmin) > age(CAST(CAST(CAST(:now AS text) AS xid8) AS xid))
+    )
+"""
 
 
 @contextmanager
