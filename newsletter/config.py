@@ -422,7 +422,9 @@ class Settings(BaseModel):
         "or maildir:///path?address=….",
     )
     allow_private_addresses: bool = Field(
-        False, description="Let feeds and pictures be fetched from private addresses (intranets, tests)."
+        False,
+        description="Let feeds and pictures be fetched from private addresses, and mail carry links "
+        "to them (intranets, tests).",
     )
 
     @property

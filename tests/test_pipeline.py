@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from newsletter import pipeline, wiring
 from newsletter.demo.blog_server import SampleBlog
-from newsletter.errors import StoreProblem, TransportBusy
+from newsletter.errors import ConfigError, StoreProblem, TransportBusy
 from newsletter.learn import take_in
 from newsletter.model.delivery import Envelope, Outcome, Verdict
 from newsletter.model.event import Event, EventKind
@@ -288,6 +288,50 @@ def test_a_send_in_the_foreground_leaves_a_busy_provider_alone_too(
     threading.Timer(2, stop.set).start()
     assert dispatch.send_now(busy, 1, stop).remaining == 1
     assert asked == 1
+
+
+def test_what_was_approved_for_a_folder_does_not_go_by_mail_with_links_that_nobody_can_open(
+    house: House,
+) -> None:
+    house.turn()
+    house.desk.approve_issue(1)
+    real = {**house.tools.fixed, "allow_private_addresses": "false", "transport": "smtp"}
+    with wiring.build({**real, "smtp_url": "smtp+plain://127.0.0.1:1"}) as switched:
+        switched.turn()
+        shown = switched.desk.receipt(1)
+    assert shown.issue.state is IssueState.PAUSED
+    assert "which subscribers cannot reach" in shown.issue.problem
+    assert shown.receipt.audience == 0
+
+
+def test_a_send_in_the_foreground_says_why_it_waits(house: House) -> None:
+    house.turn()
+    house.desk.approve_issue(1)
+    stop, heard = threading.Event(), list[str]()
+
+    def told(why: str) -> None:
+        heard.append(why)
+        stop.set()
+
+    away = {**house.tools.fixed, "transport": "smtp", "smtp_url": "smtp+plain://127.0.0.1:1"}
+    with wiring.build(away) as unreachable:
+        assert unreachable.desk.send_issue(1, stop, told).remaining == 1
+    assert len(heard) == 1 and "cannot be reached" in heard[0]
+
+
+def test_who_reads_the_machine_reads_no_addresses(house: House, tmp_path: Path) -> None:
+    house.turn()
+    assert (tmp_path / "newsletter.db").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "outbox/new").stat().st_mode & 0o077 == 0
+
+
+def test_without_from_a_test_says_so(house: House) -> None:
+    house.turn()
+    with (
+        wiring.build({**house.tools.fixed, "sender": ""}) as nameless,
+        pytest.raises(ConfigError, match="From"),
+    ):
+        nameless.desk.test_issue(1, "me@example.org")
 
 
 def test_notices_that_cannot_be_sent_keep_no_issue_waiting(

@@ -238,7 +238,9 @@ def list_posts(
     show_table(
         ["id", "feed", "state", "title", "published", "because"],
         [(p.id, p.feed_id, p.state, p.title, p.published_at, p.reason) for p in found],
-        empty="No post is known yet. Look now with: newsletter poll",
+        empty="There is no such post."
+        if state or feed or after
+        else "No post is known yet. Look now with: newsletter poll",
     )
 
 

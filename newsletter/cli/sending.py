@@ -61,9 +61,15 @@ def add_to(issues: typer.Typer) -> None:
 def send_issue(issue_id: Id, as_json: AsJson = False) -> None:
     """Send an approved issue now, in the foreground."""
     with wiring.build() as house:
-        stop = stop_on_signal()
+        stop, said = stop_on_signal(), set[str]()
+
+        def told(why: str) -> None:
+            if why not in said:  # once, not with every try
+                err.print(f"It waits: {why}", style="yellow", markup=False)
+                said.add(why)
+
         with _watching(house.desk, issue_id):
-            house.desk.send_issue(issue_id, stop=stop)
+            house.desk.send_issue(issue_id, stop=stop, told=told)
         shown = house.desk.receipt(issue_id)
     if as_json:
         show_json(_numbers(shown))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -241,10 +241,16 @@ class IssueVerbs(Verbs):
         self._audited("resume", issue_id)
         return self.issue(issue_id)
 
-    def send_issue(self, issue_id: int, stop: threading.Event | None = None) -> Receipt:
-        """Sends an approved issue in the foreground until nothing remains, it pauses, or ``stop`` is set."""
+    def send_issue(
+        self,
+        issue_id: int,
+        stop: threading.Event | None = None,
+        told: Callable[[str], None] = lambda why: None,
+    ) -> Receipt:
+        """Sends an approved issue in the foreground until nothing remains, it pauses, or ``stop`` is set;
+        ``told`` hears why it waits."""
         self._audited("send", issue_id)
-        return dispatch.send_now(self.tools, issue_id, stop or threading.Event())
+        return dispatch.send_now(self.tools, issue_id, stop or threading.Event(), told)
 
     def settle_unknown(self, issue_id: int, resend: bool) -> int:
         """Leaves the unknown as they are, or sends to them again (some may get it twice); how many."""

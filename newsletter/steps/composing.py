@@ -64,7 +64,7 @@ def recompose(tools: Tools, issue_id: int) -> Issue:
                     None,
                     problem=where(error),
                     mend=error.hint,
-                    private_links=_private_links(settings),
+                    private_links=private_links(settings),
                 )
                 unit.issues.save_problem(issue_id, found, tools.clock())
             raise
@@ -184,7 +184,7 @@ def _compiled(
         newsletter,
         artefact,
         posts,
-        private_links=_private_links(settings),
+        private_links=private_links(settings),
         palettes={"light": theme.light, "dark": theme.dark},
         ascii_sender=settings.transport == "sendgrid",
         excerpts=excerpts,
@@ -194,7 +194,7 @@ def _compiled(
     )
 
 
-def _private_links(settings: Settings) -> bool:
+def private_links(settings: Settings) -> bool:
     """Whether links may lead to private hosts: tests, intranets, and mail that only lands in a folder."""
     return settings.allow_private_addresses or settings.transport == "outbox"
 

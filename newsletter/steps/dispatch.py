@@ -24,6 +24,7 @@ from newsletter.errors import (
     TransportBusy,
     TransportProblem,
 )
+from newsletter.guard.http import is_private_host
 from newsletter.model.artefact import Artefact
 from newsletter.model.delivery import Letter
 from newsletter.model.issue import IssueState
@@ -48,6 +49,7 @@ from newsletter.send.ports import KnowsSuppressions
 from newsletter.send.rate import parse, parse_domains, parse_plan
 from newsletter.send.suppressions import take_suppressions
 from newsletter.steps import rendering
+from newsletter.steps.composing import private_links
 from newsletter.steps.telling import tell_author, tell_if_paused
 from newsletter.steps.tools import Tools
 
@@ -146,10 +148,13 @@ def _rest(tools: Tools, seconds: float) -> None:
         unit.leases.take(_BUSY, secrets.token_hex(8), now=tools.clock(), length=length)
 
 
-def send_now(tools: Tools, issue_id: int, stop: threading.Event) -> Receipt:
+def send_now(
+    tools: Tools, issue_id: int, stop: threading.Event, told: Callable[[str], None] = lambda why: None
+) -> Receipt:
     """Sends one issue in the foreground until nothing remains, it pauses, or ``stop`` is set.
 
-    Raises Conflict for an issue that is neither approved nor being sent.
+    ``told`` is called with why it waits, where that is not its rate. Raises Conflict for an issue that is
+    neither approved nor being sent.
     """
     with tools.begin() as unit:
         issue = unit.issues.get(issue_id)
@@ -167,10 +172,12 @@ def send_now(tools: Tools, issue_id: int, stop: threading.Event) -> Receipt:
     while not stop.is_set():
         recover(tools.begin, tools.clock)
         if _resting(tools):
+            told("The mail provider asked us to come back later.")
             stop.wait(LONGEST_WAIT_S)
             continue
         done = _send_issue(tools, issue_id, LONGEST_WAIT_S, stop)
         if done.problem and done.wait_s:
+            told(done.problem)
             _rest(tools, done.wait_s)
         if done.finished or done.wait_s is None:
             break
@@ -192,6 +199,8 @@ def send_test(tools: Tools, issue_id: int, to: str) -> Tested:
     """Sends the issue to one address as a notice; it cannot reach anybody else."""
     now = tools.clock()
     key = f"test:{issue_id}:{secrets.token_hex(8)}"
+    if tools.settings().newsletter.sender is None:
+        raise ConfigError("From is not set.", hint="newsletter settings set FROM 'Name <you@example.org>'")
     with tools.begin() as unit:
         unit.issues.artefact(issue_id)  # NotFound where nothing is composed yet
         unit.notices.queue(NewNotice(key=key, kind=NoticeKind.TEST, to=to, issue_id=issue_id), now)
@@ -274,6 +283,11 @@ def _send_issue(tools: Tools, issue_id: int, budget_s: float, stop: threading.Ev
     newsletter = tools.newsletter(settings)
     links = tools.links(settings)
     try:
+        if is_private_host(newsletter.base_url) and not private_links(settings):
+            raise ConfigError(
+                f"Its links would lead to {newsletter.base_url}, which subscribers cannot reach.",
+                hint="Set BASE_URL to the address that they reach, then go on sending.",
+            )
         expand_audience(
             issue_id, work=tools.begin, default_cadence=newsletter.cadence, clock=tools.clock, stop=stop
         )

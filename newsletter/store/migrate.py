@@ -27,6 +27,8 @@ def upgrade(database: Database) -> bool:
     """
     if database.path is not None:
         _make_folder(database.path.parent)
+        if not database.path.exists():  # it holds addresses: nobody else's to read, nor the files beside it
+            database.path.touch(mode=0o600)
     lock = (
         FileLock(database.path.with_name(database.path.name + ".upgrade")).held()
         if database.path

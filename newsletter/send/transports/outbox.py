@@ -55,8 +55,8 @@ class Outbox:
 
     def _prepare(self) -> None:
         try:
-            for part in ("tmp", "new", "cur"):
-                (self._folder / part).mkdir(parents=True, exist_ok=True)
+            for part in ("tmp", "new", "cur"):  # mail is nobody else's to read
+                (self._folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise self._problem(error) from error
 
