@@ -139,6 +139,7 @@ def set_up(
 def _fixed(folder: Path, database_url: str) -> dict[str, str]:
     return {
         "secret_key": SECRET,
+        "allow_private_addresses": "true",  # its links lead to localhost
         "database_url": database_url or f"sqlite:///{folder}/newsletter.db",
         "data_dir": str(folder),
         "port": "0",
