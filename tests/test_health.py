@@ -59,9 +59,10 @@ def test_a_newsletter_that_is_set_up_has_nothing_to_mend() -> None:
             "sender",
             Level.BLOCKING,
         ),
-        ({"base_url": ""}, "address", Level.ADVICE),
+        ({"base_url": ""}, "address", Level.BLOCKING),
+        ({"base_url": "", "transport": "outbox"}, "address", Level.ADVICE),
         ({"base_url": "http://news.example.org"}, "address", Level.ADVICE),
-        ({"base_url": "https://localhost"}, "address", Level.ADVICE),
+        ({"base_url": "https://localhost"}, "address", Level.BLOCKING),
     ],
 )
 def test_what_is_missing_is_told_with_a_way_to_mend(changed: dict[str, str], code: str, level: Level) -> None:

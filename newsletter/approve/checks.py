@@ -119,7 +119,7 @@ def _content(facts: Measured, artefact: Artefact) -> Iterable[CheckLine]:
             "Put {{ slot('unsubscribe_url') }} back into the theme's footer and text.txt.j2.",
         )
     else:
-        yield _good("unsubscribe", "Everybody can unsubscribe with one click.")
+        yield _good("unsubscribe", "Everybody has an unsubscribe link of their own.")
     if not artefact.blocks or (facts.words == 0 and not facts.images):
         yield _block("empty", "There is nothing in it.", "Include a post, or cancel this issue.")
     if not artefact.subject:

@@ -15,6 +15,7 @@ from newsletter.config import Settings, is_secret, public_name
 from newsletter.errors import NewsletterError
 from newsletter.guard.http import is_private_host
 from newsletter.model.checklist import CheckLine, Level
+from newsletter.steps.composing import private_links
 from newsletter.steps.tools import Tools
 
 FREE_BYTES: Final = 200 * 1024 * 1024
@@ -167,7 +168,8 @@ def _sendgrid(settings: Settings) -> Iterator[CheckLine]:
 
 def public_address(settings: Settings) -> Iterator[CheckLine]:
     if is_private_host(settings.public_url):
-        yield _note(
+        tell = _note if private_links(settings) else _bad  # then nothing is sent
+        yield tell(
             "address",
             f"Links in mail point to {settings.public_url}, which only this machine or network reaches.",
             "newsletter settings set BASE_URL https://… (the address that subscribers reach)",

@@ -39,7 +39,7 @@ def test_the_page_shows_the_subject_the_checklist_and_one_clear_button(studio: S
     with studio.visitor() as visitor:
         text = visitor.get(f"/studio/issues/{issue}").text
     assert "Low-Dose Naltrexone (LDN)" in text
-    assert "Everybody can unsubscribe with one click." in text
+    assert "Everybody has an unsubscribe link of their own." in text
     assert text.count("Approve and send") == 1
     assert "disabled>Approve" not in text
 
