@@ -24,7 +24,7 @@ def approve(
         raise NotReady(
             f"Issue {issue_id} is not composed yet.", hint="Wait for the next turn, or run: newsletter tick"
         )
-    if blocking := unit.issues.checklist(issue_id).blocking:
+    if blocking := unit.artefacts.checklist(issue_id).blocking:
         raise NotReady(
             f"Issue {issue_id} cannot be approved yet: " + " ".join(line.text for line in blocking),
             hint=" ".join(line.mend for line in blocking if line.mend),

@@ -14,11 +14,13 @@ class IssueStore(Protocol):
         """Raises NotFound."""
         ...
 
-    def checklist(self, issue_id: int) -> Checklist: ...
-
     def approve(self, issue_id: int, *, send_at: datetime, now: datetime, segment_filter: str) -> Issue:
         """Freezes the content hash and for whom it is. Raises Conflict where the issue is no draft."""
         ...
+
+
+class ArtefactStore(Protocol):
+    def checklist(self, issue_id: int) -> Checklist: ...
 
 
 class ApproveUnit(Protocol):
@@ -26,3 +28,5 @@ class ApproveUnit(Protocol):
 
     @property
     def issues(self) -> IssueStore: ...
+    @property
+    def artefacts(self) -> ArtefactStore: ...

@@ -156,7 +156,7 @@ class FeedVerbs(Verbs):
         with self.tools.begin() as unit:
             post = unit.posts.move(post_id, to, reason, now)
             if to is PostState.SKIPPED:
-                unit.issues.withdraw_post(
+                unit.issue_posts.withdraw(
                     post_id, reason=f"You chose not to mail “{post.title or post.url}”.", now=now
                 )
             self._audit(unit, action, f"post {post_id}")

@@ -61,7 +61,7 @@ class IssueVerbs(Verbs):
         with self.tools.read() as unit:
             if unit.issues.get(issue_id).started_at is None:
                 raise NotFound(f"There is no issue {issue_id}.")
-            artefact = unit.issues.artefact(issue_id)
+            artefact = unit.artefacts.get(issue_id)
         return issue_page(artefact, base_url=self.tools.settings().public_url, issue_id=issue_id)
 
     def public_feed(self, form: Literal["atom", "json"]) -> str:
@@ -274,6 +274,6 @@ def show(unit: Unit, issue: Issue) -> IssueShown:
     return IssueShown(
         issue=issue,
         posts=tuple(posts[place.post_id] for place in issue.posts),
-        checklist=unit.issues.checklist(issue.id),
-        size=unit.issues.size(issue.id),
+        checklist=unit.artefacts.checklist(issue.id),
+        size=unit.artefacts.size(issue.id),
     )

@@ -95,7 +95,7 @@ def _draw_page(unit: SendUnit, issue: Issue, default_cadence: Cadence, now: date
         drawn, cursor = False, former[-1].id
         candidates = [candidate for candidate in candidates if candidate.id <= cursor]
     block_of = {place.post_id: place.block for place in issue.included}
-    topics = unit.issues.block_topics(issue.id)
+    topics = unit.issue_posts.topics(issue.id)
     wanted: list[tuple[int, frozenset[str], Mapping[int, frozenset[str]]]] = [
         (candidate.id, candidate.topics_off, topics) for candidate in candidates
     ]
@@ -122,7 +122,7 @@ def _missed(
     begun to mail them before they came."""
     if not former:
         return
-    reach = unit.issues.out_of_reach(issue.id)
+    reach = unit.issue_posts.out_of_reach(issue.id)
     for one in former:
         blocks = {
             block: topics[block]

@@ -66,7 +66,7 @@ def recompose(tools: Tools, issue_id: int) -> Issue:
                     mend=error.hint,
                     private_links=private_links(settings),
                 )
-                unit.issues.save_problem(issue_id, found, tools.clock())
+                unit.artefacts.save_problem(issue_id, found, tools.clock())
             raise
         with tools.begin() as unit:
             if _store(unit, settings, issue, posts, artefact, checked, current, tools.clock()):
@@ -94,7 +94,7 @@ def _store(
         unit.issues.back_to_draft(
             issue.id, reason="A post in it was edited on the blog after you approved it.", now=now
         )
-    if not unit.issues.save_artefact(
+    if not unit.artefacts.save(
         issue.id,
         artefact,
         checked,
@@ -126,7 +126,7 @@ def _store(
 def needs_no_second(unit: Unit, settings: Settings, issue: Issue) -> bool:
     """Whether it is a digest of posts that the author approved already, just as they are."""
     digest = issue.cadence is not Cadence.EACH
-    return digest and settings.digest_approval == "once" and unit.issues.approved_before(issue.id)
+    return digest and settings.digest_approval == "once" and unit.issue_posts.approved_before(issue.id)
 
 
 def _edited(issue: Issue, posts: list[Post]) -> bool:

@@ -202,7 +202,7 @@ def send_test(tools: Tools, issue_id: int, to: str) -> Tested:
     if tools.settings().newsletter.sender is None:
         raise ConfigError("From is not set.", hint="newsletter settings set FROM 'Name <you@example.org>'")
     with tools.begin() as unit:
-        unit.issues.artefact(issue_id)  # NotFound where nothing is composed yet
+        unit.artefacts.get(issue_id)  # NotFound where nothing is composed yet
         unit.notices.queue(NewNotice(key=key, kind=NoticeKind.TEST, to=to, issue_id=issue_id), now)
     _send_notices(tools, threading.Event())
     with tools.read() as unit:
@@ -331,7 +331,7 @@ def _approved(tools: Tools, issue_id: int) -> Artefact:
     """The bytes that the author approved. Raises Conflict where what is stored is something else
     (invariant 5), NotFound where nothing is."""
     with tools.read() as unit:
-        artefact = unit.issues.artefact(issue_id)
+        artefact = unit.artefacts.get(issue_id)
         approved = unit.issues.get(issue_id).approved_hash
     if artefact.content_hash != approved:
         raise Conflict(

@@ -85,7 +85,7 @@ def ask_links(tools: Tools, issue_id: int) -> tuple[CheckLine, ...]:
     Raises NotFound where nothing is composed yet. May take a minute; holds no transaction meanwhile.
     """
     with tools.read() as unit:
-        artefact = unit.issues.artefact(issue_id)
+        artefact = unit.artefacts.get(issue_id)
     settings = tools.settings()
     client = tools.http(settings)
     found = (*check_links(artefact, client), *check_images(artefact, client))
@@ -93,8 +93,8 @@ def ask_links(tools: Tools, issue_id: int) -> tuple[CheckLine, ...]:
         message = preview(tools, issue_id, format="mime")
         found += check_spam(message.encode(), settings.spamd)
     with tools.begin() as unit:
-        renewed = unit.issues.checklist(issue_id).renewed(found)
-        unit.issues.save_checklist(issue_id, renewed, content_hash=artefact.content_hash)
+        renewed = unit.artefacts.checklist(issue_id).renewed(found)
+        unit.artefacts.save_checklist(issue_id, renewed, content_hash=artefact.content_hash)
     return found
 
 
@@ -194,9 +194,9 @@ def _create(tools: Tools) -> list[int]:
     with tools.begin() as unit:
         now = tools.clock()
         first = not unit.issues.list(limit=1)
-        running_until = unit.issues.rhythms_noted()
+        running_until = unit.rhythms.noted()
         for cadence in cadences:
-            known = unit.issues.rhythm(cadence)
+            known = unit.rhythms.get(cadence)
             at = settings.digest_time
             since = taken_up(
                 cadence,
@@ -208,7 +208,7 @@ def _create(tools: Tools) -> list[int]:
                 running_until=running_until,
             )
             if not _noted(unit, cadence, now) or known is None or known[0] != since:
-                unit.issues.set_rhythm(cadence, since=since, used_at=now)
+                unit.rhythms.set(cadence, since=since, used_at=now)
             ready = unit.posts.ready_unplaced(cadence, since)
             last = unit.issues.last_of(cadence)
             for plan in plan_drafts(
@@ -238,7 +238,7 @@ def _wanted(unit: Unit, default: Cadence, now: datetime) -> list[Cadence]:
     wanted = unit.subscribers.cadences_in_use(default) | {default}
     for cadence in set(Cadence) - wanted - {Cadence.EACH}:
         left_at = rhythms.last_left(unit.conn, cadence, default)
-        known = unit.issues.rhythm(cadence)
+        known = unit.rhythms.get(cadence)
         if left_at is None or known is None or now - left_at > rhythms.KEPT:
             continue
         if any(post.first_seen_at <= left_at for post in unit.posts.ready_unplaced(cadence, known[0])):
@@ -247,7 +247,7 @@ def _wanted(unit: Unit, default: Cadence, now: datetime) -> list[Cadence]:
 
 
 def _noted(unit: Unit, cadence: Cadence, now: datetime) -> bool:
-    known = unit.issues.rhythm(cadence)
+    known = unit.rhythms.get(cadence)
     return known is not None and now - known[1] < RHYTHM_NOTED
 
 

@@ -45,8 +45,8 @@ class PostStore(Protocol):
     def publication_times(self, feed_id: int, *, limit: int = 20) -> Sequence[datetime]: ...
 
 
-class IssueStore(Protocol):
-    def withdraw_post(self, post_id: int, *, reason: str, now: datetime) -> Sequence[Issue]: ...
+class IssuePostStore(Protocol):
+    def withdraw(self, post_id: int, *, reason: str, now: datetime) -> Sequence[Issue]: ...
 
 
 class IntakeUnit(Protocol):
@@ -55,7 +55,7 @@ class IntakeUnit(Protocol):
     @property
     def posts(self) -> PostStore: ...
     @property
-    def issues(self) -> IssueStore: ...
+    def issue_posts(self) -> IssuePostStore: ...
 
 
 Work = Callable[[], AbstractContextManager[IntakeUnit]]
@@ -143,7 +143,7 @@ def _compare(
     recalled: list[int] = []
     for post_id, reason in changes.gone:
         post = unit.posts.move(post_id, PostState.GONE, reason, now)
-        approved = unit.issues.withdraw_post(post_id, reason=withdrawal(post), now=now)
+        approved = unit.issue_posts.withdraw(post_id, reason=withdrawal(post), now=now)
         recalled += [issue.id for issue in approved]
     counted = _counted(changes, ids, known, polled)
     return replace(counted, back_to_draft=tuple(dict.fromkeys(recalled)), note=changes.note)

@@ -61,13 +61,13 @@ def settle_due(tools: Tools) -> int:
     """
     now = tools.clock()
     with tools.read() as unit:
-        if not unit.posts.settled(now) and not unit.issues.withdrawn_ready():
+        if not unit.posts.settled(now) and not unit.issue_posts.withdrawn_ready():
             return 0
     with tools.begin() as unit:
         count = settle_due_posts(unit, policy(tools.settings()), now)
-        back = unit.issues.withdrawn_ready()
+        back = unit.issue_posts.withdrawn_ready()
         for issue_id, post_id in back:
-            unit.issues.take_back(issue_id, post_id, now)
+            unit.issue_posts.take_back(issue_id, post_id, now)
         return count + len(back)
 
 

@@ -54,7 +54,7 @@ def render_notice(tools: Tools, settings: Settings, notice: Notice) -> Rendered:
     if notice.kind is NoticeKind.TEST:
         assert notice.issue_id is not None
         with tools.read() as unit:
-            artefact = unit.issues.artefact(notice.issue_id)
+            artefact = unit.artefacts.get(notice.issue_id)
         return Rendered(
             letter=letter_of(artefact, artefact.mask, common_headers(newsletter, notice.issue_id)),
             message_id=message_id,
@@ -127,7 +127,7 @@ def preview(
     links = tools.links(settings)
     recipient, mask = SAMPLE, ALL_BLOCKS
     with tools.read() as unit:
-        artefact = unit.issues.artefact(issue_id)
+        artefact = unit.artefacts.get(issue_id)
         if reader:
             subscriber = _subscriber(unit, reader)
             recipient = Recipient(id=subscriber.id, address=subscriber.address, name=subscriber.name)
@@ -154,7 +154,7 @@ def _mask(unit: Unit, issue: Issue, subscriber: Subscriber) -> int:
     block_of = {place.post_id: place.block for place in issue.included}
     received = unit.deliveries.already_received(issue.id, [subscriber.id], list(block_of))
     had = [block_of[post_id] for post_id in received.get(subscriber.id, ())]
-    mask, reason = mask_for(unit.issues.block_topics(issue.id), frozenset(subscriber.topics_off), had)
+    mask, reason = mask_for(unit.issue_posts.topics(issue.id), frozenset(subscriber.topics_off), had)
     if not mask:
         raise Conflict(f"Issue {issue.id} does not go to this subscriber. {reason}")
     return mask

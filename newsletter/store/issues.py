@@ -1,34 +1,26 @@
-"""Issues, the posts they carry, and their artefacts."""
+"""Issues: how they are made, found, edited, and moved from state to state."""
 
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, case, delete, exists, func, or_, select, update
+from sqlalchemy import Connection, Row, or_, select, update
 
 from newsletter.errors import Conflict, NotFound
-from newsletter.model.artefact import Artefact
-from newsletter.model.checklist import CheckLine, Checklist, Level
 from newsletter.model.issue import MAX_BLOCKS, Issue, IssuePost, IssueState, move_issue
-from newsletter.model.links import mailed
-from newsletter.model.post import PostState
 from newsletter.model.times import from_ms, maybe_from_ms, to_ms
-from newsletter.store.links import IssueLinks
-from newsletter.store.sql import chunks, insert, straight
-from newsletter.store.tables import artefacts, issue_posts, issues, posts, rhythms
+from newsletter.store.sql import chunks, straight
+from newsletter.store.tables import artefacts, issue_posts, issues, posts
 from subscribers.model import Cadence
 
 _NONE: Mapping[str, str | None] = {}
-_UNSENT = [IssueState.DRAFT.value, IssueState.APPROVED.value]
+UNSENT = [IssueState.DRAFT.value, IssueState.APPROVED.value]
 
 
-_ALWAYS = from_ms(0)
-_APPROVED = (IssueState.APPROVED, IssueState.SENDING, IssueState.PAUSED, IssueState.FINISHED)
 _STATE: Final = "SELECT state FROM issues WHERE id = :issue"
 
 
@@ -140,7 +132,7 @@ class Issues:
 
     def unsent_for(self, segment: str) -> Sequence[Issue]:
         """Drafts and approved issues for this segment, by id; nobody else changes them meanwhile."""
-        query = select(issues).where(issues.c.segment == segment, issues.c.state.in_(_UNSENT))
+        query = select(issues).where(issues.c.segment == segment, issues.c.state.in_(UNSENT))
         return self._with_posts(self._conn.execute(query.order_by(issues.c.id).with_for_update()).all())
 
     def sending(self) -> Sequence[Issue]:
@@ -150,23 +142,6 @@ class Issues:
                 .where(issues.c.state == IssueState.SENDING.value)
                 .order_by(issues.c.started_at, issues.c.id)
             ).all()
-        )
-
-    def rhythm(self, cadence: Cadence) -> tuple[datetime, datetime] | None:
-        """Since when posts are news to a cadence, and when somebody last wanted it; None: never yet."""
-        row = self._conn.execute(select(rhythms).where(rhythms.c.cadence == cadence.value)).one_or_none()
-        return None if row is None else (from_ms(row.since), from_ms(row.used_at))
-
-    def rhythms_noted(self) -> datetime | None:
-        """When it was last written down that any cadence is wanted."""
-        return maybe_from_ms(self._conn.scalar(select(func.max(rhythms.c.used_at))))
-
-    def set_rhythm(self, cadence: Cadence, *, since: datetime, used_at: datetime) -> None:
-        values = {"since": to_ms(since), "used_at": to_ms(used_at)}
-        self._conn.execute(
-            insert(self._conn, rhythms)
-            .values(cadence=cadence.value, **values)
-            .on_conflict_do_update(index_elements=["cadence"], set_=values)
         )
 
     def last_of(self, cadence: Cadence) -> Issue | None:
@@ -224,7 +199,7 @@ class Issues:
                     .where(issue_posts.c.issue_id == issue_id, issue_posts.c.post_id.in_(post_ids))
                     .values(included=included, **({"withdrawn": False} if included else {}))
                 )
-        self._touch(issue_id, now)
+        self.touch(issue_id, now)
         if values:
             self._set(issue_id, **values)
         return self.get(issue_id)
@@ -237,187 +212,6 @@ class Issues:
             subject=issue.subject if issue.subject_edited else subject,
             preheader=issue.preheader if issue.preheader_edited else preheader,
         )
-
-    def withdraw_post(self, post_id: int, *, reason: str, now: datetime) -> Sequence[Issue]:
-        """Leaves a post out of the unsent issues that carry it; returns those that were approved.
-
-        They are drafts again, for the reason given (one sentence). Issues under way stay as they are.
-        """
-        carriers = self._conn.execute(
-            select(issues.c.id, issues.c.state)
-            .join(issue_posts, issue_posts.c.issue_id == issues.c.id)
-            .where(issue_posts.c.post_id == post_id, issue_posts.c.included, issues.c.state.in_(_UNSENT))
-            .with_for_update()
-        ).all()
-        for row in carriers:
-            self._conn.execute(
-                update(issue_posts)
-                .where(issue_posts.c.post_id == post_id, issue_posts.c.issue_id == row.id)
-                .values(included=False, withdrawn=True)
-            )
-            if row.state == IssueState.APPROVED.value:
-                self.back_to_draft(row.id, reason=reason, now=now)
-            self._touch(row.id, now)
-        return [self.get(row.id) for row in carriers if row.state == IssueState.APPROVED.value]
-
-    def withdrawn_ready(self) -> Sequence[tuple[int, int]]:
-        """``(issue id, post id)`` of posts that were withdrawn and are ready to be mailed again."""
-        rows = self._conn.execute(
-            select(issue_posts.c.issue_id, issue_posts.c.post_id)
-            .join(posts, posts.c.id == issue_posts.c.post_id)
-            .join(issues, issues.c.id == issue_posts.c.issue_id)
-            .where(
-                issue_posts.c.withdrawn,
-                posts.c.state == PostState.READY.value,
-                issues.c.state != IssueState.CANCELLED.value,
-            )
-        )
-        return [(row.issue_id, row.post_id) for row in rows]
-
-    def take_back(self, issue_id: int, post_id: int, now: datetime) -> None:
-        """Puts a withdrawn post back into its draft; where that is no draft any more, sets the post free."""
-        of_post = (issue_posts.c.issue_id == issue_id, issue_posts.c.post_id == post_id)
-        place = (*of_post, issue_posts.c.withdrawn)
-        if self.get(issue_id).state is IssueState.DRAFT:
-            self._conn.execute(update(issue_posts).where(*place).values(included=True, withdrawn=False))
-            self._touch(issue_id, now)
-        else:
-            self._conn.execute(delete(issue_posts).where(*place))
-
-    def save_artefact(
-        self,
-        issue_id: int,
-        artefact: Artefact,
-        checklist: Checklist,
-        revisions: dict[int, int],
-        now: datetime,
-        *,
-        edition: int,
-        fingerprint: str = "",
-    ) -> bool:
-        """Stores what was compiled of a draft's ``edition`` from these revisions (post id -> revision).
-
-        ``fingerprint`` names what else went into it. False, and nothing stored, where the issue is no draft
-        any more or has another edition by now: what was approved is never overwritten (invariant 5).
-        """
-        current = self._conn.execute(
-            update(issues)
-            .where(
-                issues.c.id == issue_id,
-                issues.c.state == IssueState.DRAFT.value,
-                issues.c.edition == edition,
-            )
-            .values(content_hash=artefact.content_hash)
-        )
-        if current.rowcount != 1:
-            return False
-        body = zlib.compress(artefact.to_json().encode(), 6)
-        values = {
-            "edition": edition,
-            "fingerprint": fingerprint,
-            "size": sum(len(segment.text.encode()) for segment in mailed(artefact)),
-            "content_hash": artefact.content_hash,
-            "body": body,
-            "checklist": _checklist_json(checklist),
-            "composed_at": to_ms(now),
-        }
-        self._conn.execute(
-            insert(self._conn, artefacts)
-            .values(issue_id=issue_id, **values)
-            .on_conflict_do_update(index_elements=["issue_id"], set_=values)
-        )
-        IssueLinks(self._conn).keep(issue_id, artefact.links)
-        for post_id, revision in revisions.items():
-            self._conn.execute(
-                update(issue_posts)
-                .where(issue_posts.c.issue_id == issue_id, issue_posts.c.post_id == post_id)
-                .values(revision=revision)
-            )
-        return True
-
-    def size(self, issue_id: int) -> int:
-        """Of the HTML part, in bytes; 0 where nothing was composed yet."""
-        return self._conn.scalar(select(artefacts.c.size).where(artefacts.c.issue_id == issue_id)) or 0
-
-    def artefact(self, issue_id: int) -> Artefact:
-        """Raises NotFound where nothing was composed yet."""
-        body = self._conn.scalar(select(artefacts.c.body).where(artefacts.c.issue_id == issue_id))
-        if not body:
-            self.get(issue_id)  # one that does not exist is told as that
-            raise NotFound(f"Issue {issue_id} is not composed yet.", hint="Run: newsletter tick")
-        return Artefact.from_json(zlib.decompress(body).decode())
-
-    def checklist(self, issue_id: int) -> Checklist:
-        """An empty one where nothing was composed yet."""
-        stored = self._conn.scalar(select(artefacts.c.checklist).where(artefacts.c.issue_id == issue_id))
-        return Checklist(
-            lines=tuple(
-                CheckLine(level=Level(level), code=code, text=text, mend=mend)
-                for level, code, text, mend in json.loads(stored or "[]")
-            )
-        )
-
-    def save_problem(self, issue_id: int, checklist: Checklist, now: datetime) -> None:
-        """Stores why a draft could not be composed; what was composed before stays beside it."""
-        values = {"checklist": _checklist_json(checklist)}
-        self._conn.execute(
-            insert(self._conn, artefacts)
-            .values(issue_id=issue_id, content_hash="", body=b"", composed_at=to_ms(now), **values)
-            .on_conflict_do_update(index_elements=["issue_id"], set_=values)
-        )
-
-    def save_checklist(self, issue_id: int, checklist: Checklist, *, content_hash: str) -> None:
-        """Stores what was found of this artefact; of another one it says nothing and is dropped."""
-        self._conn.execute(
-            update(artefacts)
-            .where(artefacts.c.issue_id == issue_id, artefacts.c.content_hash == content_hash)
-            .values(checklist=_checklist_json(checklist))
-        )
-
-    def block_topics(self, issue_id: int) -> dict[int, frozenset[str]]:
-        """The topics of each included block's post."""
-        rows = self._conn.execute(
-            select(issue_posts.c.block, posts.c.topics)
-            .join(posts, posts.c.id == issue_posts.c.post_id)
-            .where(issue_posts.c.issue_id == issue_id, issue_posts.c.included)
-        )
-        return {row.block: frozenset(json.loads(row.topics or "[]")) for row in rows}
-
-    def out_of_reach(self, issue_id: int) -> dict[Cadence, dict[int, datetime]]:
-        """For each other cadence, the blocks whose posts it brings nobody who wants it only from a certain
-        moment on: its own issue with them was begun then, or they were there before it was taken up."""
-        mine = issue_posts.alias()
-        placed = self._conn.execute(
-            select(mine.c.block, issue_posts.c.cadence, issues.c.started_at)
-            .select_from(
-                mine.join(issue_posts, issue_posts.c.post_id == mine.c.post_id).join(
-                    issues, issues.c.id == issue_posts.c.issue_id
-                )
-            )
-            .where(
-                mine.c.issue_id == issue_id,
-                mine.c.included.is_(True),
-                issue_posts.c.issue_id != issue_id,
-                issues.c.started_at.is_not(None),
-            )
-        ).all()
-        found: dict[Cadence, dict[int, datetime]] = {cadence: {} for cadence in Cadence}
-        ready = self._conn.execute(
-            select(issue_posts.c.block, posts.c.ready_at)
-            .join(posts, posts.c.id == issue_posts.c.post_id)
-            .where(issue_posts.c.issue_id == issue_id, issue_posts.c.included.is_(True))
-        ).all()
-        for cadence, blocks in found.items():
-            known = self.rhythm(cadence)
-            blocks |= {
-                row.block: _ALWAYS
-                for row in ready
-                if known is None or row.ready_at is None or from_ms(row.ready_at) < known[0]
-            }
-        for row in placed:
-            blocks = found[Cadence(row.cadence)]
-            blocks[row.block] = min(blocks.get(row.block, from_ms(row.started_at)), from_ms(row.started_at))
-        return found
 
     def stale_drafts(self, *, fingerprint: str = "") -> Sequence[int]:
         """Drafts never composed, or composed before they or what ``fingerprint`` names changed; and drafts
@@ -475,27 +269,6 @@ class Issues:
             ).all()
         )
 
-    def approved_before(self, issue_id: int) -> bool:
-        """Whether everything in it, as it is composed, stands in other issues that were approved for all.
-
-        What was approved for a segment was not approved for those outside of it.
-        """
-        other, issue = issue_posts.alias(), issues.alias()
-        approved = exists().where(
-            other.c.post_id == issue_posts.c.post_id,
-            other.c.issue_id != issue_id,
-            other.c.included.is_(True),
-            other.c.revision == issue_posts.c.revision,
-            issue.c.id == other.c.issue_id,
-            issue.c.state.in_([state.value for state in _APPROVED]),
-            issue.c.segment == "",
-        )
-        mine = select(case((approved, 1), else_=0)).where(
-            issue_posts.c.issue_id == issue_id, issue_posts.c.included.is_(True)
-        )
-        found = self._conn.scalars(mine).all()
-        return bool(found) and all(found)
-
     def back_to_draft(self, issue_id: int, *, reason: str, now: datetime) -> Issue:
         self._move(issue_id, IssueState.DRAFT)
         self._set(
@@ -545,6 +318,10 @@ class Issues:
         self._set(issue_id, changed_at=to_ms(now), send_at=None)
         return self.get(issue_id)
 
+    def touch(self, issue_id: int, now: datetime) -> None:
+        """What is in it has changed: whatever is being compiled from it is out of date."""
+        self._set(issue_id, changed_at=to_ms(now), edition=issues.c.edition + 1)
+
     def _move(self, issue_id: int, to: IssueState) -> Issue:
         # Locks the row on PostgreSQL; on SQLite the transaction already is the only writer.
         state = self._conn.scalar(select(issues.c.state).where(issues.c.id == issue_id).with_for_update())
@@ -552,10 +329,6 @@ class Issues:
             raise NotFound(f"There is no issue {issue_id}.", hint="See: newsletter issues list")
         self._set(issue_id, state=move_issue(IssueState(state), to).value)
         return self.get(issue_id)
-
-    def _touch(self, issue_id: int, now: datetime) -> None:
-        """What is in it has changed: whatever is being compiled from it is out of date."""
-        self._set(issue_id, changed_at=to_ms(now), edition=issues.c.edition + 1)
 
     def _set(self, issue_id: int, **values: Any) -> None:
         self._conn.execute(update(issues).where(issues.c.id == issue_id).values(**values))
@@ -607,13 +380,6 @@ def _issue(row: Row[Any]) -> Issue:
         audience_cursor=row.audience_cursor,
         audience_drawn=row.audience_drawn,
         problem=row.problem,
-    )
-
-
-def _checklist_json(checklist: Checklist) -> str:
-    return json.dumps(
-        [[line.level.value, line.code, line.text, line.mend] for line in checklist.lines],
-        ensure_ascii=False,
     )
 
 

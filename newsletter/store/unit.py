@@ -9,6 +9,7 @@ from functools import cached_property
 from sqlalchemy import Connection
 
 from newsletter.store.account import Account
+from newsletter.store.artefacts import Artefacts
 from newsletter.store.audit import Audit
 from newsletter.store.database import Database
 from newsletter.store.deliveries import Deliveries
@@ -17,6 +18,7 @@ from newsletter.store.doors import Doors
 from newsletter.store.events import Events
 from newsletter.store.feeds import Feeds
 from newsletter.store.forms import Forms
+from newsletter.store.issue_posts import IssuePosts
 from newsletter.store.issues import Issues
 from newsletter.store.leases import Leases
 from newsletter.store.links import IssueLinks
@@ -24,6 +26,7 @@ from newsletter.store.notices import Notices
 from newsletter.store.pictures import Pictures
 from newsletter.store.posts import Posts
 from newsletter.store.rates import Rates
+from newsletter.store.rhythms import Rhythms
 from newsletter.store.settings import StoredSettings
 from subscribers.store import Subscribers
 
@@ -56,6 +59,18 @@ class Unit:
     @cached_property
     def issues(self) -> Issues:
         return Issues(self.conn)
+
+    @cached_property
+    def issue_posts(self) -> IssuePosts:
+        return IssuePosts(self.conn)
+
+    @cached_property
+    def artefacts(self) -> Artefacts:
+        return Artefacts(self.conn)
+
+    @cached_property
+    def rhythms(self) -> Rhythms:
+        return Rhythms(self.conn)
 
     @cached_property
     def pictures(self) -> Pictures:

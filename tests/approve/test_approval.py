@@ -26,6 +26,10 @@ class Shelf:
     def issues(self) -> Shelf:
         return self
 
+    @property
+    def artefacts(self) -> Shelf:
+        return self
+
     def get(self, issue_id: int) -> Issue:
         return self._issues[issue_id]
 

@@ -39,7 +39,7 @@ from newsletter.poll.split import split
 from newsletter.steps.polling import poll_due, poll_feed
 from newsletter.store.database import Database
 from newsletter.store.feeds import Feeds
-from newsletter.store.issues import Issues
+from newsletter.store.issue_posts import IssuePosts
 from newsletter.store.migrate import upgrade
 from newsletter.store.posts import Posts
 from tests.bench.answer_304 import addresses
@@ -132,7 +132,7 @@ def _child_cpu(parser: Parser) -> float:
 
 class _Unit:
     def __init__(self, conn: Connection) -> None:
-        self.feeds, self.posts, self.issues = Feeds(conn), Posts(conn), Issues(conn)
+        self.feeds, self.posts, self.issue_posts = Feeds(conn), Posts(conn), IssuePosts(conn)
 
 
 class _House:

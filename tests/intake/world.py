@@ -18,7 +18,7 @@ from newsletter.poll.parser import Parser
 from newsletter.steps.polling import Polled, poll_due, poll_feed
 from newsletter.store.database import Database
 from newsletter.store.feeds import Feeds
-from newsletter.store.issues import Issues
+from newsletter.store.issue_posts import IssuePosts
 from newsletter.store.posts import Posts
 
 _NONE: Mapping[str, str] = {}
@@ -95,7 +95,7 @@ class _Unit:
     def __init__(self, conn: Connection) -> None:
         self.feeds = Feeds(conn)
         self.posts = Posts(conn)
-        self.issues = Issues(conn)
+        self.issue_posts = IssuePosts(conn)
 
 
 class World:

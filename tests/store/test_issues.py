@@ -17,6 +17,7 @@ from newsletter.model.times import to_ms
 from newsletter.store.database import Database
 from newsletter.store.issues import Issues
 from newsletter.store.tables import feeds, posts
+from newsletter.store.unit import Unit
 from subscribers.model import Cadence
 
 NOW = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
@@ -57,8 +58,13 @@ def conn(migrated: Database) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def issues(conn: Connection) -> Issues:
-    return Issues(conn)
+def unit(conn: Connection) -> Unit:
+    return Unit(conn, subscriber_keys=[])
+
+
+@pytest.fixture
+def issues(unit: Unit) -> Issues:
+    return unit.issues
 
 
 def draft(issues: Issues, *post_ids: int, cadence: Cadence = Cadence.EACH, period: str = "") -> int:
@@ -96,13 +102,13 @@ def test_an_issue_has_between_1_and_62_posts(issues: Issues) -> None:
             draft(issues, *range(count))
 
 
-def test_an_unknown_issue_is_told(issues: Issues) -> None:
+def test_an_unknown_issue_is_told(issues: Issues, unit: Unit) -> None:
     with pytest.raises(NotFound):
         issues.get(99)
     with pytest.raises(NotFound):
         issues.cancel(99, NOW)
     with pytest.raises(NotFound, match="no issue 99"):
-        issues.artefact(99)
+        unit.artefacts.get(99)
 
 
 def test_an_edit_keeps_what_it_does_not_name(issues: Issues) -> None:
@@ -131,24 +137,26 @@ def test_only_a_draft_can_be_edited_and_only_its_own_posts(issues: Issues) -> No
         issues.edit(issue_id, now=NOW, subject="Too late")
 
 
-def test_an_artefact_comes_back_byte_for_byte(issues: Issues) -> None:
+def test_an_artefact_comes_back_byte_for_byte(issues: Issues, unit: Unit) -> None:
     issue_id = draft(issues, 1)
     with pytest.raises(NotFound):
-        issues.artefact(issue_id)
+        unit.artefacts.get(issue_id)
     lines = (CheckLine(level=Level.ADVICE, code="alt", text="One picture says nothing.", mend="Say it."),)
-    issues.save_artefact(issue_id, ARTEFACT, Checklist(lines=lines), {1: 1}, NOW, edition=0)
-    assert issues.artefact(issue_id) == ARTEFACT
-    assert issues.artefact(issue_id).content_hash == issues.get(issue_id).content_hash
-    assert issues.checklist(issue_id).lines == lines
-    issues.save_artefact(issue_id, ARTEFACT, Checklist(lines=()), {1: 2}, NOW, edition=0)
-    assert issues.checklist(issue_id).lines == ()
+    unit.artefacts.save(issue_id, ARTEFACT, Checklist(lines=lines), {1: 1}, NOW, edition=0)
+    assert unit.artefacts.get(issue_id) == ARTEFACT
+    assert unit.artefacts.get(issue_id).content_hash == issues.get(issue_id).content_hash
+    assert unit.artefacts.checklist(issue_id).lines == lines
+    unit.artefacts.save(issue_id, ARTEFACT, Checklist(lines=()), {1: 2}, NOW, edition=0)
+    assert unit.artefacts.checklist(issue_id).lines == ()
 
 
-def test_what_was_never_composed_or_was_edited_since_is_stale(issues: Issues, conn: Connection) -> None:
+def test_what_was_never_composed_or_was_edited_since_is_stale(
+    issues: Issues, unit: Unit, conn: Connection
+) -> None:
     first, second = draft(issues, 1), draft(issues, 2)
     assert issues.stale_drafts() == [first, second]
     for issue_id, post_id in ((first, 1), (second, 2)):
-        issues.save_artefact(issue_id, ARTEFACT, Checklist(lines=()), {post_id: 1}, NOW, edition=0)
+        unit.artefacts.save(issue_id, ARTEFACT, Checklist(lines=()), {post_id: 1}, NOW, edition=0)
     assert issues.stale_drafts() == []
     issues.approve(second, send_at=NOW, now=NOW)
     conn.execute(update(posts).where(posts.c.id == 2).values(revision=2))
@@ -185,9 +193,9 @@ def test_starting_again_keeps_the_audience_of_the_first_start(issues: Issues) ->
     assert issues.finish(issue_id, NOW).finished_at == NOW
 
 
-def test_taking_an_approval_back_forgets_what_was_approved(issues: Issues) -> None:
+def test_taking_an_approval_back_forgets_what_was_approved(issues: Issues, unit: Unit) -> None:
     issue_id = draft(issues, 1)
-    issues.save_artefact(issue_id, ARTEFACT, Checklist(lines=()), {1: 1}, NOW, edition=0)
+    unit.artefacts.save(issue_id, ARTEFACT, Checklist(lines=()), {1: 1}, NOW, edition=0)
     approved = issues.approve(issue_id, send_at=NOW, now=NOW)
     assert approved.approved_hash == ARTEFACT.content_hash
     back = issues.back_to_draft(issue_id, reason="Edited.", now=NOW)
@@ -209,27 +217,27 @@ def test_approval_freezes_the_segment_and_a_draft_knows_only_its_name(issues: Is
 
 @pytest.mark.parametrize(("segment", "known"), [("", True), ("The few", False)])
 def test_what_was_approved_for_a_segment_was_not_approved_for_all(
-    issues: Issues, segment: str, known: bool
+    issues: Issues, unit: Unit, segment: str, known: bool
 ) -> None:
     single = draft(issues, 1)
     issues.edit(single, now=NOW, segment=segment)
     issues.approve(single, send_at=NOW, now=NOW, segment_filter="{}" if segment else "")
     weekly = draft(issues, 1, cadence=Cadence.WEEKLY, period="2026-W19")
-    assert issues.approved_before(weekly) is known
+    assert unit.issue_posts.approved_before(weekly) is known
 
 
-def test_a_post_that_is_gone_leaves_drafts_but_not_what_is_being_sent(issues: Issues) -> None:
+def test_a_post_that_is_gone_leaves_drafts_but_not_what_is_being_sent(issues: Issues, unit: Unit) -> None:
     waiting, sending = draft(issues, 1), draft(issues, 1, cadence=Cadence.DAILY, period="2026-05-04")
     issues.approve(sending, send_at=NOW, now=NOW)
     issues.start(sending, 1, NOW)
-    assert issues.withdraw_post(1, reason="It was deleted.", now=NOW) == []
+    assert unit.issue_posts.withdraw(1, reason="It was deleted.", now=NOW) == []
     assert issues.get(waiting).included == ()
     assert len(issues.get(sending).included) == 1
 
 
-def test_topics_come_by_block(issues: Issues) -> None:
+def test_topics_come_by_block(issues: Issues, unit: Unit) -> None:
     issue_id = draft(issues, 2, 1)
-    assert issues.block_topics(issue_id) == {0: frozenset(), 1: frozenset({"health"})}
+    assert unit.issue_posts.topics(issue_id) == {0: frozenset(), 1: frozenset({"health"})}
 
 
 def test_lists_are_newest_first_and_paged(issues: Issues) -> None:
@@ -240,14 +248,14 @@ def test_lists_are_newest_first_and_paged(issues: Issues) -> None:
     assert [issue.id for issue in issues.list(states=[IssueState.CANCELLED])] == [ids[0]]
 
 
-def test_what_was_found_of_another_artefact_is_not_kept(issues: Issues) -> None:
+def test_what_was_found_of_another_artefact_is_not_kept(issues: Issues, unit: Unit) -> None:
     issue_id = draft(issues, 1)
-    issues.save_artefact(issue_id, ARTEFACT, Checklist(lines=()), {1: 1}, NOW, edition=0)
+    unit.artefacts.save(issue_id, ARTEFACT, Checklist(lines=()), {1: 1}, NOW, edition=0)
     found = Checklist(lines=(CheckLine(level=Level.GOOD, code="links", text="All 2 links open."),))
-    issues.save_checklist(issue_id, found, content_hash="another")
-    assert issues.checklist(issue_id).lines == ()
-    issues.save_checklist(issue_id, found, content_hash=ARTEFACT.content_hash)
-    assert issues.checklist(issue_id) == found
+    unit.artefacts.save_checklist(issue_id, found, content_hash="another")
+    assert unit.artefacts.checklist(issue_id).lines == ()
+    unit.artefacts.save_checklist(issue_id, found, content_hash=ARTEFACT.content_hash)
+    assert unit.artefacts.checklist(issue_id) == found
 
 
 def test_how_much_of_posts_is_shown_is_the_themes_until_the_author_chooses(issues: Issues) -> None:
@@ -259,21 +267,21 @@ def test_how_much_of_posts_is_shown_is_the_themes_until_the_author_chooses(issue
 
 
 def test_a_post_withdrawn_from_an_issue_that_went_without_it_is_free_for_the_next(
-    issues: Issues, conn: Connection
+    issues: Issues, unit: Unit, conn: Connection
 ) -> None:
     conn.execute(update(posts).where(posts.c.id.in_([1, 2])).values(state="ready"))
     weekly = issues.create(
         cadence=Cadence.WEEKLY, period="2026-W19", subject="Two", posts=[(1, 1), (2, 1)], now=NOW
     ).id
     issues.approve(weekly, send_at=NOW, now=NOW)
-    [back] = issues.withdraw_post(1, reason="It was deleted.", now=NOW)
+    [back] = unit.issue_posts.withdraw(1, reason="It was deleted.", now=NOW)
     assert (back.id, back.state, back.problem) == (weekly, IssueState.DRAFT, "It was deleted.")
     issues.approve(weekly, send_at=NOW, now=NOW)
     issues.start(weekly, 10, NOW)
-    assert issues.withdrawn_ready() == [(weekly, 1)]
-    issues.take_back(weekly, 1, NOW)
+    assert unit.issue_posts.withdrawn_ready() == [(weekly, 1)]
+    unit.issue_posts.take_back(weekly, 1, NOW)
     assert [place.post_id for place in issues.get(weekly).posts] == [2]
-    assert issues.withdrawn_ready() == []
+    assert unit.issue_posts.withdrawn_ready() == []
     assert issues.create(
         cadence=Cadence.WEEKLY, period="2026-W20", subject="One", posts=[(1, 1)], now=NOW
     ).included

@@ -301,7 +301,7 @@ def test_the_frame_says_why_a_subscriber_would_get_nothing(studio: Studio) -> No
     issue = studio.draft()
     studio.house.desk.add_subscriber("ines@example.org")
     with studio.house.store.begin() as unit:
-        (topics,) = unit.issues.block_topics(issue).values()
+        (topics,) = unit.issue_posts.topics(issue).values()
         now = datetime(2026, 11, 20, tzinfo=UTC)
         unit.subscribers.choose(1, now, cadence=None, topics_off=topics, paused_until=None)
     with studio.visitor() as visitor:
