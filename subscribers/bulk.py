@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, not_, select, update
 
+from subscribers import happenings
 from subscribers.errors import Invalid
 from subscribers.model import SubscriberState, SuppressionCause
 from subscribers.rows import left_at, stored_words
@@ -134,6 +135,7 @@ def _unsubscribe(people: Subscribers, batch_id: int, ids: Sequence[int], now: da
         )
     )
     people.requests.close_all(gone, now)
+    happenings.acted_on_many(conn, gone, Act.UNSUBSCRIBE, now, "by the author")
     return changed
 
 

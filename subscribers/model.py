@@ -55,7 +55,7 @@ class Subscriber:
     language: str = ""
     tags: tuple[str, ...] = ()  #: the author's own labels, sorted
     consent_until: datetime | None = None  #: when the last valid consent ends; None: never
-    engaged_at: datetime | None = None  #: the last time they opened or clicked, where that is known
+    engaged_at: datetime | None = None  #: when they last did something, where that is known
     tracked_at: datetime | None = (
         None  #: since when their own opens and clicks may be kept; None: they may not
     )

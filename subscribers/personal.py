@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import delete, select, update
 
-from subscribers import former, rhythms, tracking
+from subscribers import former, happenings, rhythms, tracking
 from subscribers.addresses import normalise
 from subscribers.errors import Unknown
 from subscribers.model import SubscriberState, SuppressionCause
@@ -65,6 +65,10 @@ def everything(people: Subscribers, id: int, *, more: Mapping[str, object] | Non
             for proof in people.consents(id)
         ],
         "requests": _requests(people, id),
+        "history": [
+            {"at": rfc3339(one.at), "what": one.what.value, "detail": one.detail}
+            for one in happenings.of(people.conn, id)
+        ],
         "suppressions": [
             {"cause": one.cause.value, "at": rfc3339(one.at), "reason": one.reason}
             for one in (people.suppressions_of(person.address) if person.address else [])
@@ -107,6 +111,7 @@ def erase(people: Subscribers, id: int, now: datetime) -> str:
     for table in (consents, requests, batch_changes, asks):
         people.conn.execute(delete(table).where(table.c.subscriber_id == id))
     former.forget(people.conn, id)
+    happenings.forget(people.conn, [id])
     rhythms.forget(people.conn, id)
     tracking.forget(people.conn, id)
     day = _day(person.joined_at)

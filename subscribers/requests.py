@@ -87,6 +87,11 @@ class Requests:
         row = self._conn.execute(select(requests).where(requests.c.id == id)).one_or_none()
         return None if row is None else _request(row)
 
+    def of(self, subscriber_id: int) -> list[Request]:
+        """All that one was asked lately, oldest first."""
+        mine = select(requests).where(requests.c.subscriber_id == subscriber_id).order_by(requests.c.id)
+        return [_request(row) for row in self._conn.execute(mine)]
+
     def use(self, id: int, now: datetime) -> bool:
         """Marks the link as used; False where somebody was faster or it is too late."""
         used = update(requests).where(

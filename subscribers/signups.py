@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, select
 
-from subscribers import tracking
+from subscribers import happenings, tracking
 from subscribers.addresses import mailbox, normalise
 from subscribers.errors import Expired, Refused
 from subscribers.model import Consent, ConsentKind, Subscriber, SubscriberState
@@ -115,6 +115,7 @@ class SignUps:
                 wording=form.tracking,
                 origin=form.origin,
             )
+        self._people.present(person.id, now)
         return Confirmed(subscriber=self._people.get(person.id), kind=request.kind, fresh=fresh)
 
     def change_address(self, id: int, address: str, form: Form, now: datetime) -> Ask | None:
@@ -164,6 +165,7 @@ class SignUps:
         )
         conn.execute(delete(requests).where(requests.c.expires_at <= ms))
         conn.execute(delete(consents).where(consents.c.subscriber_id.in_(silent)))
+        happenings.forget(conn, silent)
         conn.execute(delete(subscribers).where(subscribers.c.id.in_(silent)))
         return silent
 

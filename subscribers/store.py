@@ -12,9 +12,10 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, or_, select, update
 
-from subscribers import former, rhythms, tracking
+from subscribers import former, happenings, rhythms, tracking
 from subscribers.addresses import Address, normalise
 from subscribers.errors import Invalid, Refused, Unknown
+from subscribers.happenings import What
 from subscribers.lookup import Lookup
 from subscribers.model import (
     Cadence,
@@ -29,7 +30,7 @@ from subscribers.rows import SHOWN, left_at, sought, stored_words, subscriber, w
 from subscribers.sql import among_writers, insert
 from subscribers.states import Act, Move, Standing, cause_of, decide
 from subscribers.tables import consents, subscribers
-from subscribers.times import maybe_ms, to_ms
+from subscribers.times import maybe_ms, rfc3339, to_ms
 
 MOST_NAME = 100  #: characters; what is longer is cut
 STRIKES = 5  #: soft bounces in a row that count as a hard one
@@ -154,19 +155,28 @@ class Subscribers(Lookup):
         paused_until: datetime | None,
     ) -> None:
         """What a subscriber chose on their preferences page, all of it at once."""
-        before = self.get(id).cadence
-        if cadence is not before:
-            rhythms.remember(self.conn, id, before, now)
+        person, off = self.get(id), sorted(set(topics_off))
+        if cadence is not person.cadence:
+            rhythms.remember(self.conn, id, person.cadence, now)
+            happenings.add(self.conn, id, What.HOW_OFTEN, now, cadence.value if cadence else "")
+        if set(off) != set(person.topics_off):
+            happenings.add(self.conn, id, What.TOPICS, now, ", ".join(off))
+        if paused_until is not None and paused_until != person.paused_until:
+            happenings.add(self.conn, id, What.PAUSED, now, rfc3339(paused_until))
+        elif paused_until is None and person.paused_until is not None and person.paused_until > now:
+            happenings.add(self.conn, id, What.RESUMED, now)
         self._set(
             id,
             now,
             cadence=cadence.value if cadence else None,
-            topics_off=stored_words(topics_off),
+            topics_off=stored_words(off),
             paused_until=maybe_ms(paused_until),
+            engaged_at=to_ms(now),
         )
 
     def rename(self, id: int, name: str, now: datetime) -> None:
         plain = plain_name(name)
+        happenings.add(self.conn, id, What.NAMED, now)
         self._set(id, now, name=plain, sought=sought(normalise(self.get(id).address).key, plain))
 
     def readdress(self, id: int, address: str, now: datetime) -> None:
@@ -180,6 +190,7 @@ class Subscribers(Lookup):
         before = self.get(id)
         if before.address and (old := normalise(before.address).key) != written.key:
             former.remember(self.conn, id, self.suppressions.hash_of(old), now)
+            happenings.add(self.conn, id, What.MOVED, now)
         self._set(
             id,
             now,
@@ -188,6 +199,7 @@ class Subscribers(Lookup):
             domain=written.domain,
             sought=sought(written.key, before.name),
             strikes=0,
+            engaged_at=to_ms(now),
         )
 
     def tag(
@@ -210,6 +222,10 @@ class Subscribers(Lookup):
                 [{"one": id, "now_has": stored_words(after)} for id, _, after in changed],
             )
         return changed
+
+    def present(self, id: int, now: datetime) -> None:
+        """They did something here themselves: a button that mail to them led to."""
+        self.conn.execute(update(subscribers).where(_c.id == id).values(engaged_at=to_ms(now)))
 
     def engaged(self, id: int, at: datetime) -> None:
         """Remembers when they last opened or clicked, of those who agree to that. Never goes back in time."""
@@ -241,12 +257,13 @@ class Subscribers(Lookup):
         when = [s.at for s in self.suppressions_of(found.address) if s.cause is SuppressionCause.UNSUBSCRIBED]
         return when == [left_at] and self.act(id, Act.UNDO, now)
 
-    def explain(self, id: int, reason: str) -> None:
+    def explain(self, id: int, reason: str, now: datetime) -> None:
         """Why they left, where they cared to say. Kept with the unsubscription, cut to 300 characters."""
         found = self.find(id)
         if found is not None and found.address:
             key = normalise(found.address).key
             self.suppressions.explain(key, SuppressionCause.UNSUBSCRIBED, reason[:300])
+            happenings.add(self.conn, id, What.EXPLAINED, now, reason[:300])
 
     # ``mailed_at`` is when the message left that an event is about. Where their mail has gone to another
     # address since, the event is about the former one and leaves them as they are.
@@ -336,6 +353,8 @@ class Subscribers(Lookup):
         kept = self.suppressions.keep([address.key], [c for c in standing.causes if c is cause_of(act)])
         if known is not None:
             self.write(known, move, now)
+            if move.causes != standing.causes:
+                happenings.acted(self.conn, known.id, act, now, reason)
             if kept and known.state is not SubscriberState.ERASED:
                 self._set(known.id, now)
             if act in _ENDS_REQUESTS:

@@ -43,7 +43,7 @@ subscribers = Table(
     Column("domain", Text, nullable=False, server_default=""),  # of address_key
     Column("tags", Text, nullable=False, server_default="[]"),  # the author's own; a JSON list, sorted
     Column("consent_until", Ms),  # when the last valid consent ends; NULL: never
-    Column("engaged_at", Ms),  # the last time they opened, clicked or answered, where that is known
+    Column("engaged_at", Ms),  # when they last confirmed, chose, or (who agreed) opened or clicked
     Column("tracked_at", Ms),  # since when their own opens and clicks may be kept; NULL: they may not
     Column("batch_id", Id),  # the import that brought them
     Column("joined_at", Ms, nullable=False),
@@ -96,6 +96,17 @@ tracking_consents = Table(
     Column("wording", Text, nullable=False),
     Column("withdrawn_at", Ms),
     Index("ix_tracking_consents_subscriber", "subscriber_id"),
+)
+
+happenings = Table(
+    "happenings",  # what somebody chose and did, for their page
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("subscriber_id", Id, nullable=False),
+    Column("at", Ms, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("detail", Text, nullable=False, server_default=""),
+    Index("ix_happenings_subscriber", "subscriber_id", "at"),
 )
 
 suppressions = Table(

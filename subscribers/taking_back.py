@@ -23,7 +23,16 @@ from subscribers.sql import MANY, chunks
 from subscribers.states import displayed
 from subscribers.store import Subscribers
 from subscribers.suppressions import NONE, Causes
-from subscribers.tables import asks, batch_changes, batches, consents, requests, subscribers, suppressions
+from subscribers.tables import (
+    asks,
+    batch_changes,
+    batches,
+    consents,
+    happenings,
+    requests,
+    subscribers,
+    suppressions,
+)
 from subscribers.times import to_ms
 
 _c = subscribers.c
@@ -142,7 +151,7 @@ def _remove(people: Subscribers, batch: Any) -> Sequence[int]:
     rows = conn.execute(mine.order_by(_c.id).limit(MANY).with_for_update()).all()
     ids = [row.id for row in rows]
     for few in chunks(ids):
-        for table in (consents, requests, asks):
+        for table in (consents, requests, asks, happenings):
             conn.execute(delete(table).where(table.c.subscriber_id.in_(few)))
         conn.execute(delete(subscribers).where(_c.id.in_(few)))
     people.suppressions.free([row.address_key for row in rows], batch.id)

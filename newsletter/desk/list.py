@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import and_, true
 
 from newsletter.desk.base import Verbs
+from newsletter.desk.held import held
+from newsletter.desk.history import Happened, story
 from newsletter.desk.shown import Person, Received
 from newsletter.errors import Conflict, Invalid, NotFound
 from newsletter.model.delivery import Delivery, DeliveryFlag, DeliveryState
-from subscribers import batches, exports, growth, imports, personal, tracking
+from subscribers import batches, exports, growth, happenings, imports, personal, tracking
 from subscribers.batches import Imported
 from subscribers.growth import Period
 from subscribers.imports import How, ImportedRow, Report
@@ -22,7 +24,12 @@ from subscribers.segments import Filter, condition
 from subscribers.states import STRONGEST
 from subscribers.store import Added, Subscribers
 
+if TYPE_CHECKING:
+    from newsletter.store.unit import Unit
+
 SOURCE = "author"
+MOST_SENT: Final = 100  #: issues and reports on a person's page, the newest
+MOST_TOLD: Final = 200
 
 
 class ListVerbs(Verbs):
@@ -57,21 +64,31 @@ class ListVerbs(Verbs):
             found = unit.subscribers.find(who) if isinstance(who, int) else unit.subscribers.by_address(who)
             if found is None:
                 raise NotFound("There is no such subscriber.", hint="See: newsletter subscribers list")
+            people, read = unit.subscribers, unit.links.of_subscriber(found.id)
+            consents, agreed = people.consents(found.id), tracking.of(unit.conn, found.id)
+            suppressions = people.suppressions_of(found.address) if found.address else []
+            sent = [_received(unit, one) for one in unit.deliveries.of_subscriber(found.id, limit=MOST_SENT)]
             return Person(
                 subscriber=found,
-                consents=unit.subscribers.consents(found.id),
-                suppressions=unit.subscribers.suppressions_of(found.address) if found.address else (),
-                agreed=tracking.of(unit.conn, found.id),
-                read=unit.links.of_subscriber(found.id),
-                received=[
-                    Received(
-                        issue_id=one.issue_id,
-                        subject=unit.issues.get(one.issue_id).subject,
-                        what=_fate(one),
-                        at=one.changed_at,
-                    )
-                    for one in unit.deliveries.of_subscriber(found.id, limit=50)
-                ],
+                consents=consents,
+                suppressions=suppressions,
+                agreed=agreed,
+                read=read,
+                received=sent,
+                history=story(
+                    consents=consents,
+                    agreed=agreed,
+                    requests=people.requests.of(found.id),
+                    suppressions=suppressions,
+                    happenings=happenings.of(unit.conn, found.id),
+                    sent=[
+                        Happened(at=one.at, what=one.subject, because=one.what, issue_id=one.issue_id)
+                        for one in sent
+                        if one.at is not None
+                    ],
+                    told=unit.events.of_subscriber(found.id, limit=MOST_TOLD),
+                    read=read,
+                ),
             )
 
     def add_subscriber(self, address: str, name: str = "") -> Added:
@@ -98,12 +115,19 @@ class ListVerbs(Verbs):
                 unit.deliveries.unclaim(known.id)
             self._audit(unit, "suppress", "an address")
 
-    def erase(self, address: str) -> None:
+    def copy_of(self, who: str | int) -> str:
+        """One JSON document of everything that is held about somebody. Raises NotFound."""
+        person = self.subscriber(who).subscriber
+        with self.tools.begin() as unit:
+            self._audit(unit, "copy", f"subscriber {person.id}")
+            return personal.everything(unit.subscribers, person.id, more=held(unit, person.id))
+
+    def erase(self, who: str | int) -> None:
         """Forgets everything about somebody; a keyed hash keeps them from being imported again.
 
-        Raises NotFound.
+        Raises NotFound, and subscribers.errors.Unknown for who is erased already.
         """
-        person = self.subscriber(address).subscriber
+        person = self.subscriber(who).subscriber
         with self.tools.begin() as unit:
             unit.forget(person.id, personal.erase(unit.subscribers, person.id, self._now()))
             unit.deliveries.unclaim(person.id)
@@ -184,6 +208,16 @@ class ListVerbs(Verbs):
             else:
                 for text in exports.export(unit.subscribers, form=form):
                     yield text.encode()
+
+
+def _received(unit: Unit, one: Delivery) -> Received:
+    """``at`` is when they were told of it last, else when it was handed over."""
+    return Received(
+        issue_id=one.issue_id,
+        subject=unit.issues.get(one.issue_id).subject,
+        what=_fate(one),
+        at=one.changed_at or (unit.deliveries.attempted_at(one.attempt_id) if one.attempt_id else None),
+    )
 
 
 MAILCHIMP: Final = "mailchimp"

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from newsletter.compose import Told
+from newsletter.desk.history import Happened
 from newsletter.learn.progress import Timeline
 from newsletter.model.checklist import Checklist
 from newsletter.model.delivery import Delivery
@@ -96,6 +97,7 @@ class Person:
     received: Sequence[Received] = ()
     agreed: Sequence[Agreed] = ()  #: that their own opens and clicks may be kept
     read: Sequence[Reading] = ()
+    history: Sequence[Happened] = ()  #: all of it as one story, newest first
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,14 +79,15 @@ class Events:
             or 0
         )
 
-    def of_subscriber(self, subscriber_id: int, *, limit: int = 100) -> Sequence[Event]:
+    def of_subscriber(self, subscriber_id: int, *, limit: int = 100) -> Sequence[tuple[Event, str]]:
+        """What was told of one subscriber with its raw form, newest first."""
         rows = self._conn.execute(
             select(events)
             .where(events.c.subscriber_id == subscriber_id)
             .order_by(events.c.at.desc(), events.c.id.desc())
             .limit(limit)
         )
-        return [_event(row) for row in rows]
+        return [(_event(row), row.raw) for row in rows]
 
 
 def _event(row: Row[Any]) -> Event:

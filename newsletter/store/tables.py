@@ -373,6 +373,8 @@ events = Table(
     Index("ix_events_open", "id",
           sqlite_where=text("applied_at IS NULL"), postgresql_where=text("applied_at IS NULL")),
     Index("ix_events_issue", "issue_id", "at"),
+    Index("ix_events_subscriber", "subscriber_id", "at",
+          sqlite_where=text("subscriber_id <> 0"), postgresql_where=text("subscriber_id <> 0")),
 )  # fmt: skip
 
 domains = Table(

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from newsletter.config import Settings
+from newsletter.desk.held import held
 from newsletter.errors import NewsletterError
 from newsletter.model.notice import NewNotice, NoticeKind
-from newsletter.model.times import maybe_rfc3339, rfc3339
 from newsletter.web.public.front import Front, Practice, PublicUnit
 from newsletter.web.public.look import Look
 from newsletter.wiring import House
@@ -32,7 +32,7 @@ def front_of(house: House) -> Front:
         look=lambda: _look(house),
         challenge_keys=house.challenge_keys,
         link_keys=house.link_keys,
-        held=_held,
+        held=held,
         forget=partial(_forget, house),
     )
 
@@ -61,34 +61,6 @@ def _look(house: House) -> Look:
         heading_weight=words["title_weight"],
         body=words["interface"],
     )
-
-
-def _held(unit: PublicUnit, subscriber_id: int) -> dict[str, object]:
-    """What was sent to a subscriber, for their personal export."""
-    carried = unit.deliveries.carried(subscriber_id)
-    return {
-        "deliveries": [
-            {
-                "issue": delivery.issue_id,
-                "state": delivery.state.word,
-                "at": maybe_rfc3339(delivery.changed_at),
-                "posts": [
-                    {"title": post.title, "url": post.url} for post in carried.get(delivery.issue_id, ())
-                ],
-            }
-            for delivery in unit.deliveries.of_subscriber(subscriber_id, limit=10_000)
-        ],
-        "opens_and_clicks": [
-            {
-                "issue": reading.issue_id,
-                "link": reading.url or "the picture was loaded",
-                "first_at": rfc3339(reading.first_at),
-                "last_at": rfc3339(reading.last_at),
-                "times": reading.times,
-            }
-            for reading in unit.links.of_subscriber(subscriber_id)
-        ],
-    }
 
 
 def _forget(house: House, unit: PublicUnit, subscriber_id: int, address: str) -> None:

@@ -95,6 +95,8 @@ DONE: Final[Mapping[str, str]] = {
     "already": "This address was on the list already; nothing changed.",
     "unsubscribed": "Unsubscribed. No further issue goes to them.",
     "suppressed": "Never mailed again, whatever is imported. Only you can lift that.",
+    "erased": "Erased here. Now delete the address at whoever hands your mail over, and old backups: "
+    "they may still hold it.",
     "many": "Done. It can be taken back here for 30 days.",
     "undone": "Taken back. Whoever did something since stays as they are.",
     "lifted": "Lifted. What is written above says whether mail goes to them again.",

@@ -137,6 +137,7 @@ STUDIO: Final = (
     "/studio/subscribers/many?what=tag&whom=all",
     "/studio/subscribers/segments?tags=vip",
     "/studio/subscribers/1",
+    "/studio/subscribers/1/erase",
     "/studio/subscribers/form",
     "/studio/subscribers/import",
     "/studio/settings",

@@ -89,7 +89,7 @@ def _people(people: Subscribers) -> dict[str, int]:
         (Filter(domains=("example.org", "example.com")), "ann bob cid"),
         (Filter(joined_from=NOW), "ann bob"),
         (Filter(joined_before=NOW), "cid"),
-        (Filter(engaged_since=NOW - 2 * DAY), "cid"),
+        (Filter(engaged_since=NOW - 2 * DAY), "ann bob cid"),  # the others chose just now
         (Filter(quiet_since=NOW - timedelta(hours=1)), "cid"),
         (Filter(tags=("'; DROP TABLE subscribers; --",)), ""),
         (Filter(cadence=Cadence.EACH, domains=("example.com",)), "cid"),

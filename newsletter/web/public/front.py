@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from newsletter.model.delivery import Delivery, DeliveryFlag
+from newsletter.model.event import Event
 from newsletter.model.notice import NewNotice
 from newsletter.model.publication import Newsletter
 from newsletter.model.tracking import Counted, Reading, Tracking
@@ -50,6 +51,10 @@ class CarriedPost(Protocol):
     def title(self) -> str: ...
     @property
     def url(self) -> str: ...
+
+
+class Reports(Protocol):
+    def of_subscriber(self, subscriber_id: int, *, limit: int = 100) -> Sequence[tuple[Event, str]]: ...
 
 
 class Spent(Protocol):
@@ -107,6 +112,8 @@ class PublicUnit(Protocol):
     def notices(self) -> NoticeQueue: ...
     @property
     def deliveries(self) -> Ledger: ...
+    @property
+    def events(self) -> Reports: ...
     @property
     def leases(self) -> Spent: ...
     @property

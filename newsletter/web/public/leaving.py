@@ -74,7 +74,7 @@ def leaving(front: Front, pages: PublicPages) -> APIRouter:
         subscriber_id, _ = opened(token)
         if reason in REASONS:
             with front.begin() as unit:
-                unit.subscribers.explain(subscriber_id, reason)
+                unit.subscribers.explain(subscriber_id, reason, front.clock())
         return pages.told("leave.thanks", "leave.thanks_text")
 
     @router.post("/{token}/undo")

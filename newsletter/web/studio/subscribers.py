@@ -231,6 +231,32 @@ def subscriber(request: Request, subscriber_id: RowId, desk: DeskHere, pages: Pa
     return pages.page(request, "studio/subscriber.html", shown=desk.subscriber(subscriber_id))
 
 
+@router.get("/{subscriber_id}/erase")
+def ask_to_erase(request: Request, subscriber_id: RowId, desk: DeskHere, pages: PagesHere) -> Response:
+    """What erasing them would mean; changes nothing."""
+    shown = desk.subscriber(subscriber_id)
+    transport = next((one.value for one in desk.settings() if one.name == "TRANSPORT"), "")
+    return pages.page(request, "studio/erase.html", shown=shown, transport=transport)
+
+
+@router.post("/{subscriber_id}/erase")
+def erase(subscriber_id: RowId, desk: DeskHere, sure: Text = "") -> Response:
+    if sure != "yes":
+        return then(f"/studio/subscribers/{subscriber_id}/erase")
+    desk.erase(subscriber_id)
+    return then("/studio/subscribers", "erased")
+
+
+@router.post("/{subscriber_id}/copy")
+def copy(subscriber_id: RowId, desk: DeskHere) -> Response:
+    """By POST, as the list's export: a link that prints somebody's data belongs in no history."""
+    return Response(
+        desk.copy_of(subscriber_id),
+        media_type="application/json",
+        headers={"Content-Disposition": f'attachment; filename="subscriber-{subscriber_id}.json"'},
+    )
+
+
 @router.post("/{subscriber_id}/unsubscribe")
 def unsubscribe(subscriber_id: RowId, desk: DeskHere) -> Response:
     desk.unsubscribe(desk.subscriber(subscriber_id).subscriber.address)

@@ -20,6 +20,7 @@ from newsletter.model.delivery import Delivery, DeliveryFlag
 from newsletter.model.notice import NewNotice, NoticeKind
 from newsletter.model.publication import Newsletter, Sender
 from newsletter.store.database import Database
+from newsletter.store.events import Events
 from newsletter.store.forms import Forms
 from newsletter.store.links import IssueLinks
 from newsletter.store.tables import attempts, deliveries, form_hits, issues, links, readings
@@ -51,6 +52,7 @@ class Unit:
     subscribers: Subscribers
     notices: Queue
     deliveries: Ledger
+    events: Events
     leases: Spent
     links: IssueLinks
     forms: Forms
@@ -138,7 +140,8 @@ class House:
 
     def _unit(self, conn: Connection) -> Unit:
         people = Subscribers(conn, keys=[KEY])
-        return Unit(people, self.notices, self.ledger, self.leases, IssueLinks(conn), Forms(conn))
+        links, forms = IssueLinks(conn), Forms(conn)
+        return Unit(people, self.notices, self.ledger, Events(conn), self.leases, links, forms)
 
     def front(self) -> Front:
         return Front(

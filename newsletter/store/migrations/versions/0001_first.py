@@ -71,6 +71,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_events_issue", "events", ["issue_id", "at"], unique=False)
     op.create_index(
+        "ix_events_subscriber",
+        "events",
+        ["subscriber_id", "at"],
+        unique=False,
+        sqlite_where=sa.text("subscriber_id <> 0"),
+        postgresql_where=sa.text("subscriber_id <> 0"),
+    )
+    op.create_index(
         "ix_events_open",
         "events",
         ["id"],
@@ -624,6 +632,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tracking_consents")),
     )
     op.create_index("ix_tracking_consents_subscriber", "tracking_consents", ["subscriber_id"], unique=False)
+    op.create_table(
+        "happenings",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("subscriber_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("what", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_happenings")),
+    )
+    op.create_index("ix_happenings_subscriber", "happenings", ["subscriber_id", "at"], unique=False)
     op.create_table(
         "suppressions",
         sa.Column("address_hash", sa.Text(), nullable=False),
