@@ -221,7 +221,7 @@ def test_nonsense_after_the_dot_is_unknown() -> None:
 
 
 def test_letters_beyond_ascii_need_a_server_that_takes_them() -> None:
-    unusual = replace(envelope(2), to="żółw@readers.example")
+    unusual = envelope(2)._replace(to="żółw@readers.example")
     with FaultySink() as sink:
         assert verdicts(send(smtp(sink), [envelope(1), unusual, envelope(3)])) == {
             1: Verdict.ACCEPTED,
@@ -376,4 +376,16 @@ def test_a_job_that_comes_too_late_to_go_behind_the_dot_is_announced_before_the_
         session.readable()
     assert session.acted, "the first may have been taken"
     assert session.left() == [first, second], "and the second was not"
+    session.close()
+
+
+@pytest.mark.parametrize("said", ["10240000", "0", "", "²", "٣", "9" * 5000])
+def test_a_message_tells_its_size_where_the_relay_offers_one_and_a_strange_offer_is_none(said: str) -> None:
+    ours, relay = socket.socketpair()
+    client = smtplib.SMTP()
+    client.sock, client.esmtp_features = ours, {"pipelining": "", "size": said}
+    session = Session(client)
+    session.begin(Job(envelope(1), False, "ada@news.example", "reader1@readers.example", [b"x\r\n"], 3))
+    assert (b" SIZE=3\r\n" in relay.recv(1000)) is (said == "10240000")
+    relay.close()
     session.close()

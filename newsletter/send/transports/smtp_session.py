@@ -8,6 +8,7 @@ PIPELINING every command waits for its reply.
 
 from __future__ import annotations
 
+import re
 import smtplib
 import ssl
 import time
@@ -77,7 +78,8 @@ class Session:
         self.pipelining = "pipelining" in features
         self.eightbit = "8bitmime" in features
         self.utf8 = "smtputf8" in features
-        self.max_size = int(features["size"]) if features.get("size", "").isdigit() else 0
+        # RFC 1870 section 3: at most 20 digits; what else a relay writes there is no size.
+        self.sized = re.fullmatch("0*[1-9][0-9]{0,19}", features.get("size", "")) is not None
         self.desk: Desk | None = None
         self.job: Job | None = None  #: whose replies are awaited
         self.behind: Job | None = None  #: announced behind the dot of ``job``
@@ -324,7 +326,7 @@ class Session:
         options = ""
         if job.utf8:
             options = " BODY=8BITMIME SMTPUTF8" if self.eightbit else " SMTPUTF8"
-        if self.max_size:
+        if self.sized:
             options += f" SIZE={job.size}"
         return f"MAIL FROM:<{job.sender}>{options}\r\nRCPT TO:<{job.recipient}>\r\nDATA\r\n".encode()
 
