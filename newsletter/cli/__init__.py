@@ -17,6 +17,7 @@ from newsletter.cli.output import err, of_the_system
 from newsletter.cli.segments import segments
 from newsletter.cli.subscribers import settings, subscribers
 from newsletter.errors import Invalid, NewsletterError
+from newsletter.garbage import look_seldom
 from newsletter.logs import quiet_library_logs
 from subscribers.errors import SubscribersError
 
@@ -62,6 +63,7 @@ app.command()(setup.worker)
 def main() -> None:
     """The ``newsletter`` command."""
     quiet_library_logs()
+    look_seldom()
     try:
         app()
     except (NewsletterError, SubscribersError) as error:

@@ -74,6 +74,14 @@ def header(name: str, value: str) -> bytes:
     return _folded(name, text)
 
 
+def vet_header(name: str, value: str) -> None:
+    """Raises :class:`Invalid` where :func:`header` does; for what a provider writes into a header itself."""
+    if not _WORD_ALONE.fullmatch(value) or "=?" in value:
+        header(name, value)
+    else:
+        _vet_name(name)
+
+
 def subject(text: str) -> bytes:
     """The Subject header; see :func:`header`."""
     return header("Subject", text)

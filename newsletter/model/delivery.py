@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, IntFlag, StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 from newsletter.errors import Conflict
@@ -107,9 +108,9 @@ class Letter:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Envelope:
-    """One message about to be handed over.
+class Envelope(NamedTuple):
+    """One message about to be handed over. A tuple, as is :class:`Outcome`: each costs a message a quarter of
+    what a frozen dataclass does.
 
     ``values`` fill the letter's slots, unescaped. ``message_id`` is the same on every retry of the same
     delivery and has angle brackets. ``headers`` are this recipient's own (List-Unsubscribe, ...).
@@ -120,7 +121,7 @@ class Envelope:
     to: str
     letter: Letter
     message_id: str
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = MappingProxyType({})
     headers: tuple[tuple[str, str], ...] = ()
     attempt_id: int = 0
 
@@ -133,8 +134,7 @@ class Verdict(StrEnum):
     UNSENT = "unsent"  #: the provider cannot have acted: as if never tried
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a transport knows of one envelope. ``reason`` carries no address.
 
     ``provider_id`` is the queue id or X-Message-Id. ``bad_address`` says that the refusal names the

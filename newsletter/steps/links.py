@@ -12,7 +12,7 @@ from newsletter.model.identity import message_id
 from subscribers.model import Recipient
 from subscribers.tokens import Purpose, Tokens
 
-_MOST_MADE: Final = 2000  #: links remembered for their second use
+_MOST_MADE: Final = 10_000  #: links remembered for their second use: more than are ever in hand at once
 
 
 class Links:

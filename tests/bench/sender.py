@@ -20,6 +20,7 @@ from pathlib import Path
 
 import structlog
 
+from newsletter.garbage import look_seldom
 from newsletter.model.artefact import Segment
 from newsletter.model.delivery import Letter
 from newsletter.model.publication import Sender
@@ -105,6 +106,7 @@ class Spent:
 
 
 def spent(what: Callable[[], object]) -> Spent:
+    look_seldom()  # as the program does
     gc.collect()
     began = time.perf_counter()
     before = resource.getrusage(resource.RUSAGE_SELF)

@@ -143,7 +143,7 @@ def test_each_variant_has_its_own_request_and_content(
 def test_a_reserved_header_never_leaves(
     name: str, transport: SendGrid, sendgrid_standin: SendGridStandIn
 ) -> None:
-    good, bad = envelope(1), replace(envelope(2), headers=((name, "x"),))
+    good, bad = envelope(1), envelope(2)._replace(headers=((name, "x"),))
     outcomes, problem = hand_over(transport, [good, bad])
     assert (verdicts(outcomes), problem) == ([Verdict.ACCEPTED, Verdict.FAILED], None)
     shared = replace(letter(3), id="reserved", headers=((name, "x"),))
@@ -213,7 +213,7 @@ def test_a_row_is_the_json_of_its_values_whatever_they_hold(name: str) -> None:
     of = replace(
         letter(3), headers=(("X-Share", "100% s%d"), ("List-Unsubscribe", "<mailto:all@news.example>"))
     )
-    one = replace(envelope(1, of=of, name=name), headers=(("List-Unsubscribe", "<https://news.example/%s>"),))
+    one = envelope(1, of=of, name=name)._replace(headers=(("List-Unsubscribe", "<https://news.example/%s>"),))
     content = content_of(of)
     row = json.loads(row_of(one, content).text)
     assert row == {
@@ -235,7 +235,7 @@ def test_a_row_is_the_json_of_its_values_whatever_they_hold(name: str) -> None:
 
 
 def test_the_longest_custom_arguments_are_far_below_the_limit() -> None:
-    longest = replace(envelope(1), key=MessageKey(2**63 - 1, 2**63 - 1), attempt_id=2**63 - 1)
+    longest = envelope(1)._replace(key=MessageKey(2**63 - 1, 2**63 - 1), attempt_id=2**63 - 1)
     row = json.loads(row_of(longest, content_of(letter(3))).text)
     assert len(json.dumps(row["custom_args"])) < sendgrid_request.MOST_COLLECTED / 10
 

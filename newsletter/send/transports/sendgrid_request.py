@@ -7,15 +7,17 @@ reference of Mail Send beside it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from html import escape
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, Final, NamedTuple
 
 from newsletter.errors import Invalid
-from newsletter.guard.headers import header, vet_address
+from newsletter.guard.headers import vet_address, vet_header
 from newsletter.model.artefact import Segment
 from newsletter.model.delivery import Envelope, Letter
 
@@ -31,6 +33,7 @@ RESERVED: Final = frozenset(
 KEY_ARG: Final = "newsletter_key"  #: "issue.number": opaque, and prefixed since SendGrid's own names win
 ATTEMPT_ARG: Final = "newsletter_attempt"
 
+_SPECIAL: Final = re.compile("[&<>\"']")  # what html.escape changes
 _AS_JSON: Final = 6  #: the most bytes that one byte of UTF-8 becomes in JSON of plain ASCII
 
 
@@ -44,6 +47,13 @@ class Content:
     mark: str
     headers: dict[str, str]
     forms: dict[tuple[str, ...], str] = field(default_factory=dict)  #: by the headers that recipients have
+
+    @cached_property
+    def slots(self) -> tuple[tuple[str, int, int], ...]:
+        """Each slot, and how long its tags are in plain text and in HTML (0: it has none there)."""
+        names = dict.fromkeys(slot for slot, _ in self.tags)
+        found = self.tags.get
+        return tuple((one, len(found((one, False), "")), len(found((one, True), ""))) for one in names)
 
 
 class Row(NamedTuple):
@@ -109,18 +119,24 @@ def row_of(envelope: Envelope, content: Content) -> Row:
     if not address.isascii():
         raise Invalid("SendGrid cannot take addresses with letters beyond ASCII.")
     values = [quoted(address)]
+    given = envelope.values
     collected = 0
-    given: dict[str, str] = {}  # a link is signed when it is asked for, and each is asked for twice
-    for (slot, html), tag in content.tags.items():
-        value = given.get(slot)
-        if value is None:
-            value = given[slot] = envelope.values[slot]
+    for slot, plain_tag, html_tag in content.slots:
+        value = given[slot]  # asked for once, since a link is signed when it is asked for
         if content.mark in value:
             raise Invalid("A value of this subscriber looks like one of our own marks.")
-        if html:
-            value = escape(value)
-        values.append(quoted(value))
-        collected += len(tag) + (len(value) if value.isascii() else len(value.encode()))
+        written = quoted(value)
+        size = len(value) if value.isascii() else len(value.encode())
+        if plain_tag:
+            values.append(written)
+            collected += plain_tag + size
+        if html_tag:
+            if _SPECIAL.search(value):
+                value = escape(value)
+                written = quoted(value)
+                size = len(value.encode())
+            values.append(written)
+            collected += html_tag + size
     if collected > MOST_COLLECTED:
         raise Invalid("The values of this subscriber are longer than SendGrid takes.")
     for name, value in envelope.headers:
@@ -137,7 +153,8 @@ def _form_of(content: Content, names: Sequence[str]) -> str:
     shared = {name: value for name, value in content.headers.items() if name not in names}
     fixed = [f"{_escaped(name)}: {_escaped(value)}" for name, value in shared.items()]
     headers = ", ".join([*fixed, *(f"{_escaped(name)}: %s" for name in (*names, "Message-ID"))])
-    substitutions = ", ".join(f"{_escaped(tag)}: %s" for tag in content.tags.values())
+    tags = [content.tags.get((slot, html)) for slot, _, _ in content.slots for html in (False, True)]
+    substitutions = ", ".join(f"{_escaped(tag)}: %s" for tag in tags if tag)
     return (
         # No name beside it: it could hold what SendGrid refuses there, and nobody needs it.
         f'{{"to": [{{"email": %s}}], "substitutions": {{{substitutions}}}, "headers": {{{headers}}}, '
@@ -195,6 +212,6 @@ def _vet_name(name: str) -> None:
 
 
 def _vet_value(name: str, value: str) -> None:
-    header(name, value)
+    vet_header(name, value)
     if not value.isascii():
         raise Invalid(f"SendGrid does not take the header {name} as it stands.")
