@@ -103,6 +103,13 @@ def _domain_rates(text: object) -> str:
     return ", ".join(parts)
 
 
+def _domains_at_once(text: object) -> str:
+    parts = [part for part in re.sub(r"\s", "", str(text).lower()).split(",") if part]
+    if not all(re.fullmatch(rf"{_DOMAIN}=[1-9][0-9]{{0,4}}", part) for part in parts):
+        raise ValueError("write how many to each domain, such as gmail.com=20, outlook.com=5")
+    return ", ".join(parts)
+
+
 def _plan(text: object) -> str:
     parts = [part for part in re.sub(r"\s", "", str(text)).split(",") if part]
     if len(parts) > 60 or not all(re.fullmatch(r"[1-9]\d{0,8}", part) for part in parts):
@@ -375,6 +382,11 @@ class Settings(BaseModel):
     domain_rates: Annotated[str, BeforeValidator(_domain_rates)] = Field(
         "",
         description="The most mail to single recipients' domains: gmail.com=100/hour, outlook.com=20/minute.",
+    )
+    domains_at_once: Annotated[str, BeforeValidator(_domains_at_once)] = Field(
+        "",
+        description="How many messages to single recipients' domains may be on their way at the same moment: "
+        "gmail.com=20, outlook.com=5. Each process that sends counts its own.",
     )
     warm_up: Annotated[str, BeforeValidator(_plan)] = Field(
         "",

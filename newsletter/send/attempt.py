@@ -35,6 +35,7 @@ from newsletter.model.issue import IssueState
 from newsletter.model.rate import Rate
 from newsletter.model.times import ONCE
 from newsletter.send.guards import CANCELLED, MOST_REFUSALS, is_about_us, refused_for_us
+from newsletter.send.pace import AtOnce
 from newsletter.send.ports import Clock, Letters, Links, Recalls, SendUnit, Transport, Work
 from newsletter.send.settle import settle
 from subscribers.model import Recipient
@@ -124,7 +125,7 @@ class HandOver:
         self._renewed = time.monotonic()
         self._bad, self._most_bad, self._count_again = 0, 1, 0.0  # addresses that were none, when to count
 
-    def run(self, transport: Transport) -> None:
+    def run(self, transport: Transport, at_once: AtOnce) -> None:
         """Hands over until rows, rate, time or the author's patience end. Raises what the transport raises.
 
         Whatever it raises, every outcome that the transport told was taken down, and what was not begun is
@@ -133,7 +134,7 @@ class HandOver:
         answers, flying = self._answers, self._flying
         with self._heart(transport):
             try:
-                for outcome in transport.hand_over(self._feed(transport)):
+                for outcome in at_once.handed_over(transport, self._feed(transport)):
                     answers.append((outcome, *flying.pop(outcome.key.number)))
             finally:
                 # Marked, but never pulled by the transport: nothing of them left this process.

@@ -21,10 +21,11 @@ from newsletter.model.times import ONCE
 from newsletter.send.attempt import LEASE, Claim, HandOver
 from newsletter.send.guards import canary_size, canary_told
 from newsletter.send.highwater import HighWater
-from newsletter.send.pace import held_back, let_others
+from newsletter.send.pace import AtOnce, held_back, let_others
 from newsletter.send.ports import Clock, Letters, Links, SendUnit, Transport, Work
 
 BATCH: Final = 250  #: deliveries claimed together, about: more would keep the wire waiting
+_MOST_LOOKS: Final = 20  #: batches in one transaction of whom nobody may be mailed just now
 _GONE: Final = "They are no longer on the list."
 WHY_NOT: Final = {
     "unconfirmed": "They have not confirmed yet.",
@@ -71,14 +72,16 @@ def deliver_issue(
     mark: HighWater | None = None,
     canary: float = 0.0,
     domain_rates: Mapping[str, Rate] = MappingProxyType({}),
+    domains_at_once: Mapping[str, int] = MappingProxyType({}),
 ) -> Delivered:
     """Sends what is pending of an issue that is being sent, for at most about ``budget_s`` seconds.
 
     Ends early when ``stop`` is set, when the author pauses or cancels, or when nothing is left; then the
     issue is finished. A problem of the transport as a whole pauses the issue with its sentence and burns
     no delivery; a passing one only ends the call. Refusals for policy, one after another, pause it too.
-    ``domain_rates`` are those of single recipients' domains. ``canary`` is the share of the recipients (0 to
-    1) after whom the issue pauses once. Never raises for one bad subscriber. Raises Conflict where ``mark``
+    ``domain_rates`` are those of single recipients' domains, ``domains_at_once`` how many messages to
+    them this process has on their way at most. ``canary`` is the share of the recipients (0 to 1) after whom
+    the issue pauses once. Never raises for one bad subscriber. Raises Conflict where ``mark``
     shows that the database is older than what was sent from here.
     """
     run = _Run(
@@ -95,6 +98,7 @@ def deliver_issue(
         mark=mark,
         canary=canary,
         domain_rates=domain_rates,
+        at_once=AtOnce(domains_at_once),
     )
     return run.deliver()
 
@@ -124,6 +128,7 @@ class _Run:
     mark: HighWater | None
     canary: float
     domain_rates: Mapping[str, Rate]
+    at_once: AtOnce
     waits: str = ""  #: the first share went out, and the author is to look
     ended: str = ""  #: why nothing more was claimed: nothing is pending (empty), or none may go (halted)
     tally: Counter[DeliveryState] = field(default_factory=Counter)
@@ -143,7 +148,7 @@ class _Run:
                 deadline=self.deadline,
             )
             try:
-                hand_over.run(self.transport)
+                hand_over.run(self.transport, self.at_once)
             except TransportBusy as problem:
                 self.tally += hand_over.tally
                 log.warning("transport busy", issue=self.issue_id, code=problem.code)
@@ -171,7 +176,7 @@ class _Run:
 
     def more(self, unit: SendUnit, attempt_id: int) -> Claim | None:
         """See :class:`Claims`. Suppression and consent are checked here (invariant 9)."""
-        while True:
+        for _ in range(_MOST_LOOKS):
             if unit.issues.state(self.issue_id) is not IssueState.SENDING:
                 self.ended = "halted"
                 return None
@@ -197,7 +202,7 @@ class _Run:
             if refused:
                 unit.deliveries.skip(self.issue_id, refused, now)
                 self.tally[DeliveryState.SKIPPED] += len(refused)
-            if waits := held_back(unit, rows, self.domain_rates, now):
+            if waits := held_back(unit, rows, self.domain_rates, self.at_once, now):
                 unit.deliveries.hold_back(self.issue_id, waits, now)
                 rows = [row for row in rows if row[0].subscriber_id not in waits]
             if not rows:
@@ -207,6 +212,7 @@ class _Run:
             )
             unit.deliveries.claim(self.issue_id, held_by, [claimed.subscriber_id for claimed, _ in rows])
             return Claim(attempt_id=held_by, rows=rows, fresh=not attempt_id)
+        return None  # what was skipped and held back is committed now, and others are looked at
 
     def opened(self, attempt_id: int) -> None:
         """See :class:`Claims`."""

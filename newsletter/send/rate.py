@@ -28,6 +28,12 @@ def parse_domains(text: str) -> Mapping[str, Rate]:
     return found
 
 
+def parse_at_once(text: str) -> Mapping[str, int]:
+    """``gmail.com=20, outlook.com=5``: how many messages to each domain may be on their way together."""
+    pairs = (part.partition("=") for part in text.split(",") if part.strip())
+    return {domain.strip().lower(): int(most) for domain, _, most in pairs}
+
+
 def parse_plan(text: str) -> tuple[int, ...]:
     """``50, 100, 500``: how many on the first, the second and the third day of sending."""
     return tuple(int(part) for part in text.split(",") if part.strip())

@@ -46,7 +46,7 @@ from newsletter.send import retry_failed as retry_failed_deliveries
 from newsletter.send import settle_unknown as settle_unknown_deliveries
 from newsletter.send import start_due as start_due_issues
 from newsletter.send.ports import KnowsSuppressions
-from newsletter.send.rate import parse, parse_domains, parse_plan
+from newsletter.send.rate import parse, parse_at_once, parse_domains, parse_plan
 from newsletter.send.suppressions import take_suppressions
 from newsletter.steps import rendering
 from newsletter.steps.composing import private_links
@@ -311,6 +311,7 @@ def _send_issue(tools: Tools, issue_id: int, budget_s: float, stop: threading.Ev
             mark=tools.high_water,
             canary=settings.canary_share,
             domain_rates=parse_domains(settings.domain_rates),
+            domains_at_once=parse_at_once(settings.domains_at_once),
         )
     except TransportBusy as error:
         done = Delivered(issue_id=issue_id, problem=str(error), wait_s=error.wait_s)

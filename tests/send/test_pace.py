@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
@@ -13,7 +15,7 @@ from newsletter.model.event import Event, EventKind
 from newsletter.model.rate import Rate, warming
 from newsletter.model.slowdown import FORGIVEN_AFTER, RESTS
 from newsletter.send import cancel_issue
-from newsletter.send.rate import parse, parse_domains, parse_plan
+from newsletter.send.rate import parse, parse_at_once, parse_domains, parse_plan
 from tests.send.test_deliver import issue_state
 from tests.send.world import FakeTransport, World, accepted
 
@@ -232,3 +234,75 @@ def test_who_is_held_back_can_be_cancelled(world: World) -> None:
         cancel_issue(unit, issue_id, world.clock())
     receipt = world.receipt(issue_id)
     assert (receipt.accepted, receipt.skipped, receipt.remaining) == (6, 4, 0)
+
+
+# How many at once
+
+
+@dataclass
+class Slow(FakeTransport):
+    """Answers when as many as it may have in hand are on their way, or nobody comes any more."""
+
+    most: Counter[str] = field(default_factory=Counter)  #: that were on their way at once, by domain
+
+    def hand_over(self, envelopes: Iterable[Envelope]) -> Iterator[Outcome]:
+        source = iter(envelopes)
+        flying: list[Envelope] = []
+        while True:
+            envelope = next(source, None)
+            if envelope is not None:
+                self.handed.append(envelope)
+                flying.append(envelope)
+                self.most |= Counter(one.to.rpartition("@")[2] for one in flying)
+            if envelope is None or len(flying) == self.in_hand:
+                yield from map(self.script, flying)
+                flying = []
+            if envelope is None:
+                return
+
+
+def test_a_domain_never_has_more_on_their_way_than_it_may_and_nobody_else_waits(world: World) -> None:
+    issue_id = to_two_domains(world, 40)
+    at_once = parse_at_once("big.example=3")
+    transport = Slow()
+    done = world.deliver(issue_id, transport, batch=20, domains_at_once=at_once)
+    assert domains(transport)["small.example"] == 40, "everybody else is mailed at once"
+    assert 3 <= domains(transport)["big.example"] < 40
+    assert not done.finished and done.wait_s is not None and 0 < done.wait_s <= 2
+    assert transport.most["big.example"] == 3 and transport.most["small.example"] > 3
+    for _ in range(40):
+        world.clock.pass_by(seconds=1)
+        if world.deliver(issue_id, transport, batch=20, domains_at_once=at_once).finished:
+            break
+    assert domains(transport) == {"big.example": 40, "small.example": 40}
+    assert transport.most["big.example"] == 3
+    assert issue_state(world, issue_id).value == "finished"
+    with world.store.read() as unit:
+        assert unit.deliveries.next_retry_at(issue_id) is None, "no remark is left behind"
+
+
+def test_who_waits_for_room_takes_nothing_of_the_rate_of_their_domain(world: World) -> None:
+    issue_id = to_two_domains(world, 20)
+    hourly = parse_domains("big.example=10/hour")
+    first = Slow()
+    world.deliver(issue_id, first, domain_rates=hourly, domains_at_once={"big.example": 4})
+    assert domains(first)["big.example"] == 4
+    world.clock.pass_by(minutes=1)
+    second = Slow()
+    world.deliver(issue_id, second, domain_rates=hourly)
+    assert domains(second)["big.example"] == 6, "ten in this hour, and not one less"
+
+
+def test_of_very_many_who_wait_some_are_put_down_and_the_next_looked_at(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.send.deliver._MOST_LOOKS", 2)
+    issue_id = to_two_domains(world, 20)
+    transport = Slow()
+    told = world.deliver(issue_id, transport, batch=5, domains_at_once={"big.example": 1, "small.example": 1})
+    assert set(domains(transport)) == {"big.example", "small.example"}
+    assert max(transport.most.values()) == 1
+    assert told.wait_s is not None and told.wait_s > 0, "all were looked at"
+    with world.store.read() as unit:
+        held = unit.deliveries.list(issue_id, states=[DeliveryState.RETRY_WAIT])
+    assert len(held) == 40 - len(transport.handed)

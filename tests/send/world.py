@@ -206,6 +206,7 @@ class World:
         batch: int = 1000,
         mark: HighWater | None = None,
         domain_rates: Mapping[str, Rate] | None = None,
+        domains_at_once: Mapping[str, int] | None = None,
     ) -> Delivered:
         return deliver_issue(
             issue_id,
@@ -220,6 +221,7 @@ class World:
             batch=batch,
             mark=mark,
             domain_rates=domain_rates or {},
+            domains_at_once=domains_at_once or {},
         )
 
     def receipt(self, issue_id: int) -> Receipt:

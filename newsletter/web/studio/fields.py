@@ -298,6 +298,13 @@ SENDING: Final = Section(
             hint="A provider that asks for less gets less by itself.",
             example="gmail.com=100/hour, outlook.com=20/minute",
         ),
+        Field(
+            setting="DOMAINS_AT_ONCE",
+            label="On their way to single providers at once",
+            hint="Whoever is above it waits for a moment, and everybody else is mailed on. Empty: no such "
+            "limit.",
+            example="gmail.com=20, outlook.com=5",
+        ),
         BASE_URL,
         TRACKING,
     ),
