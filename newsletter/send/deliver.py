@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from newsletter.errors import TransportBusy, TransportProblem
+from newsletter.errors import Conflict, TransportBusy, TransportProblem
 from newsletter.model.delivery import DeliveryState
 from newsletter.model.issue import IssueState
 from newsletter.model.rate import Rate
@@ -246,7 +246,10 @@ class _Run:
             if issue.state is not IssueState.SENDING:
                 return self._told()
             if issue.audience_drawn and not unit.deliveries.remaining(self.issue_id):
-                unit.issues.finish(self.issue_id, self.clock())
+                try:
+                    unit.issues.finish(self.issue_id, self.clock())
+                except Conflict:  # another process was at the same point, or the author stopped it
+                    return self._told()
                 log.info("issue finished", issue=self.issue_id)
                 return self._told(finished=True)
             retry_at = unit.deliveries.next_retry_at(self.issue_id)
