@@ -31,6 +31,7 @@ class Press:
         self._last: _Frame | None = None
         self._lock = Lock()
         self._date: tuple[int, bytes] = (-1, b"")
+        self._lines: dict[str, tuple[str, bytes]] = {}  # of each header, as it was written last
 
     def pieces(self, envelope: Envelope, *, date: datetime) -> list[bytes]:
         """The message in pieces, CRLF line ends, no dot at the beginning of a line.
@@ -45,7 +46,7 @@ class Press:
             self._dated(date),
             address_header("To", "", envelope.to),
             header("Message-ID", envelope.message_id),
-            *[header(name, value) for name, value in envelope.headers],
+            *[self._line(name, value) for name, value in envelope.headers],
         ]
         body = frame.body.body(envelope.values)
         if self._signer is None:
@@ -53,6 +54,15 @@ class Press:
         headers = b"".join([frame.head, *head, frame.tail])
         canonical = frame.body.canonical(body)
         return [self._signer.header(headers.removesuffix(b"\r\n"), canonical, date), headers, *body]
+
+    def _line(self, name: str, value: str) -> bytes:
+        """Some of the recipients' own headers are the same for each."""
+        known = self._lines.get(name)
+        if known is not None and known[0] == value:
+            return known[1]
+        line = header(name, value)
+        self._lines[name] = (value, line)
+        return line
 
     def _frame(self, letter: Letter) -> _Frame:
         with self._lock:

@@ -56,6 +56,7 @@ class Smtp:
         self._signs = signer is not None  # which takes long, and goes on while the wire's thread is at work
         self._idle = Idle()
         self._wires: set[Wire] = set()
+        self._sender = ""  # the last one, which is vetted
         weakref.finalize(self, self._idle.close)
 
     @property
@@ -136,8 +137,10 @@ class Smtp:
         envelope = job.envelope
         try:
             sender = self._return_path(envelope) if self._return_path else envelope.letter.sender.address
-            job.sender, job.recipient = vet_address(sender), vet_address(envelope.to)
-            job.message = self._press.pieces(envelope, date=self._clock())
+            if sender != self._sender:
+                self._sender = vet_address(sender)
+            job.sender, job.recipient = sender, envelope.to
+            job.message = self._press.pieces(envelope, date=self._clock())  # refuses what is no address
             job.size = sum(map(len, job.message))
         except Invalid as invalid:
             return Outcome(key=envelope.key, verdict=Verdict.FAILED, code="invalid", reason=invalid.message)
