@@ -5,6 +5,7 @@
     detect    posts that waited long enough for their author's corrections are ready
     compose   ready posts become draft issues, compiled and checked; the author is told
     start     approved issues whose time has come draw their audience
+    import    what the author imports in the studio, however large the file
     send      notices first, then the issues that are being sent
     clean     forget what has served its time
 
@@ -25,7 +26,7 @@ from typing import Final
 import structlog
 
 from newsletter.errors import NewsletterError
-from newsletter.steps import cleaning, dispatch, drafting, intake, learning
+from newsletter.steps import cleaning, dispatch, drafting, importing, intake, learning
 from newsletter.steps.tools import Tools
 
 log = structlog.get_logger(__name__)
@@ -37,6 +38,7 @@ class Step(StrEnum):
     DETECT = "detect"
     COMPOSE = "compose"
     START = "start"
+    IMPORT = "import"
     SEND = "send"
     CLEAN = "clean"
 
@@ -116,6 +118,10 @@ def _start(tools: Tools, budget: Budget) -> Done:
     return _done(Step.START, approved_by_themselves=len(approved), started=len(started))
 
 
+def _import(tools: Tools, budget: Budget) -> Done:
+    return _done(Step.IMPORT, thousands_of_rows=importing.go_on(tools, budget.seconds, budget.stop))
+
+
 def _send(tools: Tools, budget: Budget) -> Done:
     sent = dispatch.send(tools, budget.seconds, budget.stop)
     return Done(
@@ -129,6 +135,7 @@ def _send(tools: Tools, budget: Budget) -> Done:
 
 def _clean(tools: Tools, budget: Budget) -> Done:
     cleaning.clean(tools)
+    importing.clean(tools)
     return Done(name=Step.CLEAN)
 
 
@@ -138,6 +145,7 @@ STEPS: Final[Mapping[Step, Callable[[Tools, Budget], Done]]] = {
     Step.DETECT: _detect,
     Step.COMPOSE: _compose,
     Step.START: _start,
+    Step.IMPORT: _import,
     Step.SEND: _send,
     Step.CLEAN: _clean,
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from newsletter.compose import Mode, on_a_phone
 from newsletter.desk.doors import Doors
 from newsletter.desk.feeds import FeedVerbs
+from newsletter.desk.importing import ImportVerbs
 from newsletter.desk.issues import ALT_MOST, IssueVerbs
 from newsletter.desk.list import ListVerbs
 from newsletter.desk.many import ManyVerbs, Undone, Whom
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 
-class Desk(FeedVerbs, IssueVerbs, ListVerbs, ManyVerbs, SegmentVerbs, ReceiptVerbs, SetupVerbs):
+class Desk(FeedVerbs, IssueVerbs, ListVerbs, ImportVerbs, ManyVerbs, SegmentVerbs, ReceiptVerbs, SetupVerbs):
     """Thread-safe. ``who`` stands in the audit: author, or the name of another door."""
 
     def __init__(self, tools: Tools, *, doors: Doors) -> None:

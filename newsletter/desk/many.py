@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, true
 
 from newsletter.desk.base import Verbs
+from newsletter.desk.importing import still_running
 from subscribers import batches, bulk, taking_back
 from subscribers.batches import Done
 from subscribers.bulk import Doing, What
@@ -86,11 +87,14 @@ class ManyVerbs(Verbs):
         """Takes an import back or what was done to many, a transaction for every thousand people, and with
         it what was about to be sent to whom it brought. Whoever did something since stays as they are.
 
-        Raises subscribers.errors.Unknown, and Refused for one that was taken back already.
+        Raises subscribers.errors.Unknown, Refused for one that was taken back already, and Conflict while
+        its rows are still being brought in.
         """
         gone = returned = 0
         while True:
             with self.tools.begin() as unit:
+                if unit.imports.running(batch_id):
+                    raise still_running()
                 step = taking_back.step(unit.subscribers, batch_id, self._now())
                 unit.notices.forget_all(step.gone)
                 if step.done:

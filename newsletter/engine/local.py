@@ -24,6 +24,7 @@ EVERY_S: Final = {
     "detect": 5,
     "compose": 5,
     "start": 2,
+    "import": 2,
     "send": 2,
     "clean": 3600,
 }

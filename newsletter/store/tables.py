@@ -377,6 +377,24 @@ events = Table(
           sqlite_where=text("subscriber_id <> 0"), postgresql_where=text("subscriber_id <> 0")),
 )  # fmt: skip
 
+imports = Table(
+    "imports",  # of the studio; their files lie in the data folder until they are over
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("file", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("ask_per_day", Integer),
+    Column("batch_id", Id, nullable=False, server_default="0"),
+    Column("at", Ms, nullable=False),
+    Column("began_at", Ms),
+    _count("done"),
+    _count("total"),
+    Column("report", Text, nullable=False, server_default="{}"),
+    _text("problem"),
+    sqlite_autoincrement=True,
+)
+
 domains = Table(
     "domains",  # whose servers wanted less mail from us
     metadata,

@@ -18,6 +18,7 @@ from newsletter.store.doors import Doors
 from newsletter.store.events import Events
 from newsletter.store.feeds import Feeds
 from newsletter.store.forms import Forms
+from newsletter.store.imports import Imports
 from newsletter.store.issue_posts import IssuePosts
 from newsletter.store.issues import Issues
 from newsletter.store.leases import Leases
@@ -95,6 +96,10 @@ class Unit:
     @cached_property
     def events(self) -> Events:
         return Events(self.conn)
+
+    @cached_property
+    def imports(self) -> Imports:
+        return Imports(self.conn)
 
     @cached_property
     def rates(self) -> Rates:

@@ -29,6 +29,7 @@ from newsletter.web.studio import (
     draft,
     entrance,
     feeds,
+    importing,
     issues,
     many,
     receipt,
@@ -50,7 +51,7 @@ REFUSALS: Final = {
         "This came from another site, so nothing was changed.",
         "Open the page here and press the button once more.",
     ),
-    413: ("This is larger than can be taken.", "A file may have 20 MB, a form 256 KB."),
+    413: ("This is larger than can be taken.", "A file may have 200 MB, a form 256 KB."),
     421: (
         "The studio does not answer under this name.",
         "Use the address that “newsletter run” printed, or set NEWSLETTER_BASE_URL to this one.",
@@ -77,6 +78,7 @@ ROUTERS: Final = (
     issues.router,
     segments.router,
     many.router,
+    importing.router,
     subscribers.router,
     feeds.router,
     settings.router,
@@ -108,7 +110,7 @@ def create_app(
     assets = Assets(templates_folder() / "web" / "static")
     pages = Pages(house.desk, assets, clock)
     app.state.house, app.state.pages, app.state.wake = house, pages, wake
-    app.state.throttle, app.state.upload, app.state.live = Throttle(), subscribers.Upload(), Live()
+    app.state.throttle, app.state.live = Throttle(), Live()
 
     for router in ROUTERS:
         app.include_router(router)

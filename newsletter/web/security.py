@@ -45,7 +45,7 @@ HEADERS: Final[Mapping[str, str]] = {
 
 _KB: Final = 1024
 BODY_LIMITS: Final = (
-    ("/studio/subscribers/import", 20 * _KB * _KB),
+    ("/studio/subscribers/import", 201 * _KB * _KB),
     ("/hooks/websub/", 4 * _KB * _KB),  # a hub may push the whole feed
     ("/hooks/", _KB * _KB),
 )

@@ -95,6 +95,7 @@ DONE: Final[Mapping[str, str]] = {
     "already": "This address was on the list already; nothing changed.",
     "unsubscribed": "Unsubscribed. No further issue goes to them.",
     "suppressed": "Never mailed again, whatever is imported. Only you can lift that.",
+    "import-cancelled": "Cancelled. Its file is deleted, and no further row is brought in.",
     "erased": "Erased here. Now delete the address at whoever hands your mail over, and old backups: "
     "they may still hold it.",
     "many": "Done. It can be taken back here for 30 days.",

@@ -10,6 +10,7 @@ run         the whole
 """
 
 from subscribers.imports.plan import Outcome as Outcome
+from subscribers.imports.run import Begun as Begun
 from subscribers.imports.run import How as How
 from subscribers.imports.run import ImportedRow as ImportedRow
 from subscribers.imports.run import Report as Report

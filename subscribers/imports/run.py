@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import islice
+from pathlib import Path
 from typing import Final
 
 from subscribers.errors import Invalid
@@ -26,6 +28,7 @@ from subscribers.suppressions import NONE, Causes
 Work = Callable[[], AbstractContextManager[Subscribers]]
 
 MOST_TOLD: Final = 1_000
+MOST_KEPT: Final = 200  #: of a report that is kept while an import goes on
 STEP: Final = 1_000
 ASK_PER_DAY: Final = 50
 STALE: Final = timedelta(days=365)
@@ -74,6 +77,21 @@ class Report:
     hidden: int = field(default=0)  #: rows that ``told`` leaves out
     ask_per_day: int = 0
     stale: bool = False  #: nobody joined this list for a year
+    finished: bool = True  #: else it was asked to stop, and goes on later
+
+    def json(self) -> str:
+        """For ``read``; of the rows that are told, only the first ones."""
+        kept = self.told[:MOST_KEPT]
+        shown = replace(self, told=kept, hidden=self.hidden + len(self.told) - len(kept))
+        return json.dumps(asdict(shown), ensure_ascii=False)
+
+    @staticmethod
+    def read(text: str) -> Report:
+        """What ``json`` wrote."""
+        values = json.loads(text)
+        counts = {Outcome(name): count for name, count in values.pop("counts").items()}
+        told = tuple(ImportedRow(**{**row, "outcome": Outcome(row["outcome"])}) for row in values.pop("told"))
+        return Report(counts=counts, told=told, **values)
 
     @property
     def rows(self) -> int:
@@ -102,6 +120,17 @@ class Report:
             f"{why}Those without proof of consent get one message that asks them to confirm, "
             f"{self.ask_per_day:,} a day; it stops by itself where 3 % of them bounce."
         )
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What an import had done when it was interrupted; ``done`` are its rows."""
+
+    report: Report
+    done: int
+
+
+After = Callable[[Subscribers, Report, int, int], bool]
 
 
 _SUMS: Final = (  # what was done, what would be
@@ -143,7 +172,7 @@ def run(
 
 def run_in_steps(
     work: Work,
-    content: bytes,
+    content: bytes | Path,
     *,
     source: str,
     now: datetime,
@@ -151,14 +180,18 @@ def run_in_steps(
     how: How | None = None,
     progress: Callable[[int, int], None] | None = None,
     each: Callable[[ImportedRow], None] | None = None,
+    begun: Begun | None = None,
+    after: After | None = None,
 ) -> Report:
     """Imports a file, a transaction for every thousand rows, so that nobody who wants to unsubscribe
     meanwhile has to wait. With ``dry_run`` writes nothing.
 
     Interrupted, it is resumed by running it again: who is there already stays as they are. ``source`` is
     the file's name, kept in the proof of consent. ``each`` gets every row, ``progress`` (done, about how
-    many). Lifts no suppression (invariant 10). Raises Invalid for a file that cannot be read; then the
-    rows before it are on the list.
+    many). ``after`` is called before each of these transactions commits, with what there is to tell and
+    (done, about how many); where it says no, the import stops after that commit, to be resumed with what it
+    was told as ``begun`` and the same ``now``. Lifts no suppression (invariant 10). Raises Invalid for a file
+    that cannot be read; then the rows before it are on the list.
     """
     how = how or How()
     tables = _tables(read(content, source), how)
@@ -173,36 +206,49 @@ def run_in_steps(
     )
     if not dry_run:
         with work() as people:
-            batch.open(people.conn)
-    counting = _Counting(each)
+            if begun is None:
+                batch.open(people.conn)
+            else:
+                batch.reopen(people.conn, begun.report.batch_id)
+    counting = _Counting(each, begun.report if begun else None)
+
+    def report(*, finished: bool) -> Report:
+        return Report(
+            dialect=tables[0].understood.dialect.title,
+            guessed=tables[0].sheet.guessed,
+            columns=tables[0].understood.shown,
+            dry_run=dry_run,
+            batch_id=batch.id,
+            counts=dict(counting.counts),
+            told=tuple(counting.told),
+            hidden=counting.hidden,
+            ask_per_day=per_day,
+            stale=stale,
+            finished=finished,
+        )
+
     step = _Step(batch, dry_run=dry_run)
     total = sum(table.sheet.lines for table in tables)
-    done = 0
+    done, earlier = 0, begun.done if begun else 0
     for table in tables:
         counting.file = table.sheet.name if len(tables) > 1 else ""
         parse, address_in = reader(table.understood), cell_of(table.understood, "address")
         rows = table.sheet.rows()
+        done += sum(1 for _ in islice(rows, max(0, earlier - done)))
         while some := list(islice(rows, STEP)):
+            going = True
             with work() as people:
                 if not dry_run:
                     among_writers(people.conn, alone=True)
-                happened = step.take(some, parse, address_in, Writer(people, batch))
-            counting.take(happened)
-            done += len(some)
+                counting.take(step.take(some, parse, address_in, Writer(people, batch)))
+                done += len(some)
+                if after is not None:
+                    going = after(people, report(finished=False), done, max(total, done))
             if progress is not None:
                 progress(done, max(total, done))
-    return Report(
-        dialect=tables[0].understood.dialect.title,
-        guessed=tables[0].sheet.guessed,
-        columns=tables[0].understood.shown,
-        dry_run=dry_run,
-        batch_id=batch.id,
-        counts=dict(counting.counts),
-        told=tuple(counting.told),
-        hidden=counting.hidden,
-        ask_per_day=per_day,
-        stale=stale,
-    )
+            if not going:
+                return report(finished=False)
+    return report(finished=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,11 +302,11 @@ def _is_stale(tables: Sequence[_Table], now: datetime) -> bool:
 class _Counting:
     """Keeps what is to be told of the rows."""
 
-    def __init__(self, each: Callable[[ImportedRow], None] | None) -> None:
+    def __init__(self, each: Callable[[ImportedRow], None] | None, before: Report | None) -> None:
         self.file = ""
-        self.counts: Counter[Outcome] = Counter()
-        self.told: list[ImportedRow] = []
-        self.hidden = 0
+        self.counts: Counter[Outcome] = Counter(before.counts if before else {})
+        self.told: list[ImportedRow] = list(before.told) if before else []
+        self.hidden = before.hidden if before else 0
         self._each = each
 
     def take(self, happened: Sequence[Happened]) -> None:

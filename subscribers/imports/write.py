@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, select, update
 
 from subscribers.imports.plan import Outcome, Planned
 from subscribers.imports.rows import Person
@@ -75,6 +75,11 @@ class Batch:
             ask_per_day=self.ask_per_day or None,
         )
         self.id = int(conn.execute(made.returning(batches.c.id)).scalar_one())
+
+    def reopen(self, conn: Connection, id: int) -> None:
+        """It was interrupted, and goes on."""
+        row = conn.execute(select(batches).where(batches.c.id == id)).one()
+        self.id, self.created, self.changed, self.suppressed = id, row.created, row.changed, row.suppressed
 
     def save(self, conn: Connection) -> None:
         conn.execute(

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from newsletter.errors import Invalid
 from newsletter.model.feed import FeedState
 from newsletter.model.issue import IssueState
 from newsletter.model.post import PostState
 from newsletter.pipeline import Step
-from newsletter.web.studio.subscribers import Upload
 from subscribers.imports import How
 from subscribers.model import SubscriberState
 from tests.web.conftest import Studio
@@ -270,58 +268,6 @@ def test_one_click_unsubscribe_needs_neither_cookie_nor_origin(studio: Studio) -
         assert studio.house.desk.subscriber(1).subscriber.state is SubscriberState.ACTIVE
         assert provider.post(path, data={"List-Unsubscribe": "One-Click"}).status_code == 200
     assert studio.house.desk.subscriber(1).subscriber.state is SubscriberState.UNSUBSCRIBED
-
-
-FILE = b"email,name\nann@example.org,Ann\nnobody at all,X\nbert@example.org,Bert\n"
-
-
-def test_an_import_first_says_what_would_happen_and_then_does_it(studio: Studio) -> None:
-    with studio.visitor() as visitor:
-        looked = visitor.post("/studio/subscribers/import", files={"file": ("list.csv", FILE)}).text
-        assert "2 to add" in looked and "Nothing was changed." in looked
-        assert not studio.house.desk.subscribers()
-        key = looked.split('name="key" value="')[1].split('"')[0]
-        done = visitor.post("/studio/subscribers/import/run", data={"key": key}).text
-        assert "2 added" in done
-        again = visitor.post("/studio/subscribers/import/run", data={"key": key})
-        assert again.status_code == 400
-    assert [one.address for one in studio.house.desk.subscribers()] == ["ann@example.org", "bert@example.org"]
-
-
-def test_an_import_can_ask_first_and_be_taken_back(studio: Studio) -> None:
-    with studio.visitor() as visitor:
-        looked = visitor.post("/studio/subscribers/import", files={"file": ("list.csv", FILE)}).text
-        key = looked.split('name="key" value="')[1].split('"')[0]
-        done = visitor.post("/studio/subscribers/import/run", data={"key": key, "ask": "10"}).text
-        assert "2 to be asked to confirm" in done and "10 a day" in done
-        assert {one.state for one in studio.house.desk.subscribers()} == {SubscriberState.UNCONFIRMED}
-        listed = visitor.get("/studio/subscribers/import").text
-        assert "0 of 2 asked to confirm" in listed
-        visitor.post("/studio/subscribers/import/1/undo")
-        assert "taken back" in visitor.get("/studio/subscribers/import").text
-    assert not studio.house.desk.subscribers()
-
-
-def test_a_file_that_is_none_is_told_in_words(studio: Studio) -> None:
-    with studio.visitor() as visitor:
-        for content in (b"", b"\x00\x01\x02", b"colour,size\nred,4\n"):
-            answer = visitor.post("/studio/subscribers/import", files={"file": ("list.csv", content)})
-            assert answer.status_code == 400
-            assert 'role="alert"' in answer.text
-
-
-def test_a_file_waits_for_half_an_hour_and_only_under_its_key() -> None:
-    now = 0.0
-    upload = Upload(clock=lambda: now)
-    key = upload.keep("list.csv", FILE)
-    with pytest.raises(Invalid):
-        upload.take("another")
-    key = upload.keep("list.csv", FILE)
-    now = Upload.KEPT_S + 1
-    with pytest.raises(Invalid):
-        upload.take(key)
-    key = upload.keep("list.csv", FILE)
-    assert upload.take(key) == ("list.csv", FILE)
 
 
 def test_the_export_has_everybody(studio: Studio) -> None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
-import threading
-import time
-from collections.abc import Callable
 from datetime import UTC
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
+from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response, StreamingResponse
 
 from newsletter.desk import Desk
@@ -23,7 +19,6 @@ from newsletter.web.public.embed import embed_form
 from newsletter.web.security import host_of, is_local
 from newsletter.web.studio import filters
 from subscribers.errors import SubscribersError
-from subscribers.imports import How
 from subscribers.model import SubscriberState
 from subscribers.segments import Filter
 
@@ -136,32 +131,6 @@ def export(desk: DeskHere) -> Response:
     )
 
 
-class Upload:
-    """The one file that waits between "what would happen" and "do it", in memory for half an hour."""
-
-    KEPT_S: Final = 1800.0
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._kept: tuple[str, float, str, bytes] | None = None
-
-    def keep(self, name: str, content: bytes) -> str:
-        """Its key; the file that waited before is forgotten."""
-        key = secrets.token_urlsafe(16)
-        with self._lock:
-            self._kept = (key, self._clock() + self.KEPT_S, name, content)
-        return key
-
-    def take(self, key: str) -> tuple[str, bytes]:
-        """Its name and content, once. Raises Invalid."""
-        with self._lock:
-            kept, self._kept = self._kept, None
-        if kept is None or not secrets.compare_digest(kept[0], key) or kept[1] < self._clock():
-            raise Invalid("The file is not here any more.", hint="Choose it once more.")
-        return kept[2], kept[3]
-
-
 @router.get("/form")
 def form(request: Request, desk: DeskHere, pages: PagesHere) -> Response:
     """How people join: the sign-up page, and the form to copy into the blog."""
@@ -173,57 +142,6 @@ def form(request: Request, desk: DeskHere, pages: PagesHere) -> Response:
         code=embed_form(newsletter),
         reachable=not is_local(host_of(urlsplit(newsletter.base_url).netloc)),
     )
-
-
-@router.get("/import")
-def import_page(request: Request, desk: DeskHere, pages: PagesHere) -> Response:
-    return pages.page(
-        request,
-        "studio/import.html",
-        report=None,
-        key="",
-        file_name="",
-        problem=None,
-        imports=desk.imports(limit=20),
-    )
-
-
-@router.post("/import")
-def look(request: Request, desk: DeskHere, pages: PagesHere, file: Annotated[UploadFile, File()]) -> Response:
-    """Say what an import would do; change nothing."""
-    content, name = file.file.read(), (file.filename or "file.csv")[-80:]
-    try:
-        if not content:
-            raise Invalid("No file was chosen, or it is empty.", hint="Choose a CSV file.")
-        report = desk.import_subscribers(content, source=name, dry_run=True)
-    except (Invalid, SubscribersError) as problem:
-        return pages.page(
-            request, "studio/import.html", status=400, report=None, key="", file_name=name, problem=problem
-        )
-    upload: Upload = request.app.state.upload
-    key = upload.keep(name, content)
-    return pages.page(request, "studio/import.html", report=report, key=key, file_name=name, problem=None)
-
-
-@router.post("/import/run")
-def run(
-    request: Request,
-    desk: DeskHere,
-    pages: PagesHere,
-    key: Text = "",
-    ask: Annotated[int | None, Form(ge=0, le=100_000)] = None,
-) -> Response:
-    """``ask``: how many of the people without proof of consent are asked a day; 0 mails them unasked."""
-    upload: Upload = request.app.state.upload
-    name, content = upload.take(key)
-    report = desk.import_subscribers(content, source=name, dry_run=False, how=How(ask_per_day=ask))
-    return pages.page(request, "studio/import.html", report=report, key="", file_name=name, problem=None)
-
-
-@router.post("/import/{batch_id}/undo")
-def undo(batch_id: RowId, desk: DeskHere) -> Response:
-    desk.undo(batch_id)
-    return then("/studio/subscribers/import", "undone")
 
 
 @router.get("/{subscriber_id}")

@@ -1,0 +1,185 @@
+"""Imports that were begun in the studio: looked at and written in the background, a thousand rows at a time.
+
+How far one is commits together with the rows, so that whatever stops the process, the next one goes on with
+the row after the last that counted. A look that was interrupted begins anew. Only a process that has the file
+can go on with it: another machine leaves it.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from newsletter.errors import Conflict
+from newsletter.model.importing import Import, ImportState
+from newsletter.model.times import to_ms
+from newsletter.steps.tools import Tools
+from subscribers.errors import SubscribersError
+from subscribers.imports import Begun, How, Report, run_in_steps
+from subscribers.store import Subscribers
+
+if TYPE_CHECKING:
+    from newsletter.store.unit import Unit
+
+LEASE: Final = timedelta(seconds=60)
+SAVE_EVERY_S: Final = 0.5  #: how far a look is; a running one says so with every thousand rows
+KEPT: Final = timedelta(days=1)  #: a file that nobody decided on
+
+log = structlog.get_logger(__name__)
+
+
+class _NotOurs(Exception):
+    """Somebody cancelled it, or another process took it over: what was not committed is dropped."""
+
+
+def folder(tools: Tools) -> Path:
+    return tools.settings().data_dir / "imports"
+
+
+def go_on(tools: Tools, seconds: float, stop: Event) -> int:
+    """Works on what is open for about so long, on a look until its end; returns how many thousands of rows
+    were looked at or written."""
+    until, steps = time.monotonic() + seconds, 0
+    with tools.read() as unit:
+        waiting = unit.imports.open()
+    for one in waiting:
+        if stop.is_set() or time.monotonic() >= until:
+            break
+        looking = one.state is ImportState.LOOKING
+        steps += work_on(tools, one.id, math.inf if looking else until - time.monotonic(), stop)
+    return steps
+
+
+def work_on(tools: Tools, id: int, seconds: float, stop: Event | None = None) -> int:
+    """The same for one of them; 0 where another process has it or its file is elsewhere."""
+    name, token = f"import {id}", secrets.token_hex(8)
+    with tools.begin() as unit:
+        one = unit.imports.get(id)
+        path = folder(tools) / one.file
+        if not path.is_file() or not unit.leases.take(name, token, now=tools.clock(), length=LEASE):
+            return 0
+    try:
+        return _Work(tools, one, path, name, token).do(time.monotonic() + seconds, stop or Event())
+    except _NotOurs:
+        return 0
+    finally:
+        with tools.begin() as unit:
+            unit.leases.drop(name, token)
+
+
+class _Work:
+    def __init__(self, tools: Tools, one: Import, path: Path, name: str, token: str) -> None:
+        self._tools = tools
+        self._one = one
+        self._path = path
+        self._lease = (name, token)
+        self._looking = one.state is ImportState.LOOKING
+        self._unit: Unit | None = None
+        self._steps = 0
+
+    def do(self, until: float, stop: Event) -> int:
+        one, tools = self._one, self._tools
+        began = one.began_at if not self._looking and one.began_at else tools.clock()
+        saved = time.monotonic()
+
+        def after(people: Subscribers, report: Report, done: int, total: int) -> bool:
+            nonlocal saved
+            self._steps += 1
+            if self._unit is not None:
+                self._save(self._unit, report, done, total)
+            elif time.monotonic() - saved > SAVE_EVERY_S:
+                with tools.begin() as unit:
+                    self._save(unit, report, done, total)
+                saved = time.monotonic()
+            return time.monotonic() < until and not stop.is_set()
+
+        try:
+            report = run_in_steps(
+                self._work,
+                self._path,
+                source=one.source,
+                now=began,
+                dry_run=self._looking,
+                how=How(ask_per_day=one.ask_per_day),
+                begun=None if self._looking or not one.batch_id else Begun(Report.read(one.report), one.done),
+                after=after,
+            )
+        except SubscribersError as error:
+            self._end(ImportState.FAILED, problem=f"{error.message} {error.hint}".strip())
+            return self._steps
+        if not report.finished:
+            return self._steps
+        if self._looking:
+            self._end(ImportState.LOOKED, report=report.json(), done=report.rows, total=report.rows)
+        else:
+            self._end(ImportState.DONE, report=report.json(), done=report.rows, total=report.rows,
+                      batch_id=report.batch_id)  # fmt: skip
+        return self._steps
+
+    @contextmanager
+    def _work(self) -> Iterator[Subscribers]:
+        if self._looking:
+            with self._tools.read() as unit:
+                yield unit.subscribers
+            return
+        with self._tools.begin() as unit:
+            self._unit = unit
+            yield unit.subscribers
+            self._unit = None
+
+    def _save(self, unit: Unit, report: Report, done: int, total: int) -> None:
+        name, token = self._lease
+        mine = unit.leases.take(name, token, now=self._tools.clock(), length=LEASE)
+        text = report.json()
+        if not mine or not unit.imports.save(
+            self._one.id, done=done, total=total, report=text, batch_id=report.batch_id
+        ):
+            raise _NotOurs
+
+    def _end(self, state: ImportState, **values: object) -> None:
+        try:
+            with self._tools.begin() as unit:
+                unit.imports.move(self._one.id, state, **values)
+                if state is ImportState.DONE:
+                    batch = values["batch_id"]
+                    unit.audit.add(who="author", action="import", subject=f"batch {batch}",
+                                   detail=f"{values['done']} rows", now=self._tools.clock())  # fmt: skip
+        except Conflict as error:  # cancelled in this moment
+            raise _NotOurs from error
+        if state is not ImportState.LOOKED:
+            self._path.unlink(missing_ok=True)
+
+
+def begin(tools: Tools, id: int, ask_per_day: int | None) -> None:
+    """The author wants it. Raises Conflict where it is not waiting for that."""
+    now = tools.clock()
+    with tools.begin() as unit:
+        unit.imports.move(
+            id, ImportState.RUNNING, ask_per_day=ask_per_day, began_at=to_ms(now), done=0, report="{}"
+        )
+
+
+def clean(tools: Tools) -> None:
+    """Forgets files that nobody decided on, and what has been over for a month."""
+    now = tools.clock()
+    with tools.begin() as unit:
+        for one in unit.imports.over(now - KEPT):
+            if one.state is ImportState.LOOKED:
+                unit.imports.move(one.id, ImportState.CANCELLED)
+                (folder(tools) / one.file).unlink(missing_ok=True)
+        for one in unit.imports.over(now - 30 * KEPT):
+            unit.imports.forget(one.id)
+        needed = {one.file for one in unit.imports.waiting()}
+    old = (now - KEPT).timestamp()
+    for path in folder(tools).glob("*.upload"):  # of a process that was killed between two lines
+        if path.name not in needed and path.stat().st_mtime < old:
+            path.unlink(missing_ok=True)
