@@ -28,7 +28,7 @@ def canonical_link(url: str) -> str:
     host = host.removeprefix("www.")
     if port not in {None, 80, 443}:
         host = f"{host}:{port}"
-    path = _INDEX.sub("/", _PERCENT.sub(lambda code: code[0].upper(), parts.path)).rstrip("/")
+    path = _shortest(_PERCENT.sub(lambda code: code[0].upper(), parts.path))
     query = [
         (name, value)
         for name, value in parse_qsl(parts.query, keep_blank_values=True)
@@ -38,3 +38,10 @@ def canonical_link(url: str) -> str:
     if not path and not query and not fragment:
         return ""
     return f"{host}{path}{'?' + urlencode(query) if query else ''}{fragment}"
+
+
+def _shortest(path: str) -> str:
+    """Without what may stand at the end of a path and names nothing, however often it does."""
+    while (shorter := _INDEX.sub("", path.rstrip().rstrip("/"))) != path:
+        path = shorter
+    return path

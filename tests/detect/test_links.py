@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from newsletter.detect.links import canonical_link
@@ -54,6 +54,8 @@ def test_a_front_page_or_no_web_address_names_no_post(url: str) -> None:
     assert canonical_link(url) == ""
 
 
+@example("http://h.example/ #")
+@example("http://h.example/a/index.html/index.php / ")
 @given(st.text(max_size=60).map(lambda text: f"http://h.example/{text}"))
 def test_a_canonical_link_is_canonical(url: str) -> None:
     link = canonical_link(url)
