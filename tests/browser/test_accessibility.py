@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -9,7 +10,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from newsletter.web.public.joining import TRAP
 from subscribers.imports import How
@@ -121,6 +122,27 @@ def test_no_public_page_has_a_serious_finding(
         come(page)
         assert page.locator("h1").count() == 1, name
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+        if said := findings(page):
+            found[name] = said
+    assert found == {}
+
+
+def without_script(route: Route) -> None:
+    """Every page as a browser without script shows it: axe needs script itself, the page must have none."""
+    if route.request.resource_type != "document":
+        return route.abort() if route.request.resource_type == "script" else route.continue_()
+    answer = route.fetch(max_redirects=0)
+    body = re.sub(r"(?s)<script\b.*?</script>|</?noscript>", "", answer.text())
+    route.fulfill(response=answer, body=body)
+
+
+def test_no_public_page_has_a_serious_finding_where_script_is_off(studio: Studio, enter: Enter) -> None:
+    page = enter(studio, **PHONE)
+    page.route(f"{studio.base}/**", without_script)
+    found = {}
+    for name, come in public_pages(studio, "plain@example.org"):
+        come(page)
+        assert page.locator("h1").count() == 1 and page.locator("script").count() == 0, name
         if said := findings(page):
             found[name] = said
     assert found == {}
