@@ -75,3 +75,32 @@ def test_every_sample_fits_into_one_digest_of_each_theme(compiler: Compiler) -> 
         artefact = digest(samples, compiler, theme)
         assert len(artefact.blocks) == len(samples)
         assert sum(segment.slot for segment in artefact.html) >= 3
+
+
+@pytest.mark.parametrize("theme", ["letter", "bulletin", "studio"])
+def test_a_box_keeps_as_much_room_on_one_side_as_on_the_other(theme: str, compiler: Compiler) -> None:
+    boxes = [
+        box
+        for name in ("ghost-cards", "static-site-code", "medium", "wordpress-blocks")
+        for box in LexborHTMLParser(article(single(golden(name), compiler, theme))).css("td.box")
+    ]
+    assert {"callout", "card", "code", "action"} <= {
+        word for box in boxes for word in (box.attributes["class"] or "").split()
+    }
+    for box in boxes:
+        left, right = _sides(box.attributes["style"] or "")
+        assert left == right, box.attributes["style"]
+
+
+def _sides(style: str) -> tuple[str, str]:
+    """What a client takes for the padding on the left and on the right: of declarations, the last."""
+    left = right = ""
+    for declaration in style.split(";"):
+        name, _, value = declaration.partition(":")
+        if name.strip() == "padding":
+            left = right = value.split()[1 if len(value.split()) == 2 else 0]
+        elif name.strip() == "padding-left":
+            left = value.strip()
+        elif name.strip() == "padding-right":
+            right = value.strip()
+    return left, right
