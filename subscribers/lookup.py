@@ -23,6 +23,7 @@ from subscribers.model import (
 )
 from subscribers.rhythms import Former
 from subscribers.rows import SHOWN, consent, subscriber
+from subscribers.searching import searchable
 from subscribers.segments import Filter, condition
 from subscribers.sql import glob, like, mapped
 from subscribers.suppressions import Suppressions
@@ -115,6 +116,10 @@ class Lookup:
 
     def _in(self, state: SubscriberState) -> int:
         return self.conn.scalar(select(func.count()).where(_c.state == state.value)) or 0
+
+    def searchable(self) -> bool:
+        """Whether a search that finds nobody is quick, however long the list is."""
+        return searchable(self.conn)
 
     def consents(self, id: int) -> builtins.list[Consent]:
         """Every proof on record, newest first."""

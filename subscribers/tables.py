@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from sqlalchemy import (
     BigInteger,
     Column,
+    Connection,
     ForeignKey,
     Index,
     Integer,
@@ -26,6 +29,24 @@ metadata = MetaData(
 
 Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite's rowid alias must be spelt INTEGER
 Ms = BigInteger()
+
+TRIGRAMS: Final = "ix_subscribers_trigrams"
+
+
+def has_trigrams(
+    ddl: object,
+    target: object,
+    bind: Connection | None = None,
+    tables: Any = None,
+    state: Any = None,
+    **_: Any,
+) -> bool:
+    """Whether the index of that name can be made: PostgreSQL needs its extension for it."""
+    return (
+        bind is not None
+        and bind.scalar(text("SELECT 1 FROM pg_extension WHERE extname = 'pg_trgm'")) is not None
+    )
+
 
 subscribers = Table(
     "subscribers",
@@ -53,8 +74,8 @@ subscribers = Table(
     Index("ix_subscribers_cadence", "state", "cadence"),
     Index("ix_subscribers_domain", "domain", "id"),
     # What a search and a count of a segment read on SQLite, in place of the table: half as wide, and in
-    # id order within a state, so that new rows go to its end. PostgreSQL reads the table with several
-    # workers, and its index entries must be shorter than a list of tags may be.
+    # id order within a state, so that new rows go to its end. PostgreSQL's index entries must be shorter than
+    # a list of tags may be: it counts by reading the table with several workers, and searches by trigrams.
     Index("ix_subscribers_search", "state", "id", "sought").ddl_if("sqlite"),
     Index("ix_subscribers_segment", "state", "id", "cadence", "paused_until", "consent_until", "joined_at",
           "engaged_at", "domain", "topics_off", "tags").ddl_if("sqlite"),
@@ -64,6 +85,8 @@ subscribers = Table(
     Index("ix_subscribers_left", "left_at", "joined_at",
           sqlite_where=text("left_at IS NOT NULL"), postgresql_where=text("left_at IS NOT NULL")),
     Index("ix_subscribers_state_id", "state", "id").ddl_if("postgresql"),
+    Index(TRIGRAMS, "sought", postgresql_using="gin", postgresql_ops={"sought": "gin_trgm_ops"})
+    .ddl_if("postgresql", has_trigrams),
     Index("ix_subscribers_batch", "batch_id",
           sqlite_where=text("batch_id IS NOT NULL"), postgresql_where=text("batch_id IS NOT NULL")),
     Index("ix_subscribers_tracked", "id",

@@ -43,7 +43,7 @@ def database(tools: Tools) -> Iterator[CheckLine]:
     settings = tools.settings()
     try:
         with tools.read() as unit:
-            feeds = unit.feeds.list()
+            feeds, searchable = unit.feeds.list(), unit.subscribers.searchable()
     except NewsletterError as error:
         yield _bad("database", error.message, error.hint)
         return
@@ -51,6 +51,12 @@ def database(tools: Tools) -> Iterator[CheckLine]:
         yield _good("database", f"SQLite {sqlite3.sqlite_version} answers.")
     else:
         yield _good("database", "PostgreSQL answers.")
+    if not searchable:
+        yield _note(
+            "search",
+            "Searching a long list takes its time: the database lacks the extension pg_trgm.",
+            "Let its administrator run CREATE EXTENSION pg_trgm in it, then run: newsletter init",
+        )
     try:
         with tools.read() as unit:
             tools.high_water.check(unit.deliveries.newest_attempt())

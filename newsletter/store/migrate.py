@@ -11,6 +11,7 @@ from sqlalchemy import Connection, inspect, text
 from newsletter.errors import StoreProblem
 from newsletter.store.database import Database
 from newsletter.store.filelock import FileLock
+from subscribers.searching import make_searchable
 
 _LOCK_KEY = 0x6E65_7773  # "news": PostgreSQL advisory locks are numbers
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -39,11 +40,13 @@ def upgrade(database: Database) -> bool:
             conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
         current = _current(conn)
         if current == HEAD:
+            make_searchable(conn)
             return False
         _refuse_newer(current)
         if current is not None and database.path is not None:
             _copy(database.path, database.path.with_name(f"{database.path.name}.before-{HEAD}"))
         _migrate(conn)
+        make_searchable(conn)
         return True
 
 

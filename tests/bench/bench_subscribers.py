@@ -26,6 +26,7 @@ from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, text
 from newsletter.store.database import Database
 from subscribers import exports, growth, imports, segments
 from subscribers.model import Cadence, SuppressionCause
+from subscribers.searching import make_searchable
 from subscribers.segments import Filter
 from subscribers.sql import insert_many
 from subscribers.store import Subscribers
@@ -102,6 +103,7 @@ def fresh(url: str) -> Database:
     with database.write() as conn:
         metadata.drop_all(conn)
         metadata.create_all(conn)
+        make_searchable(conn)
     return database
 
 
