@@ -28,11 +28,15 @@ _ON_RECOVERY: Final = "The program stopped while this message was being handed o
 
 # What every window of a send runs, as SQL: preparing it anew costs more than the database does. The states
 # that stand in it are checked against the model where this module is read (see _checked below).
+# Who is pending is looked for from the first of them on: from the issue's first delivery on, each claim would
+# read all that are done, too.
 _RENEW: Final = "UPDATE attempts SET lease_until = :until WHERE id = :attempt AND closed_at IS NULL"
 _PENDING: Final = """
     SELECT d.subscriber_id, d.blocks, coalesce(r.tries, 0) AS tries
     FROM deliveries d LEFT JOIN remarks r ON r.issue_id = d.issue_id AND r.subscriber_id = d.subscriber_id
-    WHERE d.issue_id = :issue AND d.state = 0
+    WHERE d.issue_id = :issue AND d.state = 0 AND d.subscriber_id >= (
+        SELECT min(subscriber_id) FROM deliveries WHERE issue_id = :issue AND state = 0 AND state IN (0, 6)
+    )
     ORDER BY d.subscriber_id LIMIT :most
 """
 _DUE: Final = """
