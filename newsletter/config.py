@@ -74,6 +74,8 @@ def _sender(text: object) -> str:
         raise ValueError("write it as: Name <address@example.org>") from error
     if not found.username or not found.domain:
         raise ValueError("write it as: Name <address@example.org>")
+    if "." not in found.domain:  # nobody's server takes mail from it
+        raise ValueError(f"write an address that mail can be sent from; {found.domain} is no whole domain")
     try:  # mail carries domains in ASCII (IDNA)
         found = Address(name, found.username, found.domain.encode("idna").decode())
         vet_address(found.addr_spec)

@@ -15,6 +15,7 @@ from newsletter.model.checklist import CheckLine, Level
 HEAVY_IMAGE: Final = 1024 * 1024
 _AT_ONCE: Final = 8
 _MOST: Final = 80
+_SHOWN: Final = 5
 _DEADLINE_S: Final = 8.0
 _ASK_AGAIN: Final = frozenset({400, 403, 404, 405, 501})
 """Servers that do not speak HEAD say one of these; GET decides."""
@@ -52,7 +53,7 @@ def check_links(artefact: Artefact, client: Client) -> tuple[CheckLine, ...]:
         CheckLine(
             level=Level.ADVICE,
             code="links",
-            text=f"{len(dead)} of {min(len(links), _MOST)} links do not open: {'; '.join(dead[:5])}.",
+            text=f"{len(dead)} of {min(len(links), _MOST)} links do not open: {_named(dead)}.",
             mend="Mend them on the blog.",
         ),
     )
@@ -72,11 +73,16 @@ def check_images(artefact: Artefact, client: Client) -> tuple[CheckLine, ...]:
         CheckLine(
             level=Level.ADVICE,
             code="images",
-            text=f"{len(poor)} of {min(len(sources), _MOST)} images will not do: {'; '.join(poor[:5])}.",
+            text=f"{len(poor)} of {min(len(sources), _MOST)} images will not do: {_named(poor)}.",
             mend="Put smaller or working ones on the blog: 1,200 pixels wide is enough. Or let copies be kept"
             " of those that mail cannot show well (Settings, Look, Pictures).",
         ),
     )
+
+
+def _named(found: list[str]) -> str:
+    rest = len(found) - _SHOWN
+    return "; ".join([*found[:_SHOWN], *([f"and {rest} more"] if rest > 0 else [])])
 
 
 def _all_of(count: int, things: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +25,7 @@ from newsletter.cli.output import (
 )
 from newsletter.desk.shown import brought, fate
 from newsletter.model.feed import Poll
+from newsletter.model.issue import IssueState
 from newsletter.model.post import PostState
 
 feeds = typer.Typer(no_args_is_help=True, help="The blogs that are watched.")
@@ -232,12 +234,22 @@ def list_posts(
     """Every post that is known, newest first, with the reason for its state."""
     with wiring.build() as house:
         found = house.desk.posts(state=state, feed_id=feed, limit=limit, after=after)
+        carried = house.desk.issues_of(found)
     if as_json:
         keys = ("id", "feed_id", "title", "url", "state", "reason")
-        return show_json([{key: getattr(post, key) for key in keys} for post in found])
+        return show_json(
+            [
+                {key: getattr(post, key) for key in keys}
+                | {"issues": [issue_id for issue_id, _ in carried.get(post.id, [])]}
+                for post in found
+            ]
+        )
     show_table(
-        ["id", "feed", "state", "title", "published", "because"],
-        [(p.id, p.feed_id, p.state, p.title, p.published_at, p.reason) for p in found],
+        ["id", "feed", "state", "issue", "title", "published", "because"],
+        [
+            (p.id, p.feed_id, p.state, _issues(carried.get(p.id, [])), p.title, p.published_at, p.reason)
+            for p in found
+        ],
         empty="There is no such post."
         if state or feed or after
         else "No post is known yet. Look now with: newsletter poll",
@@ -249,6 +261,7 @@ def show_post(post_id: Id, as_json: AsJson = False) -> None:
     """One post, whole."""
     with wiring.build() as house:
         post = house.desk.post(post_id)
+        carried = house.desk.issues_of([post])
     if as_json:
         return show_json(post)
     show_pairs(
@@ -258,12 +271,17 @@ def show_post(post_id: Id, as_json: AsJson = False) -> None:
             ("author", post.author),
             ("state", post.state),
             ("because", post.reason),
+            ("in issue", _issues(carried.get(post.id, []))),
             ("published", post.published_at),
             ("first seen", post.first_seen_at),
             ("edited", post.changed_at),
             ("topics", ", ".join(post.topics)),
         ]
     )
+
+
+def _issues(carried: Sequence[tuple[int, IssueState]]) -> str:
+    return ", ".join(f"{issue_id} ({state})" for issue_id, state in carried)
 
 
 @posts.command("release")

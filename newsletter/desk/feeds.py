@@ -10,6 +10,7 @@ from newsletter.desk.base import Verbs
 from newsletter.desk.shown import FeedShown, FeedWaiting, HeldPost
 from newsletter.errors import Conflict, FeedProblem
 from newsletter.model.feed import Feed, PollResult
+from newsletter.model.issue import IssueState
 from newsletter.model.post import Post, PostState
 from newsletter.poll import Checked, FoundFeed, check, find_feeds, read_opml, write_opml
 from newsletter.poll.fulltext import require_fulltext
@@ -142,6 +143,11 @@ class FeedVerbs(Verbs):
     def post(self, post_id: int) -> Post:
         with self.tools.read() as unit:
             return unit.posts.get(post_id)
+
+    def issues_of(self, posts: Sequence[Post]) -> dict[int, list[tuple[int, IssueState]]]:
+        """By post: the issues that carry it, as ``(id, state)``, oldest first."""
+        with self.tools.read() as unit:
+            return unit.issue_posts.carriers([post.id for post in posts])
 
     def release_post(self, post_id: int) -> Post:
         """Mails it after all: it goes into the next draft."""

@@ -296,7 +296,9 @@ def _told(error: Exception, target: httpx.URL, ask: _Ask) -> RequestProblem:
             return AddressForbidden(f"{host} is asked for on a port other than 80 and 443.", url=url)
         case Forbidden(address=address):
             return AddressForbidden(
-                f"{host} leads to {address}, which is a private or reserved address.",
+                f"{host} is a private or reserved address."
+                if host.strip("[]") == str(address)
+                else f"{host} leads to {address}, which is a private or reserved address.",
                 url=url,
                 hint="If it is in your own network, turn on ALLOW_PRIVATE_ADDRESSES.",
             )

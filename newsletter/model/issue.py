@@ -33,10 +33,20 @@ _MOVES: dict[IssueState, frozenset[IssueState]] = {
 }
 
 
+_NEXT: dict[IssueState, str] = {  # what can be done with an issue in this state
+    IssueState.DRAFT: "Approve it first: newsletter issues approve ID",
+    IssueState.APPROVED: "It goes out at its time; to change it first: newsletter issues edit ID",
+    IssueState.SENDING: "Stop it first: newsletter issues pause ID, or newsletter issues cancel ID",
+    IssueState.PAUSED: "Send on, or give it up: newsletter issues resume ID, newsletter issues cancel ID",
+    IssueState.FINISHED: "See what became of it, and what can be sent again: newsletter issues receipt ID",
+    IssueState.CANCELLED: "It stays as it is; its posts: newsletter posts list",
+}
+
+
 def move_issue(state: IssueState, to: IssueState) -> IssueState:
     """The one place where an issue changes state. Raises Conflict for a move that does not exist."""
     if to not in _MOVES[state]:
-        raise Conflict(f"An issue that is {state} cannot become {to}.")
+        raise Conflict(f"An issue that is {state} cannot become {to}.", hint=_NEXT[state])
     return to
 
 

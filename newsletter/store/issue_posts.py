@@ -13,6 +13,7 @@ from newsletter.model.post import PostState
 from newsletter.model.times import from_ms
 from newsletter.store.issues import UNSENT, Issues
 from newsletter.store.rhythms import Rhythms
+from newsletter.store.sql import chunks
 from newsletter.store.tables import issue_posts, issues, posts
 from subscribers.model import Cadence
 
@@ -23,6 +24,24 @@ _APPROVED = (IssueState.APPROVED, IssueState.SENDING, IssueState.PAUSED, IssueSt
 class IssuePosts:
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
+
+    def carriers(self, post_ids: Sequence[int]) -> dict[int, list[tuple[int, IssueState]]]:
+        """The issues that carry each of these posts, oldest first; cancelled ones are none."""
+        found: dict[int, list[tuple[int, IssueState]]] = {}
+        for part in chunks(post_ids):
+            rows = self._conn.execute(
+                select(issue_posts.c.post_id, issues.c.id, issues.c.state)
+                .join(issues, issues.c.id == issue_posts.c.issue_id)
+                .where(
+                    issue_posts.c.post_id.in_(part),
+                    issue_posts.c.included,
+                    issues.c.state != IssueState.CANCELLED.value,
+                )
+                .order_by(issues.c.id)
+            )
+            for row in rows:
+                found.setdefault(row.post_id, []).append((row.id, IssueState(row.state)))
+        return found
 
     def topics(self, issue_id: int) -> dict[int, frozenset[str]]:
         """The topics of each included block's post."""

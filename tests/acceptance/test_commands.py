@@ -86,8 +86,10 @@ def test_the_author_takes_a_post_from_the_blog_to_the_mailbox(run: Run, tmp_path
     assert (person["id"], person["address"], person["state"]) == (1, "ines@example.org", "active")
     posts = said(run("posts", "list", "--json"))
     assert {post["state"] for post in posts} == {"ready", "baseline"}
-    assert set(posts[0]) == {"id", "feed_id", "title", "url", "state", "reason"}
+    assert set(posts[0]) == {"id", "feed_id", "title", "url", "state", "reason", "issues"}
     assert all(post["reason"] for post in posts), "every post says why"
+    assert [post["issues"] for post in posts if post["state"] == "ready"] == [[1]]
+    assert "1 (finished)" in run("posts", "list").stdout
     [feed] = said(run("feeds", "list", "--json"))
     assert feed["next_poll_reason"]
 

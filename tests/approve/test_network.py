@@ -83,6 +83,12 @@ def test_links_that_lead_nowhere_are_named(site: str, client: HttpClient) -> Non
     assert f"{site}/missing (answers 404)" in line.text
 
 
+def test_of_many_that_lead_nowhere_the_rest_is_counted(site: str, client: HttpClient) -> None:
+    (line,) = check_links(linking(site, *[f"/missing?{number}" for number in range(7)]), client)
+    assert line.text.count("(answers 404)") == 5
+    assert line.text.endswith("; and 2 more.")
+
+
 def test_a_private_address_is_not_asked(site: str) -> None:
     with HttpClient() as guarded:
         (line,) = check_links(linking(site, "/page"), guarded)

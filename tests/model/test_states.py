@@ -32,8 +32,9 @@ def test_an_issue_moves_only_where_it_may(state: IssueState, to: IssueState) -> 
     if (state, to) in ISSUE_MOVES:
         assert move_issue(state, to) is to
     else:
-        with pytest.raises(Conflict, match=f"is {state} cannot become {to}"):
+        with pytest.raises(Conflict, match=f"is {state} cannot become {to}") as refused:
             move_issue(state, to)
+        assert refused.value.hint, "what can be done instead"
 
 
 @pytest.mark.parametrize(("state", "to"), list(product(PostState, PostState)))

@@ -258,6 +258,18 @@ def test_what_was_found_of_another_artefact_is_not_kept(issues: Issues, unit: Un
     assert unit.artefacts.checklist(issue_id) == found
 
 
+def test_the_issues_that_carry_a_post_are_known_but_for_cancelled_ones(issues: Issues, unit: Unit) -> None:
+    first = draft(issues, 1, 2)
+    weekly = draft(issues, 1, 3, cadence=Cadence.WEEKLY, period="2026-W19")
+    issues.edit(first, now=NOW, exclude=[2])
+    assert unit.issue_posts.carriers([1, 2, 3, 4]) == {
+        1: [(first, IssueState.DRAFT), (weekly, IssueState.DRAFT)],
+        3: [(weekly, IssueState.DRAFT)],
+    }
+    issues.cancel(weekly, NOW)
+    assert unit.issue_posts.carriers([1, 3]) == {1: [(first, IssueState.DRAFT)]}
+
+
 def test_how_much_of_posts_is_shown_is_the_themes_until_the_author_chooses(issues: Issues) -> None:
     issue_id = draft(issues, 1)
     assert issues.get(issue_id).excerpts is None

@@ -127,6 +127,7 @@ def test_a_known_relay_fills_the_form_in(bare: Studio, key: str) -> None:
         {"FROM_name": "Eve\r\nBcc: all@example.org", "FROM_address": "a@example.org"},
         {"FROM_name": "Only a name", "FROM_address": ""},
         {"FROM_name": "", "FROM_address": "no address"},
+        {"FROM_name": "Ann", "FROM_address": "ann@example"},
     ],
 )
 def test_a_sender_that_is_none_is_refused(bare: Studio, typed: dict[str, str]) -> None:
@@ -150,6 +151,23 @@ def test_a_mail_server_that_is_none_is_refused(bare: Studio, typed: dict[str, st
         answer = visitor.post("/studio/setup/sending", data={"TRANSPORT": "smtp", **typed})
     assert answer.status_code == 400
     assert not bare.house.settings().smtp_url.get_secret_value()
+
+
+@pytest.mark.parametrize(
+    ("way", "needed", "given"),
+    [
+        ("smtp", "Name the server", {"SMTP_host": "smtp.relay.example", "SMTP_port": "587"}),
+        ("sendgrid", "Paste your key", {"SENDGRID_API_KEY": "SG.a-key"}),
+    ],
+)
+def test_the_first_run_asks_for_what_sending_cannot_do_without(
+    bare: Studio, way: str, needed: str, given: dict[str, str]
+) -> None:
+    with bare.visitor() as visitor:
+        answer = visitor.post("/studio/setup/sending", data={"TRANSPORT": way})
+        assert answer.status_code == 400
+        assert needed in answer.text
+        assert visitor.post("/studio/setup/sending", data={"TRANSPORT": way, **given}).status_code == 303
 
 
 def test_a_waiting_draft_follows_what_was_set(bare: Studio) -> None:

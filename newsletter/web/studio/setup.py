@@ -28,6 +28,10 @@ router = APIRouter(prefix="/studio/setup", dependencies=[Depends(signed_in)])
 Typed = Annotated[dict[str, str], Depends(typed_form)]
 
 _SECTIONS: Final = {section.key: section for section in (SETUP_NEWSLETTER, SETUP_SENDING, SETUP_RHYTHM)}
+_NEEDS: Final = {  # by TRANSPORT: the setting, and what to say where it is empty
+    "smtp": ("SMTP_URL", "Name the server that takes your mail, or choose the folder for now."),
+    "sendgrid": ("SENDGRID_API_KEY", "Paste your key of SendGrid, or choose the folder for now."),
+}
 STEPS: Final = ("blog", *_SECTIONS)
 
 
@@ -65,10 +69,19 @@ def show(request: Request, step: str, desk: DeskHere, pages: PagesHere, preset: 
 def answer(request: Request, step: str, desk: DeskHere, pages: PagesHere, typed: Typed) -> Response:
     section = _section(step)
     problems = save(desk, section, typed)
+    if section is SETUP_SENDING:
+        problems = {**_unready(desk), **problems}
     if problems:
         return _form(request, desk, pages, section, typed, problems)
     following = _after(step)
     return then(f"/studio/setup/{following}") if following else then("/studio/", "set-up")
+
+
+def _unready(desk: Desk) -> dict[str, str]:
+    """What the chosen way of sending cannot do without, by setting."""
+    values = {setting.name: setting.value for setting in desk.settings()}
+    needed = _NEEDS.get(values["TRANSPORT"])
+    return {} if needed is None or values[needed[0]] else dict([needed])
 
 
 def _section(step: str) -> Section:
