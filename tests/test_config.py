@@ -141,7 +141,7 @@ def test_the_newsletter_is_made_of_its_settings() -> None:
 
 @given(st.integers(0, 10**7))
 def test_a_duration_survives_being_written_and_read(seconds: int) -> None:
-    assert config.duration(config.text_of(timedelta(seconds=seconds))) == timedelta(seconds=seconds)
+    assert config.typed.duration(config.text_of(timedelta(seconds=seconds))) == timedelta(seconds=seconds)
 
 
 def test_a_secret_key_is_long_or_refused() -> None:

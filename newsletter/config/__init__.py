@@ -6,244 +6,24 @@ must exist before the database (``BOOT``) has to be in the environment.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import time, timedelta
-from email.headerregistry import Address
 from email.utils import parseaddr
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
+from newsletter.config import typed
 from newsletter.errors import ConfigError, Invalid
 from newsletter.guard.addresses import is_private_host
-from newsletter.guard.headers import vet_address
-from newsletter.guard.lines import LineProblem, check_line, fill_line
 from newsletter.model.publication import Newsletter, Sender
 from newsletter.model.tracking import Tracking
 from subscribers.model import Cadence
 
 PREFIX: Final = "NEWSLETTER_"
 ALONE: Final = "SENDGRID_API_KEY"  #: the one name without our prefix: every SendGrid guide uses it
-
-_UNITS: Final = {
-    "second": 1, "seconds": 1, "s": 1, "minute": 60, "minutes": 60, "min": 60, "m": 60,
-    "hour": 3600, "hours": 3600, "h": 3600, "day": 86400, "days": 86400, "d": 86400,
-}  # fmt: skip
-
-
-_LONGEST_S: Final = 100 * 366 * 86_400
-
-
-def duration(text: object) -> timedelta:
-    """``10 minutes``, ``2h``, ``30 days``, ``0``. A bare number means seconds."""
-    if isinstance(text, timedelta):
-        return text
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", str(text).strip().lower())
-    if not match or (match[2] or "s") not in _UNITS:
-        raise ValueError("write a duration such as 10 minutes, 2 hours or 30 days")
-    seconds = float(match[1]) * _UNITS[match[2] or "s"]
-    if seconds > _LONGEST_S:
-        raise ValueError("write a shorter duration; a hundred years are the longest")
-    return timedelta(seconds=seconds)
-
-
-def _interval(text: object) -> timedelta:
-    """How often others' servers are asked: no more than once a minute."""
-    value = duration(text)
-    if not timedelta(minutes=1) <= value <= timedelta(days=31):
-        raise ValueError("write a duration between 1 minute and 31 days")
-    return value
-
-
-def _sender(text: object) -> str:
-    value = str(text).strip()
-    if not value:
-        return ""
-    if re.search(r"[\x00-\x1f\x7f]", value):
-        raise ValueError("control characters are not allowed")
-    name, address = parseaddr(value)
-    try:
-        found = Address(display_name=name, addr_spec=address)
-    except Exception as error:
-        raise ValueError("write it as: Name <address@example.org>") from error
-    if not found.username or not found.domain:
-        raise ValueError("write it as: Name <address@example.org>")
-    if "." not in found.domain:  # nobody's server takes mail from it
-        raise ValueError(f"write an address that mail can be sent from; {found.domain} is no whole domain")
-    try:  # mail carries domains in ASCII (IDNA)
-        found = Address(name, found.username, found.domain.encode("idna").decode())
-        vet_address(found.addr_spec)
-    except (UnicodeError, Invalid) as error:
-        raise ValueError("write an address that mail can be sent from") from error
-    return str(found) if name else found.addr_spec  # quoted where a comma or the like needs it
-
-
-def _rate(text: object) -> str:
-    value = str(text).strip().lower().replace(" ", "")
-    if value in {"", "unlimited"}:
-        return value
-    parts = value.split(",")
-    if not 1 <= len(parts) <= 4 or not all(re.fullmatch(_ONE_RATE, part) for part in parts):
-        raise ValueError("write a rate such as 60/minute, 100/day, both with a comma between, or unlimited")
-    return ", ".join(parts)
-
-
-_ONE_RATE: Final = r"[1-9]\d{0,8}/(second|minute|hour|day)"
-_DOMAIN: Final = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+"
-
-
-def _domain_rates(text: object) -> str:
-    parts = [part for part in re.sub(r"\s", "", str(text).lower()).split(",") if part]
-    if not all(re.fullmatch(f"{_DOMAIN}={_ONE_RATE}", part) for part in parts):
-        raise ValueError("write rates such as gmail.com=100/hour, outlook.com=20/minute")
-    return ", ".join(parts)
-
-
-def _domains_at_once(text: object) -> str:
-    parts = [part for part in re.sub(r"\s", "", str(text).lower()).split(",") if part]
-    if not all(re.fullmatch(rf"{_DOMAIN}=[1-9][0-9]{{0,4}}", part) for part in parts):
-        raise ValueError("write how many to each domain, such as gmail.com=20, outlook.com=5")
-    return ", ".join(parts)
-
-
-def _plan(text: object) -> str:
-    parts = [part for part in re.sub(r"\s", "", str(text)).split(",") if part]
-    if len(parts) > 60 or not all(re.fullmatch(r"[1-9]\d{0,8}", part) for part in parts):
-        raise ValueError("write how many on each day of sending, such as 50, 100, 500, 1000")
-    return ", ".join(parts)
-
-
-def _share(text: object) -> str:
-    value = str(text).strip().replace(" ", "")
-    if value in {"", "0", "0%"}:
-        return "0"
-    match = re.fullmatch(r"(\d{1,2}(?:\.\d{1,2})?)%", value)
-    if match is None or not 0 < float(match[1]) <= 50:
-        raise ValueError("write a share such as 1%, at most 50%, or 0 for nobody")
-    return value
-
-
-def _window(text: object) -> str:
-    value = str(text).strip()
-    if value and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", value):
-        raise ValueError("write a window such as 08:00-20:00, or nothing for any time")
-    return value
-
-
-def _hour(text: object) -> str:
-    value = str(text).strip()
-    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
-        raise ValueError("write an hour such as 07:00")
-    return value
-
-
-def _zone(text: object) -> str:
-    try:
-        return ZoneInfo(str(text).strip()).key
-    except Exception as error:
-        raise ValueError("write a time zone such as Europe/Madrid") from error
-
-
-def _base_url(text: object) -> str:
-    value = str(text).strip().rstrip("/")
-    if not value:
-        return ""
-    wrong = "write an address such as https://news.example.org"
-    try:
-        parts = urlsplit(value)
-        encoded, port = (parts.hostname or "").encode("idna"), parts.port
-        encoded.decode("idna")  # what looks encoded may be no name
-        host = encoded.decode()
-    except ValueError as error:  # UnicodeError is one
-        raise ValueError(wrong) from error
-    # It stands in headers, which are ASCII, and urlsplit passes over line breaks.
-    if (
-        parts.scheme not in {"http", "https"}
-        or not host
-        or parts.username is not None
-        or "?" in value
-        or "#" in value
-        or not re.fullmatch(r"[\w.:\[\]-]+", parts.netloc)
-        or re.search(r"[\s\x00-\x20\x7f]", value)
-        or not parts.path.isascii()
-    ):
-        raise ValueError(wrong)
-    where = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{where}{f':{port}' if port else ''}{parts.path}"
-
-
-def _host_and_port(text: object) -> str:
-    value = str(text).strip()
-    if value and not re.fullmatch(r"[A-Za-z0-9.-]{1,253}:\d{1,5}", value):
-        raise ValueError("write it as host:port, such as localhost:783")
-    return value
-
-
-def _line(text: object) -> str:
-    value = str(text).strip()
-    if re.search(r"[\x00-\x1f\x7f]", value):
-        raise ValueError("one line, without control characters")
-    return value
-
-
-def _template(text: object) -> str:
-    """A template of one line, tried on an issue of one post and on one of three."""
-    value = _line(text)
-    if not value:
-        return ""
-    post = SimpleNamespace(title="A title", author="An author", begins="The first words")
-    sample = {"post": post, "newsletter": SimpleNamespace(title="A newsletter"), "date": "1 May"}
-    try:
-        check_line(value)
-    except LineProblem as error:
-        raise ValueError(f"it {error}") from error
-    for count, said in ((1, "one post"), (3, "several posts")):
-        try:
-            fill_line(value, {**sample, "posts": [post] * count})
-        except LineProblem as error:
-            raise ValueError(
-                f"with {said} it {error}; there are post.title, post.author, post.begins, posts, "
-                "newsletter.title and date"
-            ) from error
-    return value
-
-
-def _smtp_url(text: object) -> object:
-    value = text.get_secret_value() if isinstance(text, SecretStr) else str(text).strip()
-    if value:
-        wrong = (
-            "write it as smtp://user:password@host:587 or smtps://user:password@host:465, "
-            "with special characters percent-encoded"
-        )
-        try:
-            parts = urlsplit(value)
-            parts.port  # noqa: B018  what is no port is told by reading it
-        except ValueError as error:
-            raise ValueError(wrong) from error
-        if parts.scheme not in {"smtp", "smtps", "smtp+plain"} or not parts.hostname:
-            raise ValueError(wrong)
-        # A password with / ? or # in it ends the host's name too early.
-        if parts.path not in {"", "/"} or parts.fragment or parts.query not in {"", "auth=xoauth2"}:
-            raise ValueError(wrong)
-        if parts.scheme == "smtp+plain" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
-            raise ValueError("smtp+plain:// (no encryption) is for this machine only")
-    return SecretStr(value)
-
-
-def _pem(text: object) -> object:
-    """A key on one line, as environments hold it, gets its line ends back."""
-    value = text.get_secret_value() if isinstance(text, SecretStr) else str(text).strip()
-    return SecretStr(value.replace("\\n", "\n"))
-
-
-Duration = Annotated[timedelta, BeforeValidator(duration)]
-Line = Annotated[str, BeforeValidator(_line)]
 BOOT: Final = (
     "database_url", "secret_key", "host", "port", "data_dir", "trusted_proxies", "log",
 )  # fmt: skip
@@ -277,17 +57,17 @@ class Settings(BaseModel):
         "warning", description="How much is logged; newsletter run begins at info."
     )
 
-    base_url: Annotated[str, BeforeValidator(_base_url)] = Field(
+    base_url: Annotated[str, BeforeValidator(typed.base_url)] = Field(
         "", description="The public address of this installation, for the links in mail."
     )
-    author_email: Annotated[str, BeforeValidator(_sender)] = Field(
+    author_email: Annotated[str, BeforeValidator(typed.sender)] = Field(
         "", description="Where the author is told of drafts and problems; From where empty."
     )
-    title: Line = Field("", description="The newsletter's name.")
-    sender: Annotated[str, BeforeValidator(_sender)] = Field(
+    title: typed.Line = Field("", description="The newsletter's name.")
+    sender: Annotated[str, BeforeValidator(typed.sender)] = Field(
         "", alias="from", description="Who the mail comes from: Name <address@example.org>."
     )
-    reply_to: Annotated[str, BeforeValidator(_sender)] = Field(
+    reply_to: Annotated[str, BeforeValidator(typed.sender)] = Field(
         "", description="Where replies go; From where empty."
     )
     postal_address: str = Field("", description="In the footer of every mail, as the law asks.")
@@ -297,17 +77,19 @@ class Settings(BaseModel):
     language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = Field(
         "en", description="The newsletter's language (BCP 47)."
     )
-    timezone: Annotated[str, BeforeValidator(_zone)] = Field("UTC", description="The author's time zone.")
+    timezone: Annotated[str, BeforeValidator(typed.zone)] = Field(
+        "UTC", description="The author's time zone."
+    )
     theme: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")] = Field(
         "letter", description="How the email looks: the name of a theme."
     )
     theme_folder: str = Field("", description="A folder with your own theme files, laid over the theme's.")
-    subject: Annotated[str, BeforeValidator(_template)] = Field(
+    subject: Annotated[str, BeforeValidator(typed.template)] = Field(
         "",
         description="What subjects are made of, such as {{ newsletter.title }}: {{ post.title }}; the post's "
         "title where empty.",
     )
-    preheader: Annotated[str, BeforeValidator(_template)] = Field(
+    preheader: Annotated[str, BeforeValidator(typed.template)] = Field(
         "",
         description="What preview lines are made of, such as {{ post.begins }}; the post's first words where "
         "empty.",
@@ -318,12 +100,12 @@ class Settings(BaseModel):
         "more than 1 MB, a copy is kept and shown from this installation's own address; linked: every "
         "picture is shown from the blog.",
     )
-    spamd: Annotated[str, BeforeValidator(_host_and_port)] = Field(
+    spamd: Annotated[str, BeforeValidator(typed.host_and_port)] = Field(
         "localhost:783",
         description="Where SpamAssassin's spamd listens, if it does: its score then stands on the checklist.",
     )
     feed_url: str = Field("", description="A feed that is added by itself when there is none.")
-    poll_interval: Annotated[timedelta, BeforeValidator(_interval)] = Field(
+    poll_interval: Annotated[timedelta, BeforeValidator(typed.interval)] = Field(
         timedelta(hours=1),
         description="How often a feed is looked at. A quiet blog is looked at less often, every 4 hours "
         "at the least; one that asks for longer pauses gets them, up to a day.",
@@ -331,15 +113,15 @@ class Settings(BaseModel):
     first_poll: Literal["baseline", "newest"] = Field(
         "baseline", description="What the first look mails: nothing, or the newest post as a draft."
     )
-    settle: Duration = Field(
+    settle: typed.Duration = Field(
         timedelta(minutes=10), description="How long a new post waits for the author's corrections."
     )
     flood: int = Field(3, ge=1, le=1000, description="More new posts than this at once are held.")
-    max_age: Duration = Field(
+    max_age: typed.Duration = Field(
         timedelta(days=30), description="A new post dated longer ago than this is held."
     )
     cadence: Cadence = Field(Cadence.EACH, description="How often, for subscribers who chose nothing.")
-    digest_at: Annotated[str, BeforeValidator(_hour)] = Field(
+    digest_at: Annotated[str, BeforeValidator(typed.hour)] = Field(
         "07:00",
         description="When digests are made, in the author's time zone: every day, on Mondays, or on the "
         "first of the month.",
@@ -352,7 +134,7 @@ class Settings(BaseModel):
     double_opt_in: bool = Field(
         True, description="Ask the address itself before somebody who used the form is mailed."
     )
-    welcome_subject: Annotated[str, BeforeValidator(_line)] = Field(
+    welcome_subject: Annotated[str, BeforeValidator(typed.line)] = Field(
         "", max_length=200, description="The subject of the message that welcomes; our own where empty."
     )
     welcome: str = Field(
@@ -364,33 +146,33 @@ class Settings(BaseModel):
     approval: Literal["manual", "auto"] = Field(
         "manual", description="auto: a draft goes at the next send window unless it is stopped."
     )
-    send_window: Annotated[str, BeforeValidator(_window)] = Field(
+    send_window: Annotated[str, BeforeValidator(typed.window)] = Field(
         "", description="When sending may start, such as 08:00-20:00 in the author's time zone."
     )
     transport: Literal["outbox", "smtp", "sendgrid"] = Field(
         "outbox", description="How mail is sent: into a folder, by SMTP, or by SendGrid."
     )
     outbox_dir: str = Field("outbox", description="The Maildir of the outbox, inside the data folder.")
-    smtp_url: Annotated[SecretStr, BeforeValidator(_smtp_url)] = Field(
+    smtp_url: Annotated[SecretStr, BeforeValidator(typed.smtp_url)] = Field(
         SecretStr(""),
         description="smtp://user:password@host:587, smtps://…, or smtp+plain:// on this machine only.",
     )
     smtp_connections: int = Field(2, ge=1, le=256, description="SMTP connections at the same time.")
-    rate: Annotated[str, BeforeValidator(_rate)] = Field(
+    rate: Annotated[str, BeforeValidator(typed.rate)] = Field(
         "",
         description="The most mail: 60/minute, 100/day, 10/second, several with commas between, unlimited. "
         "Empty: 60/minute by SMTP, as fast as it goes otherwise.",
     )
-    domain_rates: Annotated[str, BeforeValidator(_domain_rates)] = Field(
+    domain_rates: Annotated[str, BeforeValidator(typed.domain_rates)] = Field(
         "",
         description="The most mail to single recipients' domains: gmail.com=100/hour, outlook.com=20/minute.",
     )
-    domains_at_once: Annotated[str, BeforeValidator(_domains_at_once)] = Field(
+    domains_at_once: Annotated[str, BeforeValidator(typed.domains_at_once)] = Field(
         "",
         description="How many messages to single recipients' domains may be on their way at the same moment: "
         "gmail.com=20, outlook.com=5. Each process that sends counts its own.",
     )
-    warm_up: Annotated[str, BeforeValidator(_plan)] = Field(
+    warm_up: Annotated[str, BeforeValidator(typed.plan)] = Field(
         "",
         description="The most mail while From's domain is new: 50, 100, 500 on the first three days on which "
         "anything is sent, and no limit of this kind afterwards.",
@@ -402,12 +184,12 @@ class Settings(BaseModel):
         "of subscribers who agreed to that on their preferences page or when they signed up. Needs a public "
         "BASE_URL.",
     )
-    canary: Annotated[str, BeforeValidator(_share)] = Field(
+    canary: Annotated[str, BeforeValidator(typed.share)] = Field(
         "0",
         description="The share of an issue's recipients, such as 1%, that it goes to before it waits for "
         "you to look and resume it; 0: it never waits.",
     )
-    dkim_key: Annotated[SecretStr, BeforeValidator(_pem)] = Field(
+    dkim_key: Annotated[SecretStr, BeforeValidator(typed.pem)] = Field(
         SecretStr(""),
         description="A private key (PEM; RSA or Ed25519, \\n for line ends) that signs mail by SMTP; most "
         "relays sign by themselves.",
@@ -419,7 +201,7 @@ class Settings(BaseModel):
         SecretStr(""),
         description="SendGrid's API key with the right to send mail.",
     )
-    sendgrid_url: Annotated[str, BeforeValidator(_base_url)] = Field(
+    sendgrid_url: Annotated[str, BeforeValidator(typed.base_url)] = Field(
         "", description="Another address of SendGrid's API, for tests."
     )
     sendgrid_region: Literal["global", "eu"] = Field("global", description="SendGrid's region.")
@@ -427,7 +209,7 @@ class Settings(BaseModel):
         "import",
         description="Before the first issue, import whom SendGrid already never mails; waive: do without.",
     )
-    sendgrid_webhook_key: Line = Field(
+    sendgrid_webhook_key: typed.Line = Field(
         "", description="The key with which SendGrid's events are verified, as SendGrid shows it."
     )
     bounce_url: SecretStr = Field(
