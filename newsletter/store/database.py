@@ -21,6 +21,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
+    DisconnectionError,
     IntegrityError,
     NoSuchModuleError,
     OperationalError,
@@ -32,6 +33,7 @@ from newsletter.store.filelock import FileLock
 
 BUSY_TIMEOUT_MS: Final = 30_000
 _WITH_PEOPLE: Final = ("subscribers", "consents", "requests", "batch_changes", "notices")
+_RESTED_S: Final = 1.0
 _AT_ONCE_BYTES: Final = 64 << 20  # rewritten in about a second
 WAL_RESET_FIXED: Final = (3, 51, 3)
 """SQLite before this can corrupt a WAL database when two processes write and checkpoint at once
@@ -53,9 +55,7 @@ class Database:
             if sqlite3.sqlite_version_info < WAL_RESET_FIXED:
                 self._lock = FileLock(self.path.with_name(self.path.name + ".lock"))
         else:
-            self._engine = create_engine(
-                self.url, pool_size=10, max_overflow=40, pool_pre_ping=True, hide_parameters=True
-            )
+            self._engine = _postgres_engine(self.url)
         # What a page adds up must be of one moment, statement after statement (invariant 6).
         self._reading = (
             self._engine
@@ -165,6 +165,26 @@ def _sqlite_engine(url: URL) -> Engine:
     def _begin(conn: Connection) -> None:
         writes = conn.get_execution_options().get("writes", False)
         conn.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgres_engine(url: URL) -> Engine:
+    engine = create_engine(url, pool_size=10, max_overflow=40, hide_parameters=True)
+
+    @event.listens_for(engine, "checkin")
+    def _rests(_connection: Any, record: Any) -> None:
+        record.info["since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _ask(connection: Any, record: Any, _proxy: Any) -> None:
+        """One that has rested may have lost its server; one in use all the time is not asked each time."""
+        if time.monotonic() - record.info.get("since", 0.0) < _RESTED_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError("It lost its server.") from error  # the pool connects anew
 
     return engine
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection, select
 
 from newsletter.model.slowdown import FORGIVEN_AFTER, rest_of
 from newsletter.model.times import from_ms, to_ms
-from newsletter.store.sql import insert
+from newsletter.store.sql import insert, straight_rows
 from newsletter.store.tables import domains
+
+# Few ever rest, however many domains a list has. It is asked for each window of a send, hence as SQL.
+_RESTING: Final = "SELECT name, until FROM domains WHERE until > :now"
 
 
 class Domains:
@@ -40,7 +44,5 @@ class Domains:
 
     def resting(self, names: Collection[str], now: datetime) -> dict[str, datetime]:
         """Those of them that rest, and until when."""
-        rows = self._conn.execute(
-            select(domains.c.name, domains.c.until).where(domains.c.until > to_ms(now))
-        ).all()  # few ever do, however many domains a list has
-        return {row.name: from_ms(row.until) for row in rows if row.name in names}
+        rows = straight_rows(self._conn, _RESTING, ("name", "until"), {"now": to_ms(now)})
+        return {name: from_ms(until) for name, until in rows if name in names}

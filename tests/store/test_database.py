@@ -121,3 +121,23 @@ def test_the_migrations_make_what_the_tables_say(migrated: Database) -> None:
 def _ours(name: str | None, kind: str, _parents: object) -> bool:
     """The queue's tables on PostgreSQL are procrastinate's."""
     return kind != "table" or not (name or "").startswith("procrastinate_")
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("rested", [True, False])
+def test_a_connection_that_lost_its_server_is_replaced(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, rested: bool
+) -> None:
+    monkeypatch.setattr("newsletter.store.database._RESTED_S", 0.0 if rested else 3600.0)
+    database, other = Database(postgres_url), Database(postgres_url)
+    with database.read() as conn:
+        backend = conn.scalar(text("SELECT pg_backend_pid()"))
+    with other.write() as conn:
+        conn.execute(text("SELECT pg_terminate_backend(:backend, 10000)"), {"backend": backend})
+    if not rested:  # in use a moment ago, it is found out by whoever uses it, once
+        with pytest.raises(StoreProblem), database.read() as conn:
+            conn.execute(text("SELECT 1"))
+    with database.read() as conn:
+        assert conn.scalar(text("SELECT pg_backend_pid()")) != backend
+    database.close()
+    other.close()
