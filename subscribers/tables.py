@@ -85,6 +85,7 @@ subscribers = Table(
     Index("ix_subscribers_left", "left_at", "joined_at",
           sqlite_where=text("left_at IS NOT NULL"), postgresql_where=text("left_at IS NOT NULL")),
     Index("ix_subscribers_state_id", "state", "id").ddl_if("postgresql"),
+    Index("ix_subscribers_tagged", "id", postgresql_where=text("tags <> '[]'")).ddl_if("postgresql"),
     Index(TRIGRAMS, "sought", postgresql_using="gin", postgresql_ops={"sought": "gin_trgm_ops"})
     .ddl_if("postgresql", has_trigrams),
     Index("ix_subscribers_batch", "batch_id",

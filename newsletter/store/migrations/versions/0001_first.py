@@ -627,6 +627,13 @@ def upgrade() -> None:
         )
     else:
         op.create_index("ix_subscribers_state_id", "subscribers", ["state", "id"], unique=False)
+        op.create_index(
+            "ix_subscribers_tagged",
+            "subscribers",
+            ["id"],
+            unique=False,
+            postgresql_where=sa.text("tags <> '[]'"),
+        )
     op.create_table(
         "former_addresses",
         sa.Column("subscriber_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
