@@ -32,7 +32,7 @@ from newsletter.errors import ConfigError, ExtraMissing, StoreProblem
 from newsletter.store.filelock import FileLock
 
 BUSY_TIMEOUT_MS: Final = 30_000
-_WITH_PEOPLE: Final = ("subscribers", "consents", "requests", "batch_changes", "notices")
+_WITH_PEOPLE: Final = ("subscribers", "consents", "requests", "batch_changes", "notices", "imports")
 _RESTED_S: Final = 1.0
 _AT_ONCE_BYTES: Final = 64 << 20  # rewritten in about a second
 WAL_RESET_FIXED: Final = (3, 51, 3)

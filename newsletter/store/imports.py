@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,9 @@ from newsletter.errors import Conflict, NotFound
 from newsletter.model.importing import OPEN, Import, ImportState, import_states_before
 from newsletter.model.times import from_ms, maybe_from_ms, to_ms
 from newsletter.store.tables import imports
+from subscribers.addresses import normalise
+from subscribers.errors import SubscribersError
+from subscribers.imports import Report
 
 _c = imports.c
 
@@ -67,8 +71,26 @@ class Imports:
         query = select(imports).where(_c.state.not_in([state.value for state in OPEN]), _c.at < to_ms(before))
         return [_import(row) for row in self._conn.execute(query)]
 
+    def forget_person(self, address: str) -> None:
+        """What reports tell of the rows of somebody who is erased; they count them still."""
+        key = normalise(address).key
+        for row in self._conn.execute(select(_c.id, _c.report).where(_c.report.contains("@"))).all():
+            report = Report.read(row.report)
+            others = tuple(one for one in report.told if _key(one.address) != key)
+            if len(others) < len(report.told):
+                hidden = report.hidden + len(report.told) - len(others)
+                kept = replace(report, told=others, hidden=hidden).json()
+                self._conn.execute(update(imports).where(_c.id == row.id).values(report=kept))
+
     def forget(self, id: int) -> None:
         self._conn.execute(delete(imports).where(_c.id == id))
+
+
+def _key(address: str) -> str:
+    try:
+        return normalise(address).key
+    except SubscribersError:  # a row that was left out since it has none
+        return ""
 
 
 def _import(row: Row[Any]) -> Import:

@@ -44,6 +44,7 @@ class Unit:
         """What is kept beside the list of somebody who is erased."""
         self.notices.forget(subscriber_id, address)
         self.links.forget(subscriber_id)
+        self.imports.forget_person(address)
 
     @cached_property
     def settings(self) -> StoredSettings:

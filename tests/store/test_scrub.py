@@ -14,6 +14,7 @@ from newsletter.model.notice import NewNotice, NoticeKind
 from newsletter.store.database import Database
 from newsletter.store.unit import Store
 from subscribers import personal
+from subscribers.imports import ImportedRow, Outcome, Report
 from tests.subscribers.people import KEY, NOW
 
 VICTIM = "forgetme.please"
@@ -57,6 +58,19 @@ def store(database_url: str) -> Iterator[Store]:
             subscriber_id=victim.subscriber.id,
         )
         unit.notices.queue(link, NOW)
+        told = ImportedRow(line=2, outcome=Outcome.REFUSED, reason="Twice.", address=f"{VICTIM}@Example.org")
+        other = ImportedRow(line=3, outcome=Outcome.REFUSED, reason="Twice.", address="bert@example.org")
+        report = Report(
+            dialect="a CSV file",
+            guessed="",
+            columns=(),
+            dry_run=True,
+            batch_id=0,
+            counts={Outcome.REFUSED: 2},
+            told=(told, other),
+        )
+        id = unit.imports.add(source="list.csv", file="x.upload", now=NOW)
+        unit.imports.save(id, done=2, total=2, report=report.json(), batch_id=0)
         unit.subscribers.rename(victim.subscriber.id, f"{VICTIM} anew", NOW)
     yield store
     store.close()
@@ -66,12 +80,16 @@ def _erase(store: Store) -> None:
     with store.begin() as unit:
         person = unit.subscribers.by_address(f"{VICTIM}@example.org")
         assert person is not None
-        unit.notices.forget(person.id, personal.erase(unit.subscribers, person.id, NOW))
+        unit.forget(person.id, personal.erase(unit.subscribers, person.id, NOW))
+        [kept] = unit.imports.open()
+        report = Report.read(kept.report)
+        assert [row.address for row in report.told] == ["bert@example.org"]
+        assert (report.hidden, report.rows) == (1, 2)
 
 
 @on_postgres
 def test_nothing_of_the_erased_is_left_in_any_file_of_postgresql(store: Store) -> None:
-    assert {"subscribers", "notices"} <= set(_files_with(store.database, VICTIM))
+    assert {"subscribers", "notices", "imports"} <= set(_files_with(store.database, VICTIM))
     _erase(store)
     # Whatever began before on the same server, other tests' writes too, has to end first.
     give_up = time.monotonic() + 60
