@@ -49,6 +49,8 @@ def add_feed(
         best, *others = house.desk.choose_feed(url)
         feed = house.desk.take_feed(best, full_text=full_text)
     say(f"Feed {feed.id} is watched: {feed.title or feed.url}")
+    if feed.title and feed.url != url.strip():
+        say(f"It was found at {feed.url}")
     if feed.polled_at is None:
         say(f"Its first look comes with the next turn; at once with: newsletter poll {feed.id}")
     else:
