@@ -19,9 +19,10 @@ def make_searchable(conn: Connection) -> None:
     try:
         with conn.begin_nested():
             conn.exec_driver_sql("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+            # It may be there already, but in a schema that is not looked through.
+            next(one for one in subscribers.indexes if one.name == TRIGRAMS).create(conn, checkfirst=True)
     except DBAPIError:
         return
-    next(index for index in subscribers.indexes if index.name == TRIGRAMS).create(conn, checkfirst=True)
 
 
 def searchable(conn: Connection) -> bool:

@@ -65,8 +65,7 @@ def _look(house: House) -> Look:
 
 def _forget(house: House, unit: PublicUnit, subscriber_id: int, address: str) -> None:
     """Tells the author too, who alone can reach what is elsewhere; never whom it was."""
-    unit.notices.forget(subscriber_id, address)
-    unit.links.forget(subscriber_id)
+    unit.forget(subscriber_id, address)
     unit.deliveries.unclaim(subscriber_id)
     settings = house.settings()
     if settings.author_address and settings.author_address != address:

@@ -106,6 +106,8 @@ class Forms(Protocol):
 class PublicUnit(Protocol):
     """One transaction, as the public pages see it."""
 
+    def forget(self, subscriber_id: int, address: str) -> None: ...
+
     @property
     def subscribers(self) -> Subscribers: ...
     @property

@@ -57,6 +57,10 @@ class Unit:
     links: IssueLinks
     forms: Forms
 
+    def forget(self, subscriber_id: int, address: str) -> None:
+        self.notices.forget(subscriber_id, address)
+        self.links.forget(subscriber_id)
+
 
 class Spent:
     """Names that were taken; none is ever free again."""
@@ -103,8 +107,7 @@ class Ledger:
 
 
 def _forget(unit: PublicUnit, id: int, address: str) -> None:
-    unit.notices.forget(id, address)
-    unit.links.forget(id)
+    unit.forget(id, address)
 
 
 @dataclass
