@@ -223,13 +223,13 @@ def test_killed_while_composing_it_composes_again(
 
 def test_killed_while_sending_it_sends_the_rest(place: Callable[[FaultySink], Place], blog: SlowBlog) -> None:
     blog.release.set()
-    reached = threading.Event()
+    once, killed = threading.Lock(), threading.Event()
 
     def at_the_middle(step: Step) -> str | None:
         if step.verb == "DOT" and step.recipient.startswith("reader") and step.message > READERS // 2:
-            if not reached.is_set():
-                reached.set()
+            if once.acquire(blocking=False):
                 here.kill()
+                killed.set()
         return None
 
     with FaultySink(fault=at_the_middle) as sink:
@@ -238,6 +238,6 @@ def test_killed_while_sending_it_sends_the_rest(place: Callable[[FaultySink], Pl
         with here.house() as house:
             until(lambda: any(shown.issue.content_hash for shown in house.desk.issues()))
             house.desk.approve_issue(house.desk.issues()[0].issue.id)
-        assert reached.wait(PATIENCE_S)
+        assert killed.wait(PATIENCE_S)
         here.start()
         finish(here, sink, most_unknown=IN_HAND)
