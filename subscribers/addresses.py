@@ -55,6 +55,14 @@ class Address(NamedTuple):
     domain: str
 
 
+def key_of(written: str) -> str:
+    """The key of the address that somebody wrote; empty where it is none."""
+    try:
+        return normalise(written).key
+    except Invalid:
+        return ""
+
+
 def normalise(written: str) -> Address:
     """The address that somebody wrote. Raises Invalid. Never looks anything up.
 

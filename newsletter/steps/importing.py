@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from newsletter.errors import Conflict
-from newsletter.model.importing import Import, ImportState
+from newsletter.errors import Conflict, NewsletterError
+from newsletter.model.importing import OPEN, Import, ImportState
 from newsletter.model.times import to_ms
 from newsletter.steps.tools import Tools
 from subscribers.errors import SubscribersError
 from subscribers.imports import Begun, How, Report, run_in_steps
+from subscribers.model import SuppressionCause
 from subscribers.store import Subscribers
 
 if TYPE_CHECKING:
@@ -55,7 +56,10 @@ def go_on(tools: Tools, seconds: float, stop: Event) -> int:
         if stop.is_set() or time.monotonic() >= until:
             break
         looking = one.state is ImportState.LOOKING
-        steps += work_on(tools, one.id, math.inf if looking else until - time.monotonic(), stop)
+        try:
+            steps += work_on(tools, one.id, math.inf if looking else until - time.monotonic(), stop)
+        except NewsletterError as problem:  # the next turn tries again
+            log.warning("import interrupted", id=one.id, code=problem.code)
     return steps
 
 
@@ -63,9 +67,12 @@ def work_on(tools: Tools, id: int, seconds: float, stop: Event | None = None) ->
     """The same for one of them; 0 where another process has it or its file is elsewhere."""
     name, token = f"import {id}", secrets.token_hex(8)
     with tools.begin() as unit:
+        if not unit.leases.take(name, token, now=tools.clock(), length=LEASE):
+            return 0
         one = unit.imports.get(id)
         path = folder(tools) / one.file
-        if not path.is_file() or not unit.leases.take(name, token, now=tools.clock(), length=LEASE):
+        if one.state not in OPEN or not path.is_file():
+            unit.leases.drop(name, token)
             return 0
     try:
         return _Work(tools, one, path, name, token).do(time.monotonic() + seconds, stop or Event())
@@ -114,15 +121,19 @@ class _Work:
                 after=after,
             )
         except SubscribersError as error:
-            self._end(ImportState.FAILED, problem=f"{error.message} {error.hint}".strip())
+            self._fail(f"{error.message} {error.hint}".strip())
             return self._steps
-        if not report.finished:
+        except OSError as error:
+            self._fail(f"The file cannot be read any more: {error.strerror or error}.")
             return self._steps
-        if self._looking:
-            self._end(ImportState.LOOKED, report=report.json(), done=report.rows, total=report.rows)
-        else:
-            self._end(ImportState.DONE, report=report.json(), done=report.rows, total=report.rows,
-                      batch_id=report.batch_id)  # fmt: skip
+        except (_NotOurs, NewsletterError):
+            raise
+        except Exception:  # whatever is wrong with one file must not keep the others waiting for ever
+            log.exception("import failed", id=one.id)
+            self._fail("Something in this file stopped the import; the log has the details.")
+            return self._steps
+        if report.finished:
+            self._finish(report)
         return self._steps
 
     @contextmanager
@@ -139,24 +150,43 @@ class _Work:
     def _save(self, unit: Unit, report: Report, done: int, total: int) -> None:
         name, token = self._lease
         mine = unit.leases.take(name, token, now=self._tools.clock(), length=LEASE)
-        text = report.json()
+        text = self._kept(unit, report)
         if not mine or not unit.imports.save(
             self._one.id, done=done, total=total, report=text, batch_id=report.batch_id
         ):
             raise _NotOurs
 
-    def _end(self, state: ImportState, **values: object) -> None:
+    def _kept(self, unit: Unit, report: Report) -> str:
+        """The report as it is kept: without those who were erased while it came to be."""
+        unit.imports.hold(self._one.id)
+        causes = unit.subscribers.suppressions.causes_of(report.keys())
+        erased = {key for key, why in causes.items() if SuppressionCause.ERASED in why}
+        return (report.without(erased.__contains__) if erased else report).json()
+
+    def _finish(self, report: Report) -> None:
+        state = ImportState.LOOKED if self._looking else ImportState.DONE
+        with self._ending() as unit:
+            text = self._kept(unit, report)
+            unit.imports.move(self._one.id, state, report=text, done=report.rows, total=report.rows,
+                              batch_id=report.batch_id)  # fmt: skip
+            if state is ImportState.DONE:
+                unit.audit.add(who="author", action="import", subject=f"batch {report.batch_id}",
+                               detail=f"{report.rows} rows", now=self._tools.clock())  # fmt: skip
+        if state is ImportState.DONE:
+            self._path.unlink(missing_ok=True)
+
+    def _fail(self, problem: str) -> None:
+        with self._ending() as unit:
+            unit.imports.move(self._one.id, ImportState.FAILED, problem=problem)
+        self._path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _ending(self) -> Iterator[Unit]:
         try:
             with self._tools.begin() as unit:
-                unit.imports.move(self._one.id, state, **values)
-                if state is ImportState.DONE:
-                    batch = values["batch_id"]
-                    unit.audit.add(who="author", action="import", subject=f"batch {batch}",
-                                   detail=f"{values['done']} rows", now=self._tools.clock())  # fmt: skip
+                yield unit
         except Conflict as error:  # cancelled in this moment
             raise _NotOurs from error
-        if state is not ImportState.LOOKED:
-            self._path.unlink(missing_ok=True)
 
 
 def begin(tools: Tools, id: int, ask_per_day: int | None) -> None:
@@ -172,10 +202,15 @@ def clean(tools: Tools) -> None:
     """Forgets files that nobody decided on, and what has been over for a month."""
     now = tools.clock()
     with tools.begin() as unit:
-        for one in unit.imports.over(now - KEPT):
-            if one.state is ImportState.LOOKED:
+        undecided = [one for one in unit.imports.over(now - KEPT) if one.state is ImportState.LOOKED]
+    for one in undecided:
+        try:
+            with tools.begin() as unit:
                 unit.imports.move(one.id, ImportState.CANCELLED)
-                (folder(tools) / one.file).unlink(missing_ok=True)
+        except Conflict:  # the author decides in this moment
+            continue
+        (folder(tools) / one.file).unlink(missing_ok=True)
+    with tools.begin() as unit:
         for one in unit.imports.over(now - 30 * KEPT):
             unit.imports.forget(one.id)
         needed = {one.file for one in unit.imports.waiting()}

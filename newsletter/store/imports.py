@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, delete, or_, select, update
 
 from newsletter.errors import Conflict, NotFound
 from newsletter.model.importing import OPEN, Import, ImportState, import_states_before
 from newsletter.model.times import from_ms, maybe_from_ms, to_ms
 from newsletter.store.tables import imports
 from subscribers.addresses import normalise
-from subscribers.errors import SubscribersError
 from subscribers.imports import Report
 
 _c = imports.c
@@ -60,6 +58,10 @@ class Imports:
         if not self._conn.execute(moved).rowcount:
             raise Conflict("This import is not in a state for that.", hint="Look at it once more.")
 
+    def hold(self, id: int) -> None:
+        """Nobody is forgotten in its report until the transaction ends, and who was is known to it."""
+        self._conn.execute(select(_c.id).where(_c.id == id).with_for_update())
+
     def save(self, id: int, *, done: int, total: int, report: str, batch_id: int) -> bool:
         """How far it is; False where nobody wants it any more."""
         still = _c.state.in_([state.value for state in OPEN])
@@ -72,25 +74,18 @@ class Imports:
         return [_import(row) for row in self._conn.execute(query)]
 
     def forget_person(self, address: str) -> None:
-        """What reports tell of the rows of somebody who is erased; they count them still."""
+        """What reports tell of the rows of somebody who is erased; they count them still. One that is being
+        written is waited for."""
         key = normalise(address).key
-        for row in self._conn.execute(select(_c.id, _c.report).where(_c.report.contains("@"))).all():
-            report = Report.read(row.report)
-            others = tuple(one for one in report.told if _key(one.address) != key)
-            if len(others) < len(report.told):
-                hidden = report.hidden + len(report.told) - len(others)
-                kept = replace(report, told=others, hidden=hidden).json()
-                self._conn.execute(update(imports).where(_c.id == row.id).values(report=kept))
+        wanted = or_(_c.state.in_([state.value for state in OPEN]), _c.report.contains("@"))
+        rows = self._conn.execute(select(_c.id, _c.report).where(wanted).order_by(_c.id).with_for_update())
+        for row in rows.all():
+            if "@" in row.report:
+                kept = Report.read(row.report).without(lambda told: told == key)
+                self._conn.execute(update(imports).where(_c.id == row.id).values(report=kept.json()))
 
     def forget(self, id: int) -> None:
         self._conn.execute(delete(imports).where(_c.id == id))
-
-
-def _key(address: str) -> str:
-    try:
-        return normalise(address).key
-    except SubscribersError:  # a row that was left out since it has none
-        return ""
 
 
 def _import(row: Row[Any]) -> Import:

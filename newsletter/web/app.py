@@ -18,7 +18,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from newsletter.errors import Conflict, NewsletterError, NotFound, StoreProblem
 from newsletter.web import archive, author, author_feed
 from newsletter.web.assets import Assets
-from newsletter.web.doors import SignInNeeded, Throttle, cookie_of
+from newsletter.web.doors import SignInNeeded, Throttle, session_of
 from newsletter.web.front import front_of
 from newsletter.web.hooks import sendgrid, websub
 from newsletter.web.live import Live
@@ -47,6 +47,7 @@ from subscribers.errors import BadToken, Refused, SubscribersError, Unknown
 log = structlog.get_logger(__name__)
 
 REFUSALS: Final = {
+    401: ("You are not signed in any more.", "Sign in, then choose the file once more."),
     403: (
         "This came from another site, so nothing was changed.",
         "Open the page here and press the button once more.",
@@ -119,9 +120,7 @@ def create_app(
     @app.get("/")
     def front(request: Request) -> Response:
         """The author is led to the studio, everybody else to the sign-up page."""
-        cookie = cookie_of(request)
-        known = cookie and house.desk.doors.check_session(cookie) is not None
-        return then("/studio/" if known else "/subscribe")
+        return then("/studio/" if session_of(request) else "/subscribe")
 
     @app.api_route("/healthz", methods=["GET", "HEAD"])
     def health() -> Response:
@@ -144,6 +143,7 @@ def create_app(
         Guard,
         base_url=lambda: house.desk.newsletter().base_url,
         refuse=lambda status: _refusal(pages, status),
+        signed_in=lambda scope: session_of(Request(scope)) is not None,
         open_prefixes=(*OPEN_PREFIXES, "/hooks/"),
     )
     proxies = [part.strip() for part in _trusted_proxies(house).split(",") if part.strip()]

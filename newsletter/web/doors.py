@@ -77,10 +77,15 @@ def cookie_of(request: Request) -> str:
     return request.cookies.get(_cookie_name(request), "")
 
 
-def signed_in(request: Request) -> Session:
-    """The session of whoever asks. Raises SignInNeeded."""
+def session_of(request: Request) -> Session | None:
+    """The session of whoever asks; None for who is not signed in."""
     cookie = cookie_of(request)
-    session = desk_of(request).doors.check_session(cookie) if cookie else None
+    return desk_of(request).doors.check_session(cookie) if cookie else None
+
+
+def signed_in(request: Request) -> Session:
+    """The same. Raises SignInNeeded."""
+    session = session_of(request)
     if session is None:
         raise SignInNeeded(request.url.path if request.method == "GET" else "/studio/")
     return session

@@ -79,8 +79,8 @@ def _forget(house: House, unit: PublicUnit, subscriber_id: int, address: str) ->
                     "text": f"Subscriber {subscriber_id} asked to be forgotten. Everything that was kept "
                     "about them here is erased, and no import brings them back.",
                     "hint": f"{provider} may still hold the address in its logs, its activity and its "
-                    "suppression lists, and so may older backups and exported files: delete what is older "
-                    "than you need there, too.",
+                    "suppression lists, and so may older backups, exported files and an uploaded one that "
+                    "waits to be brought in: delete what is older than you need there, too.",
                 },
             ),
             house.tools.clock(),

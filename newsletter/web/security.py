@@ -45,10 +45,11 @@ HEADERS: Final[Mapping[str, str]] = {
 
 _KB: Final = 1024
 BODY_LIMITS: Final = (
-    ("/studio/subscribers/import", 201 * _KB * _KB),
     ("/hooks/websub/", 4 * _KB * _KB),  # a hub may push the whole feed
     ("/hooks/", _KB * _KB),
 )
+UPLOAD: Final = "/studio/subscribers/import"
+UPLOAD_LIMIT: Final = 201 * _KB * _KB  #: a file of subscribers, from who is signed in
 BODY_LIMIT: Final = 256 * _KB  #: any other form; the longest is a draft's introduction
 
 log = structlog.get_logger(__name__)
@@ -92,7 +93,7 @@ def is_own_write(headers: Headers, base_url: str) -> bool:
 
 
 def body_limit(path: str) -> int:
-    """Octets that a request to this path may carry."""
+    """Octets that a request of anybody's to this path may carry."""
     return next((limit for prefix, limit in BODY_LIMITS if path.startswith(prefix)), BODY_LIMIT)
 
 
@@ -105,7 +106,8 @@ class Guard:
     that an answer did not set itself; turns what nobody foresaw into a calm page and a line in the log.
 
     ``refuse(status)`` gives the page for a refusal; ``open_prefixes`` name the paths that others may write
-    to (one-click unsubscribe, webhooks, embedded forms): none of them reads a cookie.
+    to (one-click unsubscribe, webhooks, embedded forms): none of them reads a cookie. ``signed_in`` says
+    whether a request is the author's, who alone may upload a file.
     """
 
     def __init__(
@@ -114,11 +116,13 @@ class Guard:
         *,
         base_url: Callable[[], str],
         refuse: Callable[[int], ASGIApp],
+        signed_in: Callable[[Scope], bool],
         open_prefixes: tuple[str, ...],
     ) -> None:
         self._app = app
         self._base_url = base_url
         self._refuse = refuse
+        self._signed_in = signed_in
         self._open = open_prefixes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -127,9 +131,10 @@ class Guard:
             return
         answer = _Answer(send)
         try:
-            refused = await self._refused(scope)
+            limit = await self._limit(scope)
+            refused = await self._refused(scope, limit)
             app = self._refuse(refused) if refused else self._app
-            await app(scope, _limited(receive, body_limit(scope["path"])), answer)
+            await app(scope, _limited(receive, limit), answer)
         except Exception:
             # The route, not the path: a path may carry somebody's token.
             log.exception("page failed", route=getattr(scope.get("route"), "path", ""))
@@ -137,7 +142,17 @@ class Guard:
                 raise
             await self._refuse(500)(scope, receive, answer)
 
-    async def _refused(self, scope: Scope) -> int:
+    async def _limit(self, scope: Scope) -> int:
+        """Octets that this request may carry."""
+        if (
+            scope["path"] == UPLOAD
+            and scope["method"] not in SAFE_METHODS
+            and await run_in_threadpool(self._signed_in, scope)
+        ):
+            return UPLOAD_LIMIT
+        return body_limit(scope["path"])
+
+    async def _refused(self, scope: Scope, limit: int) -> int:
         """The status to refuse with, or 0."""
         headers, path = Headers(scope=scope), str(scope["path"])
         host = host_of(headers.get("host", ""))
@@ -148,8 +163,8 @@ class Guard:
         if scope["method"] in SAFE_METHODS:
             return 0
         declared = headers.get("content-length", "0")
-        if not declared.isdecimal() or int(declared) > body_limit(path):
-            return 413
+        if not declared.isdecimal() or int(declared) > limit:
+            return 401 if path == UPLOAD and limit != UPLOAD_LIMIT else 413
         if path.startswith(self._open):
             return 0
         return 0 if is_own_write(headers, await run_in_threadpool(self._base_url)) else 403

@@ -13,13 +13,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from subscribers.addresses import key_of
 from subscribers.errors import Invalid
 from subscribers.imports.dialects import ANY, Understood, understand
 from subscribers.imports.plan import NOBODY, Outcome, Planned, plan
 from subscribers.imports.reading import Sheet, read
-from subscribers.imports.rows import Person, cell_of, moment, reader, storable
+from subscribers.imports.rows import Person, cell_of, moment, reader, storable, undefused
 from subscribers.imports.write import Batch, Known, Writer
-from subscribers.model import ConsentKind, SubscriberState
+from subscribers.model import ConsentKind, SubscriberState, SuppressionCause
 from subscribers.sql import among_writers
 from subscribers.states import Standing
 from subscribers.store import Subscribers, plain_name
@@ -52,8 +53,8 @@ class How:
 @dataclass(frozen=True, kw_only=True)
 class ImportedRow:
     """What happened to one row, and why. ``line`` is the line of the file on which it ends; ``address`` is
-    as the file writes it where the row was left out, and empty where it has none. ``file`` is the one of a
-    ZIP."""
+    as the file writes it where the row was left out, and empty where it has none or was erased here. ``file``
+    is the one of a ZIP."""
 
     line: int
     outcome: Outcome
@@ -78,6 +79,15 @@ class Report:
     ask_per_day: int = 0
     stale: bool = False  #: nobody joined this list for a year
     finished: bool = True  #: else it was asked to stop, and goes on later
+
+    def keys(self) -> list[str]:
+        """Whose rows ``json`` tells, as keys of their addresses."""
+        return [key for row in self.told[:MOST_KEPT] if row.address and (key := key_of(row.address))]
+
+    def without(self, is_out: Callable[[str], bool]) -> Report:
+        """The same, still counting everybody, but not telling of those whose address's key is out."""
+        others = tuple(row for row in self.told if not (row.address and is_out(key_of(row.address))))
+        return replace(self, told=others, hidden=self.hidden + len(self.told) - len(others))
 
     def json(self) -> str:
         """For ``read``; of the rows that are told, only the first ones."""
@@ -204,12 +214,9 @@ def run_in_steps(
         dialect=tables[0].understood.dialect.name,
         ask_per_day=per_day,
     )
-    if not dry_run:
+    if begun is not None:
         with work() as people:
-            if begun is None:
-                batch.open(people.conn)
-            else:
-                batch.reopen(people.conn, begun.report.batch_id)
+            batch.reopen(people.conn, begun.report.batch_id)
     counting = _Counting(each, begun.report if begun else None)
 
     def report(*, finished: bool) -> Report:
@@ -234,12 +241,15 @@ def run_in_steps(
         counting.file = table.sheet.name if len(tables) > 1 else ""
         parse, address_in = reader(table.understood), cell_of(table.understood, "address")
         rows = table.sheet.rows()
-        done += sum(1 for _ in islice(rows, max(0, earlier - done)))
+        for _, cells in islice(rows, max(0, earlier - done)):
+            step.passed(address_in(cells))
+            done += 1
         while some := list(islice(rows, STEP)):
             going = True
             with work() as people:
                 if not dry_run:
                     among_writers(people.conn, alone=True)
+                    batch.open(people.conn)
                 counting.take(step.take(some, parse, address_in, Writer(people, batch)))
                 done += len(some)
                 if after is not None:
@@ -248,6 +258,9 @@ def run_in_steps(
                 progress(done, max(total, done))
             if not going:
                 return report(finished=False)
+    if not dry_run:
+        with work() as people:
+            batch.open(people.conn)
     return report(finished=True)
 
 
@@ -338,6 +351,10 @@ class _Step:
         self._ask = batch.ask_per_day > 0
         self._seen: set[str] = set()
 
+    def passed(self, written: str) -> None:
+        """A row with this address was taken before the import was interrupted."""
+        self._seen.add(key_of(undefused(written)))
+
     def take(
         self,
         rows: Sequence[tuple[int, list[str]]],
@@ -361,12 +378,14 @@ class _Step:
                 happened.append((line, Outcome.INVALID, why, written))
                 continue
             address, key, _ = person.address
+            causes = causes_of.get(key, NONE)
+            if SuppressionCause.ERASED in causes:  # known by a hash alone, and reports are kept
+                address = ""
             if key in seen:
                 happened.append((line, Outcome.TWICE, _TWICE, address))
                 continue
             seen.add(key)
             one = people.get(key)
-            causes = causes_of.get(key, NONE)
             if one is not None:
                 standing = Standing(state=one.state, causes=causes)
                 what = plan(person, standing, changes=brings_something(person, one), ask=ask)

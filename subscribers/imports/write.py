@@ -68,6 +68,9 @@ class Batch:
     suppressed: int = 0
 
     def open(self, conn: Connection) -> None:
+        """With its first rows: a batch is never there without who is to know of it."""
+        if self.id:
+            return
         made = batches.insert().values(
             at=to_ms(self.now),
             dialect=self.dialect,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from subscribers.searching import searchable
 from tests.support.postgres import PostgresServer
 
 pytestmark = pytest.mark.postgres
-ROLE = "somebody_who_may_add_no_extension"
+ROLE = f"may_add_no_extension_{os.getpid()}"  # a server has its roles for all of its databases
 
 
 @pytest.fixture
@@ -54,6 +55,19 @@ def test_without_its_extension_it_works_and_says_what_would_help(lesser_url: str
         _as_owner(owner.render_as_string(), "CREATE EXTENSION pg_trgm")
         wiring.prepare(fixed)
         assert [one for one in health.database(house.tools) if one.code == "search"] == []
+
+
+def test_an_extension_in_a_schema_that_is_not_looked_through_is_none(lesser_url: str, tmp_path: Path) -> None:
+    owner = make_url(lesser_url).set(username="postgres", password=None).render_as_string()
+    _as_owner(owner, "CREATE SCHEMA extensions", "CREATE EXTENSION pg_trgm SCHEMA extensions")
+    fixed = {
+        "secret_key": "a secret key of the tests that is long enough",
+        "database_url": lesser_url,
+        "data_dir": str(tmp_path),
+    }
+    wiring.prepare(fixed)
+    with wiring.build(fixed) as house:
+        assert [one.level for one in health.database(house.tools) if one.code == "search"] == [Level.ADVICE]
 
 
 def test_the_owner_of_a_database_has_it_at_once(postgres_url: str, tmp_path: Path) -> None:

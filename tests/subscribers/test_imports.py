@@ -429,7 +429,7 @@ def test_an_interrupted_import_is_resumed_by_running_it_again(database: Database
         steps += 1
         with database.write() as conn:
             yield Subscribers(conn, keys=[KEY])
-            if steps == 3:
+            if steps == 2:
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

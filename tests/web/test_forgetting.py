@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import timedelta
 
 import pytest
 
 from newsletter.model.notice import NoticeKind
+from subscribers.imports import Report
 from subscribers.tokens import Purpose
 from tests.web.conftest import Studio
 
@@ -48,6 +50,17 @@ def test_the_author_is_told_of_an_erasure_and_never_of_whom(studio: Studio, own_
     assert "asked to be forgotten" in said and "suppression lists" in said
     assert READER not in said and "reader" not in said
     assert notice.subscriber_id is None
+
+
+def test_nothing_that_was_told_of_an_import_names_them_any_more(studio: Studio, own_page: str) -> None:
+    desk = studio.house.desk
+    desk.unsubscribe(READER)
+    one = desk.look_at_import(io.BytesIO(f"email\n{READER}\nann@example.org\n".encode()), "l.csv", 60)
+    assert READER in desk.import_of(one.id).report
+    with studio.visitor(signed_in=False) as visitor:
+        assert visitor.post(f"{own_page}/erase", data={"sure": "yes"}).status_code == 200
+    report = desk.import_of(one.id).report
+    assert "reader" not in report and Report.read(report).rows == 2
 
 
 def test_an_author_who_erases_themselves_is_told_nothing(studio: Studio, own_page: str) -> None:

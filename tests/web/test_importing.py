@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import tracemalloc
 import zipfile
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 
 from newsletter import wiring
-from newsletter.errors import Conflict
+from newsletter.errors import Conflict, StoreProblem
 from newsletter.model.importing import ImportState
 from newsletter.pipeline import Step
 from newsletter.steps import importing
 from newsletter.wiring import House
+from subscribers import imports
+from subscribers.imports import Outcome, Report
 from subscribers.imports.reading import read
 from subscribers.model import SubscriberState
+from subscribers.store import Subscribers
 from tests.web.conftest import Studio
 
 HERE = "/studio/subscribers/import"
@@ -146,6 +152,127 @@ def test_an_import_can_be_cancelled_and_what_it_brought_taken_back(studio: Studi
         assert desk.subscriber_counts()[SubscriberState.ACTIVE] == 1000 and files(house) == []
         visitor.post(f"{HERE}/batch/{desk.import_of(one.id).batch_id}/undo")
     assert not desk.subscribers()
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_who_is_erased_while_a_file_is_read_is_not_told_of(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, running: bool
+) -> None:
+    """Before the second thousand rows; the first had told that they left the list."""
+    house, desk, victim = studio.house, studio.house.desk, "forget.me@example.org"
+    desk.add_subscriber(victim)
+    desk.unsubscribe(victim)
+    file = f"email\n{victim}\ngone@example.org\n".encode() + many(1500).removeprefix(b"email\n")
+    desk.suppress("gone@example.org")
+    monkeypatch.setattr(importing, "SAVE_EVERY_S", 0)
+    one = desk.look_at_import(io.BytesIO(file), "l.csv", 60 if running else 0)
+    if running:
+        importing.begin(house.tools, one.id, 0)
+    told, work = list[str](), importing._Work._work
+
+    def erasing(self: importing._Work) -> AbstractContextManager[Subscribers]:
+        if len(told) == 1:
+            desk.erase(victim)
+        told.append(desk.import_of(one.id).report)
+        return work(self)
+
+    monkeypatch.setattr(importing._Work, "_work", erasing)
+    importing.work_on(house.tools, one.id, 60)
+    monkeypatch.undo()
+    assert len(told) >= 2
+    now = desk.import_of(one.id)
+    assert now.state is (ImportState.DONE if running else ImportState.LOOKED)
+    assert victim not in now.report and "gone@example.org" in now.report
+    assert Report.read(now.report).rows == 1502
+    if not running:  # and who reads the file once more finds them erased
+        importing.begin(house.tools, one.id, 0)
+        importing.work_on(house.tools, one.id, 60)
+        again = Report.read(desk.import_of(one.id).report)
+        assert [(row.line, row.address) for row in again.told] == [(2, ""), (3, "gone@example.org")]
+
+
+def test_an_address_that_stands_twice_is_told_though_the_import_was_interrupted_between(
+    studio: Studio,
+) -> None:
+    house = studio.house
+    file = io.BytesIO(many(1000) + b"Reader7@Example.org\nnew@example.org\n")
+    one = house.desk.look_at_import(file, "l.csv", 60)
+    looked = Report.read(one.report).counts
+    importing.begin(house.tools, one.id, 0)
+    importing.work_on(house.tools, one.id, 60, AfterOne())
+    assert house.desk.import_of(one.id).done == 1000
+    importing.work_on(house.tools, one.id, 60)
+    assert Report.read(house.desk.import_of(one.id).report).counts == looked
+    assert looked == {Outcome.ADDED: 1001, Outcome.TWICE: 1}
+
+
+def test_a_file_that_breaks_us_is_told_and_keeps_no_other_waiting(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house, run = studio.house, imports.run_in_steps
+    problems: list[Exception] = [MemoryError(), OSError(errno.EIO, "Input/output error")]
+    bad = [house.desk.look_at_import(io.BytesIO(FILE), "bad.csv", 0) for _ in problems]
+    good = house.desk.look_at_import(io.BytesIO(FILE), "good.csv", 0)
+
+    def broken(*args: Any, **named: Any) -> Report:
+        if named["source"] == "bad.csv":
+            raise problems.pop(0)
+        return run(*args, **named)
+
+    monkeypatch.setattr(importing, "run_in_steps", broken)
+    (done,) = house.turn([Step.IMPORT]).steps
+    assert not done.failed
+    first, second = (house.desk.import_of(one.id) for one in bad)
+    assert (first.state, second.state) == (ImportState.FAILED, ImportState.FAILED)
+    assert "log has the details" in first.problem and "Input/output error" in second.problem
+    assert house.desk.import_of(good.id).state is ImportState.LOOKED
+    assert [path.name for path in files(house)] == [good.file], "theirs are gone"
+
+
+def test_a_database_that_is_busy_fails_no_import(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    house, run = studio.house, imports.run_in_steps
+    busy = house.desk.look_at_import(io.BytesIO(FILE), "busy.csv", 0)
+    good = house.desk.look_at_import(io.BytesIO(FILE), "good.csv", 0)
+
+    def locked(*args: Any, **named: Any) -> Report:
+        if named["source"] == "busy.csv":
+            raise StoreProblem("The database is locked.")
+        return run(*args, **named)
+
+    monkeypatch.setattr(importing, "run_in_steps", locked)
+    house.turn([Step.IMPORT])
+    assert house.desk.import_of(busy.id).state is ImportState.LOOKING
+    assert house.desk.import_of(good.id).state is ImportState.LOOKED
+    monkeypatch.undo()
+    house.turn([Step.IMPORT])
+    assert house.desk.import_of(busy.id).state is ImportState.LOOKED
+
+
+def test_a_batch_is_there_with_its_first_rows_and_not_before(studio: Studio) -> None:
+    class Killed(Event):
+        def is_set(self) -> bool:
+            raise KeyboardInterrupt
+
+    house = studio.house
+    one = house.desk.look_at_import(io.BytesIO(many()), "l.csv", 60)
+    importing.begin(house.tools, one.id, 0)
+    with pytest.raises(KeyboardInterrupt):
+        importing.work_on(house.tools, one.id, 60, Killed())
+    assert house.desk.imports() == [] and house.desk.import_of(one.id).batch_id == 0
+    importing.work_on(house.tools, one.id, 60)
+    (batch,) = house.desk.imports()
+    assert (batch.created, house.desk.import_of(one.id).batch_id) == (MANY, batch.id)
+
+
+def test_what_is_over_is_not_begun_again(studio: Studio) -> None:
+    house = studio.house
+    one = house.desk.look_at_import(io.BytesIO(FILE), "l.csv", 60)
+    (kept,) = files(house)
+    content = kept.read_bytes()
+    house.desk.cancel_import(one.id)
+    kept.write_bytes(content)  # as if whoever cancelled it had not come to delete it
+    assert importing.work_on(house.tools, one.id, 60) == 0
+    assert house.desk.import_of(one.id).state is ImportState.CANCELLED and not house.desk.subscribers()
 
 
 def test_a_file_that_breaks_further_down_says_where(studio: Studio) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import timedelta
 
@@ -125,6 +126,17 @@ def test_the_page_says_what_remains_at_the_provider_in_use(studio: Studio) -> No
         ):
             studio.house.desk.set_setting("TRANSPORT", transport)
             assert words in visitor.get(f"{PAGE}/erase").text
+
+
+def test_the_page_says_so_where_an_uploaded_file_may_name_them(studio: Studio) -> None:
+    desk = studio.house.desk
+    desk.add_subscriber(ANN)
+    with studio.visitor() as visitor:
+        assert "A file of subscribers" not in visitor.get(f"{PAGE}/erase").text
+        one = desk.look_at_import(io.BytesIO(f"email\n{ANN}\n".encode()), "l.csv", 60)
+        assert "A file of subscribers that you uploaded" in visitor.get(f"{PAGE}/erase").text
+        desk.cancel_import(one.id)
+        assert "A file of subscribers" not in visitor.get(f"{PAGE}/erase").text
 
 
 def test_a_visitor_who_is_not_signed_in_erases_and_copies_nobody(studio: Studio) -> None:

@@ -154,7 +154,9 @@ def ask_to_erase(request: Request, subscriber_id: RowId, desk: DeskHere, pages: 
     """What erasing them would mean; changes nothing."""
     shown = desk.subscriber(subscriber_id)
     transport = next((one.value for one in desk.settings() if one.name == "TRANSPORT"), "")
-    return pages.page(request, "studio/erase.html", shown=shown, transport=transport)
+    return pages.page(
+        request, "studio/erase.html", shown=shown, transport=transport, files=desk.open_imports()
+    )
 
 
 @router.post("/{subscriber_id}/erase")
