@@ -31,7 +31,7 @@ from subscribers.store import Subscribers
 if TYPE_CHECKING:
     from newsletter.store.unit import Unit
 
-LEASE: Final = timedelta(seconds=60)
+LEASE: Final = timedelta(seconds=20)
 SAVE_EVERY_S: Final = 0.5  #: how far a look is; a running one says so with every thousand rows
 KEPT: Final = timedelta(days=1)  #: a file that nobody decided on
 

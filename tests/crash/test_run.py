@@ -1,10 +1,11 @@
-"""``newsletter run`` killed while it polls, composes or sends; a second start finishes the issue.
+"""``newsletter run`` killed while it polls, composes, sends or imports; a second start finishes what began.
 
 The process is the one that a user starts. The sink counts what arrived, the receipt must agree.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -21,8 +22,12 @@ from pathlib import Path
 import pytest
 
 from newsletter import wiring
+from newsletter.model.importing import ImportState
 from newsletter.model.issue import IssueState
+from newsletter.steps import importing
 from newsletter.wiring import House
+from subscribers.imports import Outcome, Report
+from subscribers.model import SubscriberState
 from tests.crash.sink import FaultySink, Step
 
 READERS = 60
@@ -241,3 +246,32 @@ def test_killed_while_sending_it_sends_the_rest(place: Callable[[FaultySink], Pl
         assert killed.wait(PATIENCE_S)
         here.start()
         finish(here, sink, most_unknown=IN_HAND)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the same steps on either database
+def test_killed_while_importing_every_row_is_on_the_list_once(
+    place: Callable[[FaultySink], Place], blog: SlowBlog
+) -> None:
+    blog.release.set()
+    rows = [f"imported{number}@example.org" for number in range(30_000)]
+    file = "\n".join(["email", *rows, *rows[:50]]).encode()
+    with FaultySink() as sink:
+        here = place(sink)
+        with here.house() as house:
+            one = house.desk.look_at_import(io.BytesIO(file), "list.csv", PATIENCE_S)
+            importing.begin(house.tools, one.id, 0)
+            here.start()
+            until(lambda: house.desk.import_of(one.id).done >= 2_000, every_s=0.01)
+            here.kill()
+            halfway = house.desk.import_of(one.id)
+            assert halfway.state is ImportState.RUNNING and halfway.done < len(rows), "it came too late"
+            counts = house.desk.subscriber_counts()
+            assert counts[SubscriberState.ACTIVE] == READERS + halfway.done, "rows and their count are one"
+            here.start()
+            until(lambda: house.desk.import_of(one.id).state is ImportState.DONE)
+            report = Report.read(house.desk.import_of(one.id).report)
+            assert report.counts == {Outcome.ADDED: len(rows), Outcome.TWICE: 50}
+            assert house.desk.subscriber_counts()[SubscriberState.ACTIVE] == READERS + len(rows)
+            (batch,) = house.desk.imports()
+            assert house.desk.undo(batch.id).gone == len(rows)
+        assert here.stop() == 0
