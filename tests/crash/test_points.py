@@ -226,12 +226,21 @@ def _fell_asleep(sleeper: subprocess.Popen[bytes], here: Place) -> bool:
         return True
 
 
-@pytest.mark.parametrize("mutation", ["record before send", "requeue submitting", "non-unique expansion"])
-def test_the_harness_catches(template: Template, tmp_path: Path, mutation: str) -> None:
+@pytest.mark.parametrize(
+    ("mutation", "point"),
+    [
+        ("record before send", ("after mark", 2)),  # nothing of that window has left yet
+        ("requeue submitting", ("before reply", 40)),
+        ("non-unique expansion", ("before reply", 40)),
+    ],
+)
+def test_the_harness_catches(
+    template: Template, tmp_path: Path, mutation: str, point: tuple[str, int]
+) -> None:
     record = tmp_path / "taken.jsonl"
     with FaultySink(record=record, keep=False) as sink:
         here = place(template[0], tmp_path / "here", template[1], sink)
-        first = here.send(plan={"die": ["before reply", 40], "mutation": mutation})
+        first = here.send(plan={"die": point, "mutation": mutation})
         assert first.wait(PATIENCE_S) == -signal.SIGKILL
         forget_where_drawing_stood(here)
         finish(here, mutation=mutation)
