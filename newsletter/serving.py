@@ -14,14 +14,17 @@ from newsletter.config import PREFIX
 from newsletter.engine.local import LocalEngine, Turn
 from newsletter.errors import ConfigError
 from newsletter.pipeline import Budget, Step
-from newsletter.web.app import create_app
+from newsletter.web.app import LOGIN, create_app
 from newsletter.wiring import House
 
 
-def serve(house: House, listener: socket.socket) -> None:
-    """Serves until SIGINT or SIGTERM; then finishes what is in flight and returns."""
+def serve(house: House, listener: socket.socket, *, login: str = LOGIN) -> None:
+    """Serves until SIGINT or SIGTERM; then finishes what is in flight and returns.
+
+    ``login`` is the command that prints a fresh link to the studio, as the pages tell it.
+    """
     engine = engine_of(house)
-    app = create_app(house, wake=engine.wake)
+    app = create_app(house, wake=engine.wake, login=login)
     server = uvicorn.Server(
         uvicorn.Config(
             app,

@@ -168,7 +168,6 @@ class House:
             title=title,
             sender=replace(sender, name=sender.name or title) if sender else None,
             site_url=feed.site_url,
-            disclaimer=newsletter.disclaimer or feed.subtitle,
         )
 
     def _links(self, settings: Settings) -> Links:

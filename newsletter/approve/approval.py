@@ -25,10 +25,12 @@ def approve(
             f"Issue {issue_id} is not composed yet.", hint="Wait for the next turn, or run: newsletter tick"
         )
     if blocking := unit.artefacts.checklist(issue_id).blocking:
-        raise NotReady(
-            f"Issue {issue_id} cannot be approved yet: " + " ".join(line.text for line in blocking),
-            hint=" ".join(line.mend for line in blocking if line.mend),
-        )
+        if len(blocking) == 1:
+            raise NotReady(
+                f"Issue {issue_id} cannot be approved yet: {blocking[0].text}", hint=blocking[0].mend
+            )
+        listed = "".join(f"\n- {line.text} {line.mend}".rstrip() for line in blocking)
+        raise NotReady(f"Issue {issue_id} cannot be approved yet, for {len(blocking)} reasons:{listed}")
     if issue.segment and not segment_filter:
         raise NotReady(
             f"Issue {issue_id} is for the segment “{issue.segment}”, which is not there any more.",

@@ -18,6 +18,7 @@ from newsletter.cli.output import (
     Id,
     Limit,
     cell,
+    over,
     say,
     show_json,
     show_pairs,
@@ -59,8 +60,11 @@ def add_feed(
         say("")
         say("There is more at that address; to watch one of these too: newsletter feeds add ADDRESS")
         show_table(
-            ["title", "posts", "newest", "address"],
-            [(f.title, f.entries, "comments only" if f.comments else f.newest_title, f.url) for f in others],
+            ["title and address", "posts", "newest"],
+            [
+                (over(f.title, f.url), f.entries, "comments only" if f.comments else f.newest_title)
+                for f in others
+            ],
             empty="",
         )
 
@@ -73,8 +77,8 @@ def list_feeds(as_json: AsJson = False) -> None:
     if as_json:
         return show_json(found)
     show_table(
-        ["id", "state", "title", "address", "last look", "next look", "problem"],
-        [(f.id, f.state, f.title, f.url, f.polled_at, f.next_poll_at, f.problem) for f in found],
+        ["id", "state", "title and address", "last look", "next look"],
+        [(f.id, f.state, over(f.title, f.url, f.problem), f.polled_at, f.next_poll_at) for f in found],
         empty="No feed is watched. Add one with: newsletter feeds add URL",
     )
 
@@ -111,14 +115,22 @@ def show_feed(feed_id: Id, as_json: AsJson = False) -> None:
     )
     say("")
     show_table(
-        ["id", "state", "title", "published", "because", "became of it"],
+        ["id", "state", "title, and what became of it", "published"],
         [
-            (p.id, p.state, p.title, p.published_at, p.reason,
-             "; ".join(f"{fate(c)} issue {c.issue_id}" for c in shown.carriers.get(p.id, ())))
+            (
+                p.id,
+                p.state,
+                over(
+                    p.title,
+                    p.reason,
+                    "; ".join(f"{fate(c)} issue {c.issue_id}" for c in shown.carriers.get(p.id, ())),
+                ),
+                p.published_at,
+            )
             for p in shown.posts
         ],
         empty="No post is known.",
-    )  # fmt: skip
+    )
     if shown.elsewhere:
         say("")
         say("Also in this feed, but brought by another one first, so mailed at most once:")
@@ -177,8 +189,8 @@ def check_feed(url: Annotated[str, typer.Argument(help="A feed.")], as_json: AsJ
     )
     say("")
     show_table(
-        ["published", "title", "address"],
-        [(entry.published_at, entry.title, entry.url) for entry in document.entries],
+        ["published", "title and address"],
+        [(entry.published_at, over(entry.title, entry.url)) for entry in document.entries],
         empty="It has no entry.",
     )
 
@@ -213,10 +225,10 @@ def poll(
         show_json(polled)
     else:
         show_table(
-            ["feed", "came back", "new", "edited", "held", "gone", "problem", "next look because"],
+            ["feed", "new", "edited", "held", "gone", "came back, and when the next look is"],
             [
-                (p.feed_id, p.result, len(p.new), len(p.edited), len(p.held), len(p.gone), p.problem,
-                 p.next_poll_reason)
+                (p.feed_id, len(p.new), len(p.edited), len(p.held), len(p.gone),
+                 over(p.result, p.problem, p.next_poll_reason))
                 for p in polled
             ],
             empty="No feed is watched. Add one with: newsletter feeds add URL",
@@ -247,9 +259,16 @@ def list_posts(
             ]
         )
     show_table(
-        ["id", "feed", "state", "issue", "title", "published", "because"],
+        ["id", "feed", "state", "title, and why", "published", "issue"],
         [
-            (p.id, p.feed_id, p.state, _issues(carried.get(p.id, [])), p.title, p.published_at, p.reason)
+            (
+                p.id,
+                p.feed_id,
+                p.state,
+                over(p.title, p.reason),
+                p.published_at,
+                _issues(carried.get(p.id, [])),
+            )
             for p in found
         ],
         empty="There is no such post."

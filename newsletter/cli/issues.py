@@ -20,6 +20,7 @@ from newsletter.cli.output import (
     Limit,
     check_free,
     err,
+    over,
     say,
     show_json,
     show_pairs,
@@ -83,6 +84,7 @@ def show_issue(
 ) -> None:
     """One issue with its posts and its checklist."""
     with wiring.build() as house:
+        house.desk.refresh(issue_id)
         if links:
             with err.status("Asking every link and picture"):
                 house.desk.check_links(issue_id)
@@ -119,8 +121,8 @@ def show_issue(
     say("")
     included = {place.post_id: place.included for place in issue.posts}
     show_table(
-        ["id", "in it", "title", "address"],
-        [(p.id, "yes" if included.get(p.id) else "left out", p.title, p.url) for p in shown.posts],
+        ["id", "in it", "title and address"],
+        [(p.id, "yes" if included.get(p.id) else "left out", over(p.title, p.url)) for p in shown.posts],
         empty="It carries no post.",
     )
     if silent := [one.source for one in pictures if one.silent]:
@@ -129,8 +131,8 @@ def show_issue(
     say("")
     marks = {Level.BLOCKING: "must", Level.ADVICE: "advice", Level.GOOD: "ok"}
     show_table(
-        ["", "checklist", "what to do"],
-        [(marks[line.level], line.text, line.mend) for line in shown.checklist.lines],
+        ["", "checklist, and what to do"],
+        [(marks[line.level], over(line.text, line.mend)) for line in shown.checklist.lines],
         empty="It is not composed yet. Run: newsletter tick",
     )
 
@@ -156,6 +158,7 @@ def preview_issue(
     if look is not Look.LIGHT and form is not Format.HTML:
         raise typer.BadParameter("--mode is for --format html.")
     with wiring.build() as house:
+        house.desk.refresh(issue_id)
         text = house.desk.preview(
             issue_id,
             format=form.value,

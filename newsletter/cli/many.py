@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 
 from newsletter import wiring
-from newsletter.cli.output import MOST_ID, AsJson, err, say, show_json, show_table
+from newsletter.cli.output import MOST_ID, AsJson, progress, say, show_json, show_table
 from newsletter.desk import Desk, Whom
 from newsletter.errors import Invalid
 from subscribers import bulk
@@ -117,7 +116,7 @@ def _many(
         if dry_run:
             say(f"Would change {counted.changing:,} of {counted.found:,} subscribers. Nothing was changed.")
             return
-        with Progress(console=err, transient=True) as bar:
+        with progress() as bar:
             task = bar.add_task("Changing", total=counted.changing)
             done = house.desk.do_to_many(whom, wanted, lambda count: bar.update(task, completed=count))
     say(f"{done.changed:,} of {counted.found:,} subscribers: {_said(wanted)}.")

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
+from rich.progress import Progress, ProgressColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -59,11 +60,18 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empt
         out.print(empty)
         return
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, justify="right" if column in {"id", "posts"} else "left", overflow="fold")
+    for column, values in zip(columns, zip(*listed, strict=True), strict=True):
+        numbers = all(isinstance(value, int) for value in values)
+        table.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for row in listed:
-        table.add_row(*(Text(cell(value)) for value in row))
+        table.add_row(*(value if isinstance(value, Text) else Text(cell(value)) for value in row))
     out.print(table)
+
+
+def over(value: object, *remarks: object) -> Text:
+    """A cell with a remark beneath: eighty columns have no room for long texts side by side."""
+    said = [cell(one) for one in (value, *remarks) if cell(one)]
+    return Text("\n").join([Text(said[0]), *(Text(one, style="dim") for one in said[1:])]) if said else Text()
 
 
 def show_pairs(pairs: Iterable[tuple[str, object]]) -> None:
@@ -90,6 +98,11 @@ def cell(value: object) -> str:
 def say(sentence: str) -> None:
     """One sentence of what happened, for people."""
     out.print(Text(sentence))
+
+
+def progress(*columns: ProgressColumn) -> Progress:
+    """A bar on stderr that leaves nothing behind; none at all where that is no terminal."""
+    return Progress(*columns, console=err, transient=True, disable=not err.is_interactive)
 
 
 def of_the_system(error: OSError) -> NewsletterError:

@@ -11,10 +11,22 @@ from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
 from newsletter import wiring
-from newsletter.cli.output import After, AsJson, Id, Limit, err, say, show_json, show_pairs, show_table
+from newsletter.cli.output import (
+    After,
+    AsJson,
+    Id,
+    Limit,
+    err,
+    over,
+    progress,
+    say,
+    show_json,
+    show_pairs,
+    show_table,
+)
 from newsletter.cli.signals import stop_on_signal
 from newsletter.desk import Desk, Details, Named, ReceiptShown
 from newsletter.errors import NewsletterError
@@ -140,14 +152,13 @@ def receipt(
     if named:
         say("")
         show_table(
-            ["id", "address", "state", "code", "because"],
+            ["id", "address, and why", "state", "code"],
             [
                 (
                     one.delivery.subscriber_id,
-                    one.address or "erased",
+                    over(one.address or "erased", one.delivery.reason),
                     one.delivery.state,
                     one.delivery.code,
-                    one.delivery.reason,
                 )
                 for one in named
             ],
@@ -230,8 +241,8 @@ def _bar() -> Iterator[Callable[[ReceiptShown], None]]:
         MofNCompleteColumn(),
         TextColumn("{task.fields[said]}", style="dim"),
     )
-    with Progress(*columns, console=err, transient=True) as progress:
-        bar = progress.add_task("Sending", total=None, said="")
+    with progress(*columns) as shown_bar:
+        bar = shown_bar.add_task("Sending", total=None, said="")
 
         def show(shown: ReceiptShown) -> None:
             one = shown.receipt
@@ -245,7 +256,7 @@ def _bar() -> Iterator[Callable[[ReceiptShown], None]]:
                 if number
             ]
             left = [f"about {_lasting(shown.seconds_left)} to go"] if shown.seconds_left is not None else []
-            progress.update(
+            shown_bar.update(
                 bar, total=one.audience or None, completed=one.settled, said=" · ".join([*left, *beside])
             )
 

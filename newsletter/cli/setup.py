@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from newsletter import wiring
-from newsletter.cli.output import AsJson, err, say, show_json, show_table, writing
+from newsletter.cli.output import AsJson, cell, err, over, say, show_json, show_table, writing
 from newsletter.cli.signals import stop_on_signal
+from newsletter.desk import Desk
 from newsletter.errors import ConfigError, Invalid
 from newsletter.keys import new_secret
 from newsletter.model.checklist import Level
+from newsletter.model.feed import FeedState
+from newsletter.model.post import PostState
 from newsletter.pipeline import Budget
+
+NAMED: Final = 5  #: posts that a turn names as waiting, at the most
 
 
 def init() -> None:
@@ -91,6 +96,7 @@ def tick(as_json: AsJson = False) -> None:
     """One turn of the pipeline, then exit (for cron)."""
     with wiring.build() as house:
         turned = house.turn(budget=Budget(stop=stop_on_signal()))
+        coming = _coming(house.desk)
     if as_json:
         show_json(turned)
     else:
@@ -101,8 +107,32 @@ def tick(as_json: AsJson = False) -> None:
             err.print(problem, style="yellow", markup=False)
         if not any(step.summary for step in turned.steps) and not turned.problems:
             say("Nothing was due.")
+        for sentence in coming:
+            say(sentence)
     if any(step.failed for step in turned.steps):
         raise typer.Exit(1)
+
+
+def _coming(desk: Desk) -> list[str]:
+    """What a later turn will do, and when."""
+    settling = desk.posts(state=PostState.SETTLING, limit=NAMED + 1)
+    said = [
+        f"“{post.title or post.url}” waits for your corrections until {cell(post.settle_until)}."
+        for post in settling[:NAMED]
+    ]
+    if len(settling) > NAMED:
+        said.append("More posts wait too: newsletter posts list --state settling")
+    looks = [
+        (feed.next_poll_at, feed.title or feed.url)
+        for feed in desk.feeds()
+        if feed.state is FeedState.ACTIVE and feed.next_poll_at
+    ]
+    if looks:
+        at, title = min(looks)
+        said.append(f"The next look at “{title}” is due at {cell(at)}.")
+    else:
+        said.append("No feed is watched. Add one with: newsletter feeds add URL")
+    return said
 
 
 def doctor(
@@ -122,8 +152,8 @@ def doctor(
     else:
         marks = {Level.GOOD: "ok", Level.ADVICE: "note", Level.BLOCKING: "problem"}
         show_table(
-            ["", "what", "found", "what to do"],
-            [(marks[line.level], line.code, line.text, line.mend) for line in lines],
+            ["", "what", "found, and what to do"],
+            [(marks[line.level], line.code, over(line.text, line.mend)) for line in lines],
             empty="Nothing to check.",
         )
     if blocking:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 
 from newsletter import wiring
 from newsletter.cli.output import (
@@ -18,7 +17,8 @@ from newsletter.cli.output import (
     AsJson,
     Limit,
     check_free,
-    err,
+    over,
+    progress,
     say,
     show_json,
     show_pairs,
@@ -130,7 +130,7 @@ def import_file(
     with ExitStack() as opened:
         house = opened.enter_context(wiring.build())
         each = opened.enter_context(_fates(check_free(rows, file))) if rows else None
-        bar = opened.enter_context(Progress(console=err, transient=True))
+        bar = opened.enter_context(progress())
         task = bar.add_task("Reading", total=None)
         report = house.desk.import_subscribers(
             file.read_bytes(),
@@ -143,8 +143,8 @@ def import_file(
     if as_json:
         return show_json(report)
     show_table(
-        ["line", "address", "what", "because"],
-        [(row.line, row.address, row.outcome, row.reason) for row in report.told],
+        ["line", "what", "address, and why"],
+        [(row.line, row.outcome, over(row.address, row.reason)) for row in report.told],
         empty="Every row is fine.",
     )
     if report.hidden:
@@ -260,8 +260,8 @@ def list_settings(as_json: AsJson = False) -> None:
     if as_json:
         return show_json(found)
     show_table(
-        ["setting", "value", "from", "what it is"],
-        [(s.name, s.value, s.source, s.help) for s in found],
+        ["setting, and what it is", "value", "from"],
+        [(over(s.name, s.help), s.value, s.source) for s in found],
         empty="",
     )
 

@@ -71,9 +71,7 @@ class Settings(BaseModel):
         "", description="Where replies go; From where empty."
     )
     postal_address: str = Field("", description="In the footer of every mail, as the law asks.")
-    disclaimer: str = Field(
-        "", description="A standing sentence in the footer; the blog's subtitle at first."
-    )
+    disclaimer: str = Field("", description="A standing sentence in the footer, such as a disclaimer.")
     language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = Field(
         "en", description="The newsletter's language (BCP 47)."
     )

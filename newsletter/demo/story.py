@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -47,11 +49,25 @@ def tell(*, once: bool, folder: Path | None, port: int) -> None:
             if once:
                 _send(house, issue, console.print)
                 console.print(f"The mail lies in {home / 'mailbox'}, one .eml file for each.", markup=False)
+                console.print(
+                    f"Its links to the newsletter's own pages open while this runs: {_command(home, 'run')}\n"
+                    "Those to the sample blog lead nowhere any more: it has ended with the demonstration.",
+                    style="dim",
+                    markup=False,
+                )
                 return
             console.print("\nThe draft waits in the studio. This link lets you in, once:")
             console.print(f"\n    [bold]{house.desk.login_link()}[/]\n")
+            login = _command(home, "login")
+            console.print(f"For another link, in another terminal: {login}", style="dim", markup=False)
             console.print(f"Everything is in {home}; stop with Ctrl-C.", style="dim", markup=False)
-            serve(house, listener)
+            serve(house, listener, login=login)
+
+
+def _command(home: Path, verb: str) -> str:
+    """What to type for a command over the demonstration, wherever one is and whatever is on PATH."""
+    program = Path(sys.executable).with_name("newsletter")
+    return f"cd {shlex.quote(str(home))} && {shlex.quote(str(program))} {verb}"
 
 
 def _begin(home: Path, port: int, log: str) -> dict[str, str]:
@@ -73,6 +89,7 @@ def _begin(home: Path, port: int, log: str) -> dict[str, str]:
 def _set_up(house: House, smtp_url: str) -> None:
     for name, value in {
         "FROM": "Marian Holt <marian@notebook.example>",
+        "DISCLAIMER": "I am not a doctor. Please talk with your own physician before you change anything.",
         "POSTAL_ADDRESS": "Marian Holt, PO Box 117, 4820 Little Harbour",
         "TRANSPORT": "smtp",
         "SMTP_URL": smtp_url,

@@ -12,6 +12,7 @@ from typing import Final
 
 from newsletter.learn.words import explained
 from newsletter.model.event import Event, EventKind
+from newsletter.model.notice import Notice, NoticeKind, NoticeState
 from newsletter.model.tracking import Reading
 from subscribers.happenings import Happening, What
 from subscribers.model import Consent, ConsentKind, Suppression, SuppressionCause
@@ -39,6 +40,7 @@ def story(
     suppressions: Iterable[Suppression] = (),
     happenings: Sequence[Happening] = (),
     sent: Iterable[Happened] = (),
+    notices: Iterable[Notice] = (),
     told: Iterable[tuple[Event, str]] = (),
     read: Iterable[Reading] = (),
 ) -> Sequence[Happened]:
@@ -51,6 +53,7 @@ def story(
         *(_suppression(one) for one in suppressions if one.at not in known),
         *(_happening(one) for one in happenings),
         *sent,
+        *(_notice(one) for one in notices if one.kind in _NOTICES),
         *(_told(event, raw) for event, raw in told),
         *(_reading(one) for one in read),
     ]
@@ -99,6 +102,30 @@ _REQUESTS: Final = {
 
 def _request(one: Request) -> Happened:
     return Happened(at=one.at, what=_REQUESTS[one.kind], because=_where(one.form.source, one.form.origin))
+
+
+_NOTICES: Final = {
+    NoticeKind.CONFIRM: "The message that asks to confirm",
+    NoticeKind.WELCOME: "The message that welcomes",
+    NoticeKind.ADDRESS_CHANGE: "The message that asks at the new address",
+    NoticeKind.SUBSCRIBER_LINK: "The message with a link to their own page",
+}
+_BECAME: Final = {
+    NoticeState.PENDING: "waits to be sent",
+    NoticeState.SUBMITTING: "is being handed over",
+    NoticeState.ACCEPTED: "was sent",
+    NoticeState.FAILED: "could not be sent",
+    NoticeState.UNKNOWN: "may or may not have arrived",
+}
+
+
+def _notice(one: Notice) -> Happened:
+    words = " ".join(part for part in (explained(one.code), one.code, one.reason) if part)
+    return Happened(
+        at=one.sent_at or one.created_at,
+        what=f"{_NOTICES[one.kind]} {_BECAME[one.state]}",
+        because="" if one.state is NoticeState.ACCEPTED else words,
+    )
 
 
 _SUPPRESSED: Final = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -40,6 +41,17 @@ class IssueVerbs(Verbs):
     def issue(self, issue_id: int) -> IssueShown:
         with self.tools.read() as unit:
             return show(unit, unit.issues.get(issue_id))
+
+    def refresh(self, issue_id: int) -> None:
+        """Composes and checks a draft anew where its posts, the settings or the theme changed since; where
+        that cannot be done, its checklist says why. Anything but a draft stays as it is. Raises NotFound."""
+        current = composing.fingerprint(self.tools, self.tools.settings())
+        with self.tools.read() as unit:
+            is_draft = unit.issues.get(issue_id).state is IssueState.DRAFT
+            stale = issue_id in unit.issues.stale_drafts(fingerprint=current)
+        if is_draft and stale:
+            with suppress(TemplateProblem, ConfigError):
+                composing.recompose(self.tools, issue_id)
 
     def preview(
         self,

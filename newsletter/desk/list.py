@@ -86,6 +86,7 @@ class ListVerbs(Verbs):
                         for one in sent
                         if one.at is not None
                     ],
+                    notices=unit.notices.of_subscriber(found.id, limit=MOST_SENT),
                     told=unit.events.of_subscriber(found.id, limit=MOST_TOLD),
                     read=read,
                 ),

@@ -61,6 +61,16 @@ class Notices:
             query = query.where(notices.c.id < after)
         return [_notice(row) for row in self._conn.execute(query)]
 
+    def of_subscriber(self, subscriber_id: int, *, limit: int) -> Sequence[Notice]:
+        """The newest ones to somebody, newest first."""
+        query = (
+            select(notices)
+            .where(notices.c.subscriber_id == subscriber_id)
+            .order_by(notices.c.id.desc())
+            .limit(limit)
+        )
+        return [_notice(row) for row in self._conn.execute(query)]
+
     def due(self, now: datetime, limit: int) -> Sequence[Notice]:
         """What waits to be sent, oldest first."""
         query = (

@@ -348,6 +348,8 @@ notices = Table(
     Column("sent_at", Ms),
     _text("code"),
     _text("reason"),
+    Index("ix_notices_subscriber", "subscriber_id", sqlite_where=text("subscriber_id IS NOT NULL"),
+          postgresql_where=text("subscriber_id IS NOT NULL")),
     Index("ix_notices_open", "due_at", sqlite_where=text("state IN ('pending', 'submitting')"),
           postgresql_where=text("state IN ('pending', 'submitting')")),
 )  # fmt: skip

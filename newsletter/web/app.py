@@ -91,6 +91,9 @@ ROUTERS: Final = (
 )
 
 
+LOGIN: Final = "newsletter login"
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -100,16 +103,21 @@ def _next_turn(step: str) -> None:
 
 
 def create_app(
-    house: House, *, clock: Callable[[], datetime] = _now, wake: Callable[[str], None] = _next_turn
+    house: House,
+    *,
+    clock: Callable[[], datetime] = _now,
+    wake: Callable[[str], None] = _next_turn,
+    login: str = LOGIN,
 ) -> FastAPI:
     """The studio, the author's signed links, the public pages and what they need, for one house.
 
     The server must not believe X-Forwarded headers by itself (uvicorn: ``proxy_headers=False``); here they
-    count from the addresses in TRUSTED_PROXIES only. ``wake`` runs a step of the pipeline at once.
+    count from the addresses in TRUSTED_PROXIES only. ``wake`` runs a step of the pipeline at once;
+    ``login`` is the command that the pages name for a fresh link to the studio.
     """
     app = FastAPI(title="Newsletter", docs_url=None, redoc_url=None, openapi_url=None)
     assets = Assets(templates_folder() / "web" / "static")
-    pages = Pages(house.desk, assets, clock)
+    pages = Pages(house.desk, assets, clock, login=login)
     app.state.house, app.state.pages, app.state.wake = house, pages, wake
     app.state.throttle, app.state.live = Throttle(), Live()
 

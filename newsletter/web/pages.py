@@ -27,12 +27,13 @@ from subscribers.addresses import masked, shown
 class Pages:
     """Renders templates of ``templates/web`` for one house. Thread-safe."""
 
-    def __init__(self, desk: Desk, assets: Assets, clock: Callable[[], datetime]) -> None:
+    def __init__(self, desk: Desk, assets: Assets, clock: Callable[[], datetime], *, login: str) -> None:
         self._desk = desk
         self._clock = clock
         self._env = environment()
         self._env.globals.update(
             static=assets.url,
+            login_command=login,
             issue_states=words.ISSUE_STATES,
             post_states=words.POST_STATES,
             subscriber_states=words.SUBSCRIBER_STATES,

@@ -13,12 +13,15 @@ from typer.testing import CliRunner, Result
 
 from newsletter import pipeline, wiring
 from newsletter.cli import app
-from newsletter.cli.output import out
+from newsletter.cli.output import cell, out
 from newsletter.demo.blog_server import SampleBlog
-from newsletter.errors import Invalid, NewsletterError, StoreProblem
+from newsletter.errors import Invalid, NewsletterError, NotReady, StoreProblem
 from newsletter.model.issue import IssueState
+from newsletter.model.post import PostState
 from newsletter.pipeline import Budget, Done, Step
 from newsletter.steps.tools import Tools
+from tests.intake.blog import articles
+from tests.support.live_blog import LiveBlog
 from tests.support.smtp import SmtpSink
 
 Run = Callable[..., Result]
@@ -155,3 +158,62 @@ def test_a_turn_of_which_a_step_failed_is_exit_1(
     assert told.exit_code == 1
     steps = {step["name"]: step["failed"] for step in json.loads(told.stdout)["steps"]}
     assert [name for name, failed in steps.items() if failed] == ["compose"] and "clean" in steps
+
+
+def test_the_checklist_is_that_of_the_settings_as_they_are_now(run: Run, draft: int) -> None:
+    assert "The postal address is in the footer." in run("issues", "show", str(draft)).stdout
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setenv("NEWSLETTER_POSTAL_ADDRESS", "")
+        lines = json.loads(run("issues", "show", str(draft), "--json").stdout)["checklist"]
+    assert ["postal_address"] == [line["code"] for line in lines if line["level"] == "blocking"]
+    assert "The postal address is in the footer." in run("issues", "show", str(draft)).stdout
+
+
+def test_every_reason_against_an_approval_has_a_line_of_its_own(
+    run: Run, draft: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEWSLETTER_POSTAL_ADDRESS", "")
+    monkeypatch.setenv("NEWSLETTER_FROM", "")
+    done = run("issues", "approve", str(draft))
+    assert isinstance(done.exception, NotReady)
+    first, *reasons = done.exception.message.splitlines()
+    assert first == f"Issue {draft} cannot be approved yet, for 2 reasons:"
+    assert len(reasons) == 2 and all(reason.startswith("- ") for reason in reasons)
+
+
+def test_a_turn_says_until_when_a_post_settles_and_when_the_next_look_is(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "No feed is watched." in run("tick").stdout
+    monkeypatch.setenv("NEWSLETTER_SETTLE", "10 minutes")
+    monkeypatch.setenv("NEWSLETTER_FIRST_POLL", "baseline")
+    monkeypatch.setenv("NEWSLETTER_MAX_AGE", "36500 days")
+    with LiveBlog(articles(1, 2)) as blog, wiring.build() as house:
+        house.desk.add_feed(blog.feed_url)
+        house.desk.poll(1)
+        blog.articles = articles(1, 2, 3)
+        house.desk.poll(1)
+        told = run("tick").stdout
+        [post] = house.desk.posts(state=PostState.SETTLING)
+        feed = house.desk.feed(1).feed
+    assert f"“{post.title}” waits for your corrections until {cell(post.settle_until)}." in told
+    assert f"The next look at “{feed.title}” is due at {cell(feed.next_poll_at)}." in told
+
+
+def test_no_bar_leaves_an_empty_line_where_no_terminal_is(run: Run, draft: int) -> None:
+    done = run("issues", "send", str(draft))
+    assert isinstance(done.exception, NewsletterError)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "words", ["posts list", "feeds list", "feeds show 1", "issues list", "issues show 1", "settings list"]
+)
+def test_eighty_columns_break_no_word_of_a_heading_or_title(
+    run: Run, draft: int, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(out, "width", 80)
+    told = run(*words.split()).stdout
+    assert max(map(len, told.splitlines())) <= 80
+    titles = {"settings list": "SENDGRID_SUPPRESSIONS", "feeds list": "The Patient Notebook"}
+    assert titles.get(words, "Low-Dose Naltrexone (LDN)") in told

@@ -38,7 +38,7 @@ def test_the_feed_has_three_posts_newest_first(blog: SampleBlog) -> None:
     assert all(entry.id.startswith("tag:blogger.com,1999:blog-") for entry in found)
 
 
-def test_the_subtitle_is_the_disclaimer(blog: SampleBlog) -> None:
+def test_the_blog_says_in_its_subtitle_that_its_author_is_no_doctor(blog: SampleBlog) -> None:
     parsed = feedparser.parse(io.BytesIO(httpx.get(blog.feed_url).content))
     assert parsed.feed.subtitle.startswith("I am not a doctor.")
 

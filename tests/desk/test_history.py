@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from newsletter.desk.history import story
 from newsletter.model.event import Event, EventKind
+from newsletter.model.notice import Notice, NoticeKind, NoticeState
 from newsletter.model.tracking import Reading
 from subscribers.happenings import Happening, What
 from subscribers.model import Consent, ConsentKind, Suppression, SuppressionCause
@@ -106,3 +108,18 @@ def test_every_report_has_words_and_its_cause(kind: EventKind) -> None:
 def test_what_an_import_forbids_stands_there_too(cause: SuppressionCause) -> None:
     (one,) = story(suppressions=[Suppression(cause=cause, at=NOON, reason="import: old.csv")])
     assert one.because == "import: old.csv"
+
+
+@pytest.mark.parametrize(
+    "kind", [NoticeKind.CONFIRM, NoticeKind.WELCOME, NoticeKind.ADDRESS_CHANGE, NoticeKind.SUBSCRIBER_LINK]
+)
+def test_a_message_outside_any_issue_is_told_with_what_became_of_it(kind: NoticeKind) -> None:
+    sent_at = NOON + timedelta(seconds=5)
+    sent = Notice(
+        id=1, key="one", kind=kind, to="ann@example.org", state=NoticeState.ACCEPTED, created_at=NOON,
+        due_at=NOON, sent_at=sent_at,
+    )  # fmt: skip
+    refused = replace(sent, state=NoticeState.FAILED, sent_at=None, code="5.1.1", reason="Nobody")
+    one, other = story(notices=[sent, refused])
+    assert one.at == sent_at and one.what.endswith("was sent") and not one.because
+    assert other.what.endswith("could not be sent") and "Nobody" in other.because

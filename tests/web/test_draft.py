@@ -294,7 +294,10 @@ def test_the_email_is_looked_at_as_one_subscriber_without_their_address_in_the_a
         source = visitor.get(f"/studio/issues/{issue}/preview?view=source&as={ines.id}").text
         assert "To: ines@example.org" in source
         unknown = visitor.post(f"/studio/issues/{issue}/as", data={"address": "nobody@example.org"})
-        assert unknown.status_code == 404
+        assert unknown.status_code == 400 and "Nobody with this address is on the list." in unknown.text
+        assert 'value="nobody@example.org"' in unknown.text and "preview?view=desktop" in unknown.text
+        no_address = visitor.post(f"/studio/issues/{issue}/as", data={"address": "nobody"})
+        assert no_address.status_code == 400 and 'id="reader-wrong"' in no_address.text
 
 
 def test_the_frame_says_why_a_subscriber_would_get_nothing(studio: Studio) -> None:

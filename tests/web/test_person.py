@@ -7,6 +7,7 @@ import json
 from datetime import timedelta
 
 from newsletter.model.event import Event, EventKind
+from newsletter.model.notice import NewNotice, NoticeKind
 from subscribers.imports import How
 from subscribers.model import Cadence, SubscriberState
 from tests.web.conftest import Studio
@@ -41,6 +42,8 @@ def _with_a_history(studio: Studio) -> int:
         people.rename(1, "Ann", now)
         people.readdress(1, "ann@example.net", now)
         unit.events.add([(event, '{"event": "bounce", "status": "4.2.2"}')], now)
+        hello = NewNotice(key="hello", kind=NoticeKind.WELCOME, to="ann@example.net", subscriber_id=1)
+        unit.notices.queue(hello, now)
         people.unsubscribe(1, now)
         people.explain(1, "often", now)
     return issue
@@ -53,6 +56,7 @@ def test_the_page_of_a_person_tells_everything_that_happened_in_plain_words(stud
     for words in (
         "Asked for the newsletter",
         "you added them",
+        "The message that welcomes waits to be sent",
         "handed over",
         "Chose to hear once a week",
         "Wants nothing on Diet",

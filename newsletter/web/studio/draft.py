@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import Response
 
 from newsletter.desk import ALT_MOST, Desk, IssueShown
-from newsletter.errors import Conflict, Invalid, NewsletterError, NotReady, TransportProblem
+from newsletter.errors import Conflict, Invalid, NewsletterError, NotFound, NotReady, TransportProblem
 from newsletter.model.issue import PREHEADER_MOST, SUBJECT_MOST, IssueState
 from newsletter.model.times import moment_of
 from newsletter.web import words
@@ -43,9 +43,12 @@ def page(
     problem: NewsletterError | None = None,
     to: str = "",
     wrong_to: NewsletterError | SubscribersError | None = None,
+    typed: str = "",
+    wrong_reader: NewsletterError | SubscribersError | None = None,
 ) -> Response:
-    """The draft page; with ``problem``, what kept the last button from doing its work, and with
-    ``wrong_to``, why no test can go to the address ``to``."""
+    """The draft page; with ``problem``, what kept the last button from doing its work, with ``wrong_to``,
+    why no test can go to the address ``to``, and with ``wrong_reader``, why nobody's look is shown for the
+    address ``typed``."""
     query = request.query_params
     reader = query.get("as", "")
     view = View.parse(
@@ -57,7 +60,7 @@ def page(
     shows = pages.page(
         request,
         "studio/draft.html",
-        status=409 if problem else 400 if wrong_to else 200,
+        status=409 if problem else 400 if wrong_to or wrong_reader else 200,
         shown=shown,
         issue=shown.issue,
         posts=[(post, places[post.id].included) for post in shown.posts if post.id in places],
@@ -73,6 +76,8 @@ def page(
         problem=problem,
         to=to,
         wrong_to=wrong_to,
+        typed=typed,
+        wrong_reader=wrong_reader,
         limits={"subject": SUBJECT_MOST, "preheader": PREHEADER_MOST, "alt": ALT_MOST},
         good={"subject": SUBJECT_GOOD, "preheader": PREHEADER_GOOD},
     )
@@ -94,10 +99,23 @@ def preview(
 
 @router.post("/{issue_id}/as")
 def look_as(
-    issue_id: RowId, desk: DeskHere, address: Text = "", view: Text = "", dark: Text = ""
+    request: Request,
+    issue_id: RowId,
+    desk: DeskHere,
+    pages: PagesHere,
+    address: Text = "",
+    view: Text = "",
+    dark: Text = "",
 ) -> Response:
     """Look as this subscriber. Their id goes into the address bar, where an address would be logged."""
-    reader = desk.subscriber(address.strip()).subscriber
+    shown = desk.issue(issue_id)
+    try:
+        reader = desk.subscriber(address.strip()).subscriber
+    except NotFound:
+        wrong = NotFound("Nobody with this address is on the list.", hint="Choose one of your subscribers.")
+        return page(request, desk, pages, shown, typed=address, wrong_reader=wrong)
+    except InvalidAddress as wrong_address:
+        return page(request, desk, pages, shown, typed=address, wrong_reader=wrong_address)
     chosen = {"view": view, "dark": dark, "as": str(reader.id)}
     return then(f"/studio/issues/{issue_id}", **{name: value for name, value in chosen.items() if value})
 

@@ -211,8 +211,7 @@ def section_page(
 
 def used_where_empty(desk: Desk) -> dict[str, str]:
     """What counts while a setting is empty, by its name: mostly what the blog says of itself."""
-    newsletter = desk.newsletter()
-    return {"TITLE": newsletter.title, "DISCLAIMER": newsletter.disclaimer}
+    return {"TITLE": desk.newsletter().title}
 
 
 def with_preset(key: str) -> dict[str, str]:

@@ -154,5 +154,5 @@ def _from_the_blog(values: dict[str, str], feeds: list[Feed]) -> dict[str, str]:
     """What the blog says of itself, for the inputs that are still empty."""
     if not feeds:
         return {}
-    known = {"TITLE": feeds[0].title, "FROM_name": feeds[0].title, "DISCLAIMER": feeds[0].subtitle}
+    known = {"TITLE": feeds[0].title, "FROM_name": feeds[0].title}
     return {name: text for name, text in known.items() if name in values and not values[name]}

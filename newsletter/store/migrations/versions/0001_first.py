@@ -262,6 +262,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("key", name=op.f("uq_notices_key")),
     )
     op.create_index(
+        "ix_notices_subscriber",
+        "notices",
+        ["subscriber_id"],
+        unique=False,
+        sqlite_where=sa.text("subscriber_id IS NOT NULL"),
+        postgresql_where=sa.text("subscriber_id IS NOT NULL"),
+    )
+    op.create_index(
         "ix_notices_open",
         "notices",
         ["due_at"],
