@@ -11,10 +11,11 @@ import math
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
+from traceback import format_tb
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from newsletter.store.unit import Unit
 
 LEASE: Final = timedelta(seconds=20)
+PREPARING: Final = timedelta(minutes=1)  #: for its rows to be counted and those done to be passed over
 SAVE_EVERY_S: Final = 0.5  #: how far a look is; a running one says so with every thousand rows
 KEPT: Final = timedelta(days=1)  #: a file that nobody decided on
 
@@ -65,9 +67,9 @@ def go_on(tools: Tools, seconds: float, stop: Event) -> int:
 
 def work_on(tools: Tools, id: int, seconds: float, stop: Event | None = None) -> int:
     """The same for one of them; 0 where another process has it or its file is elsewhere."""
-    name, token = f"import {id}", secrets.token_hex(8)
+    name, token = _lease(id), secrets.token_hex(8)
     with tools.begin() as unit:
-        if not unit.leases.take(name, token, now=tools.clock(), length=LEASE):
+        if not unit.leases.take(name, token, now=tools.clock(), length=PREPARING):
             return 0
         one = unit.imports.get(id)
         path = folder(tools) / one.file
@@ -81,6 +83,10 @@ def work_on(tools: Tools, id: int, seconds: float, stop: Event | None = None) ->
     finally:
         with tools.begin() as unit:
             unit.leases.drop(name, token)
+
+
+def _lease(id: int) -> str:
+    return f"import {id}"
 
 
 class _Work:
@@ -128,8 +134,10 @@ class _Work:
             return self._steps
         except (_NotOurs, NewsletterError):
             raise
-        except Exception:  # whatever is wrong with one file must not keep the others waiting for ever
-            log.exception("import failed", id=one.id)
+        except Exception as error:
+            # One file must not keep the others waiting for ever. Its message may quote a row.
+            where = "".join(format_tb(error.__traceback__))
+            log.error("import failed", id=one.id, problem=type(error).__name__, where=where)
             self._fail("Something in this file stopped the import; the log has the details.")
             return self._steps
         if report.finished:
@@ -199,22 +207,39 @@ def begin(tools: Tools, id: int, ask_per_day: int | None) -> None:
 
 
 def clean(tools: Tools) -> None:
-    """Forgets files that nobody decided on, and what has been over for a month."""
+    """Forgets files that nobody decided on, gives up imports whose file is gone, and forgets what has been
+    over for a month."""
     now = tools.clock()
-    with tools.begin() as unit:
+    with tools.read() as unit:
         undecided = [one for one in unit.imports.over(now - KEPT) if one.state is ImportState.LOOKED]
+        lost = [
+            one
+            for one in unit.imports.open()
+            if (one.began_at or one.at) < now - KEPT
+            and not (folder(tools) / one.file).is_file()
+            and not unit.leases.held(_lease(one.id), now)
+        ]
     for one in undecided:
-        try:
-            with tools.begin() as unit:
-                unit.imports.move(one.id, ImportState.CANCELLED)
-        except Conflict:  # the author decides in this moment
-            continue
-        (folder(tools) / one.file).unlink(missing_ok=True)
+        if _moved(tools, one.id, ImportState.CANCELLED):
+            (folder(tools) / one.file).unlink(missing_ok=True)
+    for one in lost:
+        _moved(tools, one.id, ImportState.FAILED, problem="Its file is gone from the data folder.")
     with tools.begin() as unit:
         for one in unit.imports.over(now - 30 * KEPT):
             unit.imports.forget(one.id)
         needed = {one.file for one in unit.imports.waiting()}
     old = (now - KEPT).timestamp()
     for path in folder(tools).glob("*.upload"):  # of a process that was killed between two lines
-        if path.name not in needed and path.stat().st_mtime < old:
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # somebody else cleans, too
+            if path.name not in needed and path.stat().st_mtime < old:
+                path.unlink()
+
+
+def _moved(tools: Tools, id: int, to: ImportState, **values: object) -> bool:
+    """False where somebody was faster."""
+    try:
+        with tools.begin() as unit:
+            unit.imports.move(id, to, **values)
+    except Conflict:
+        return False
+    return True

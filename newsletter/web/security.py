@@ -135,6 +135,10 @@ class Guard:
             refused = await self._refused(scope, limit)
             app = self._refuse(refused) if refused else self._app
             await app(scope, _limited(receive, limit), answer)
+        except TooMuch:
+            if answer.started:
+                raise
+            await self._refuse(413)(scope, receive, answer)
         except Exception:
             # The route, not the path: a path may carry somebody's token.
             log.exception("page failed", route=getattr(scope.get("route"), "path", ""))

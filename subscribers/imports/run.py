@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -82,11 +83,11 @@ class Report:
 
     def keys(self) -> list[str]:
         """Whose rows ``json`` tells, as keys of their addresses."""
-        return [key for row in self.told[:MOST_KEPT] if row.address and (key := key_of(row.address))]
+        return sorted(set[str]().union(*(_keys_in(row.address) for row in self.told[:MOST_KEPT])))
 
     def without(self, is_out: Callable[[str], bool]) -> Report:
         """The same, still counting everybody, but not telling of those whose address's key is out."""
-        others = tuple(row for row in self.told if not (row.address and is_out(key_of(row.address))))
+        others = tuple(row for row in self.told if not any(map(is_out, _keys_in(row.address))))
         return replace(self, told=others, hidden=self.hidden + len(self.told) - len(others))
 
     def json(self) -> str:
@@ -304,12 +305,20 @@ def _is_stale(tables: Sequence[_Table], now: datetime) -> bool:
                 cell = cell_of(table.understood, meaning)
                 for _, row in table.sheet.rows():
                     at = moment(cell(row))
-                    if at is None:
+                    if at is None or at > now:  # a slip of the pen makes no list fresh
                         continue
                     if now - at < STALE:
                         return False
                     newest = at if newest is None else max(newest, at)
     return newest is not None
+
+
+def _keys_in(cell: str) -> set[str]:
+    """Of the addresses that stand in a cell: one that was left out may hold several."""
+    return {key for part in _BETWEEN.split(cell) if "@" in part and (key := key_of(part))}
+
+
+_BETWEEN: Final = re.compile(r"[\s,;|/<>()\[\]\"']+")
 
 
 class _Counting:

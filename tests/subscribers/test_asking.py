@@ -38,6 +38,13 @@ def test_a_living_list_is_mailed_as_it_is(people: Subscribers, joined: str, how:
     assert asking.due(people, NOW) == ([], [])
 
 
+def test_a_date_that_is_still_to_come_makes_no_old_list_a_living_one(people: Subscribers) -> None:
+    file = b"email,joined_at\nann@example.com,2019-01-01\nbert@example.com,2099-01-01\n"
+    imports.run(people, file, source="old.csv", now=NOW)
+
+    assert {one.state for one in people.list()} == {S.UNCONFIRMED}
+
+
 def test_feedburner_s_people_are_asked_and_its_unverified_never(people: Subscribers) -> None:
     text = "Email,Subscribed,Status\na@example.com,06/17/2009 09:52,Active\nb@example.com,,Unverified\n"
     report = imports.run(people, text.encode(), source="feed.csv", now=NOW)

@@ -55,12 +55,14 @@ def test_the_author_is_told_of_an_erasure_and_never_of_whom(studio: Studio, own_
 def test_nothing_that_was_told_of_an_import_names_them_any_more(studio: Studio, own_page: str) -> None:
     desk = studio.house.desk
     desk.unsubscribe(READER)
-    one = desk.look_at_import(io.BytesIO(f"email\n{READER}\nann@example.org\n".encode()), "l.csv", 60)
+    two = f'"{READER}; bert@example.org"'
+    file = f"email\n{READER}\nann@example.org\n{two}\n{READER} <me\n".encode()
+    one = desk.look_at_import(io.BytesIO(file), "l.csv", 60)
     assert READER in desk.import_of(one.id).report
     with studio.visitor(signed_in=False) as visitor:
         assert visitor.post(f"{own_page}/erase", data={"sure": "yes"}).status_code == 200
     report = desk.import_of(one.id).report
-    assert "reader" not in report and Report.read(report).rows == 2
+    assert "reader" not in report and Report.read(report).rows == 4
 
 
 def test_an_author_who_erases_themselves_is_told_nothing(studio: Studio, own_page: str) -> None:

@@ -13,12 +13,15 @@ from threading import Event
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from newsletter import wiring
 from newsletter.errors import Conflict, StoreProblem
 from newsletter.model.importing import ImportState
+from newsletter.model.times import to_ms
 from newsletter.pipeline import Step
 from newsletter.steps import importing
+from newsletter.store.tables import imports as imports_table
 from newsletter.wiring import House
 from subscribers import imports
 from subscribers.imports import Outcome, Report
@@ -290,6 +293,23 @@ def test_a_file_that_nobody_decides_on_is_forgotten(studio: Studio, monkeypatch:
     assert files(house) == []
     with house.store.read() as unit:
         assert unit.imports.waiting() == [] and one.state is ImportState.LOOKED
+
+
+def test_an_import_whose_file_is_gone_ends_in_a_sentence(studio: Studio) -> None:
+    house = studio.house
+    one = house.desk.look_at_import(io.BytesIO(FILE), "l.csv", 60)
+    importing.begin(house.tools, one.id, 0)
+    files(house)[0].unlink()
+    house.turn([Step.IMPORT])
+    importing.clean(house.tools)
+    assert house.desk.import_of(one.id).state is ImportState.RUNNING, "another machine may have it"
+    with house.store.begin() as unit:
+        unit.conn.execute(
+            update(imports_table).values(began_at=to_ms(house.tools.clock() - timedelta(days=2)))
+        )
+    importing.clean(house.tools)
+    over = house.desk.import_of(one.id)
+    assert over.state is ImportState.FAILED and "Its file is gone" in over.problem
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])

@@ -100,6 +100,13 @@ def test_a_body_beyond_the_limit_is_refused_whether_its_length_is_told_or_not(ba
         assert untold.status_code in {400, 413}
 
 
+def test_an_endless_body_is_refused_where_no_form_is_read(bare: Studio) -> None:
+    """Neither a page of its own nor a trace in the log: anybody can send one."""
+    endless = (b"x" * 65_536 for _ in range(100))
+    with bare.visitor(signed_in=False) as visitor:
+        assert visitor.post("/hooks/sendgrid", content=endless).status_code == 413
+
+
 @pytest.mark.parametrize("told", [True, False])
 def test_only_the_author_may_send_a_large_file(bare: Studio, told: bool) -> None:
     rows = b"email\n" + b"somebody.with.a.long.name@example.org\n" * 20_000
