@@ -6,6 +6,7 @@ real Chromium (``CHROMIUM`` names one, else PATH is searched).
 
 from __future__ import annotations
 
+import io
 import random
 import re
 import sys
@@ -21,8 +22,10 @@ sys.path.insert(0, str(HERE.parent.parent))
 
 from playwright.sync_api import BrowserContext, Page, ViewportSize, sync_playwright  # noqa: E402  (after the path to the checkout is known)
 
+from newsletter.model.event import Event, EventKind  # noqa: E402
 from newsletter.pipeline import Step as Step_  # noqa: E402
 from subscribers.imports import How  # noqa: E402
+from subscribers.model import Cadence  # noqa: E402
 from tests.crash.sink import DROP_STORED, FaultySink, Step  # noqa: E402
 from tests.support.chromium import FLAGS, find_chromium  # noqa: E402
 from tests.web.conftest import AUTHOR, Studio, opened  # noqa: E402
@@ -122,6 +125,44 @@ def grow(studio: Studio) -> None:
             unit.subscribers.unsubscribe(who, joined + (now - joined) * dice.random())
 
 
+def accompany(studio: Studio) -> int:
+    """Somebody who joined, read an issue, chose, and whose mailbox was full once; their id."""
+    desk = studio.house.desk
+    for name, value in (("TITLE", "The Patient Notebook"), ("FROM", AUTHOR), ("POSTAL_ADDRESS", "PO Box 7")):
+        desk.set_setting(name, value)
+    added = desk.add_subscriber("elena.ferri@example.org", name="Elena Ferri").subscriber
+    assert added is not None
+    issue = studio.draft()
+    desk.approve_issue(issue)
+    desk.send_issue(issue)
+    now = studio.house.tools.clock()
+    with studio.house.store.begin() as unit:
+        people = unit.subscribers
+        people.choose(added.id, now, cadence=Cadence.WEEKLY, topics_off=["Diet"], paused_until=None)
+        told = Event(
+            provider="sendgrid",
+            key="1",
+            kind=EventKind.SOFT_BOUNCED,
+            at=now,
+            issue_id=issue,
+            subscriber_id=added.id,
+            code="4.2.2",
+            reason="452 4.2.2 The mailbox is over its quota",
+        )
+        unit.events.add([(told, "{}")], now)
+    return added.id
+
+
+def look_at(studio: Studio) -> int:
+    """A file from elsewhere, looked at; the id of its import."""
+    rows = [f"reader{n}@example.net,Reader {n},subscribed" for n in range(240)]
+    rows += ["ann.0@example.org,Ann,subscribed", "mei.1@example.org,Mei,unsubscribed"]
+    rows += ["carla@gmial.com,Carla,subscribed", "info@example.net,,subscribed", "nobody at all,,subscribed"]
+    rows += ["reader7@example.net,Reader 7,subscribed", "gone@example.net,Georg,cleaned"]
+    content = "\n".join(["Email Address,First Name,Status", *rows]).encode()
+    return studio.house.desk.look_at_import(io.BytesIO(content), "audience_export.csv", 60).id
+
+
 def main() -> None:
     chromium = find_chromium()
     if chromium is None:
@@ -140,11 +181,15 @@ def main() -> None:
             photograph(phone, studio, draft, sent, sending, "-phone")
             with tempfile.TemporaryDirectory() as another, opened(Path(another)) as grown:
                 grow(grown)
+                person, file = accompany(grown), look_at(grown)
                 for suffix, viewport, scheme in LOOKS:
                     context = browser.new_context(
                         base_url=grown.base, viewport=viewport, color_scheme=scheme, device_scale_factor=1
                     )
-                    take(sign_in(context, grown), "/studio/subscribers", f"studio-subscribers{suffix}")
+                    page = sign_in(context, grown)
+                    take(page, "/studio/subscribers", f"studio-subscribers{suffix}")
+                    take(page, f"/studio/subscribers/{person}", f"studio-person{suffix}", whole=True)
+                    take(page, f"/studio/subscribers/import/{file}", f"studio-import{suffix}", whole=True)
             browser.close()
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from newsletter.model.delivery import Delivery
 from newsletter.model.event import Event
+from newsletter.model.notice import Notice
 from newsletter.model.times import maybe_rfc3339, rfc3339
 from newsletter.model.tracking import Reading
 
@@ -31,6 +32,10 @@ class Read(Protocol):
     def of_subscriber(self, subscriber_id: int) -> Sequence[Reading]: ...
 
 
+class Noticed(Protocol):
+    def of_subscriber(self, subscriber_id: int, *, limit: int) -> Sequence[Notice]: ...
+
+
 class Holding(Protocol):
     """An open transaction."""
 
@@ -40,6 +45,8 @@ class Holding(Protocol):
     def events(self) -> Told: ...
     @property
     def links(self) -> Read: ...
+    @property
+    def notices(self) -> Noticed: ...
 
 
 ALL = 10_000
@@ -79,5 +86,14 @@ def held(unit: Holding, subscriber_id: int) -> dict[str, object]:
                 "times": reading.times,
             }
             for reading in unit.links.of_subscriber(subscriber_id)
+        ],
+        "notices": [
+            {
+                "what": notice.kind.value,
+                "to": notice.to,
+                "state": notice.state.value,
+                "at": rfc3339(notice.sent_at or notice.created_at),
+            }
+            for notice in unit.notices.of_subscriber(subscriber_id, limit=ALL)
         ],
     }

@@ -258,7 +258,14 @@ ANY: Final = Dialect(
         "name": ("name", "fullname", "displayname"),
         "first": ("firstname", "givenname"),
         "last": ("lastname", "surname", "familyname"),
-        "status": ("status", "state", "subscriptionstatus", "subscriberstatus"),
+        "status": (
+            "status",
+            "subscriptionstatus",
+            "subscriberstatus",
+            "memberstatus",
+            "emailstatus",
+            "state",
+        ),
         "joined": ("joinedat", "createdat", "created", "subscribedat", "subscribed", "date", "signupdate"),
         "tags": ("tags", "labels"),
     },
@@ -297,7 +304,7 @@ _MEANINGS: Final = {
 class Understood:
     """A file's dialect with the place of each column that counts, and everybody's state if it has one.
     ``unsaid`` is the state of rows whose status is empty; None where that is a status nobody knows.
-    ``shown`` says for people which column was taken for what."""
+    ``shown`` says for people which column was taken for what, and which for nothing."""
 
     dialect: Dialect
     places: Mapping[str, int]
@@ -340,8 +347,23 @@ def understand(header: Sequence[str], first_row: Sequence[str], file_name: str) 
         places=places,
         everybody=everybody,
         unsaid=(by_name or _S.ACTIVE) if dialect is ANY else None,
-        shown=tuple(f"{header[at]}: {_MEANINGS.get(meaning, meaning)}" for meaning, at in places.items()),
+        shown=(
+            *(f"{header[at]}: {_MEANINGS.get(meaning, meaning)}" for meaning, at in places.items()),
+            *_unused(header, set(places.values())),
+        ),
     )
+
+
+def _unused(header: Sequence[str], used: set[int]) -> Sequence[str]:
+    """A column that says who left, under a name that nobody knows, must not be passed over in silence."""
+    others = [cell.strip()[:40] for at, cell in enumerate(header) if at not in used and cell.strip()]
+    if not others:
+        return ()
+    more = f" and {len(others) - _UNUSED} more" if len(others) > _UNUSED else ""
+    return (f"not used: {', '.join(others[:_UNUSED])}{more}",)
+
+
+_UNUSED: Final = 12  #: columns that are named
 
 
 def _dialect(names: Sequence[str], first_row: Sequence[str]) -> Dialect:

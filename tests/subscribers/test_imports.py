@@ -409,6 +409,26 @@ def test_our_own_file_says_how_long_a_consent_lasts(
     assert [one.consent_until for one in people.list()] == [ends, ends]
 
 
+def test_a_column_that_is_not_used_is_named(people: Subscribers) -> None:
+    wide = ",".join(f"c{n}" for n in range(14))
+    report = _run(people, f"email,wants mail,{wide}\nann@example.com,no\n")
+
+    *_, unused = report.columns
+    assert unused == f"not used: wants mail, {', '.join(f'c{n}' for n in range(11))} and 3 more"
+
+
+@pytest.mark.parametrize("column", ["Status", "MEMBER_STATUS", "Email status", "Subscriber Status"])
+def test_whoever_left_elsewhere_stays_out_whatever_their_status_is_called(
+    people: Subscribers, column: str
+) -> None:
+    _run(people, f"email,{column}\nann@example.com,unsubscribed\nbob@example.com,subscribed\n")
+
+    assert {one.address: one.state for one in people.list()} == {
+        "ann@example.com": S.UNSUBSCRIBED,
+        "bob@example.com": S.ACTIVE,
+    }
+
+
 def test_formulas_put_in_by_an_export_are_taken_out_again(people: Subscribers) -> None:
     out = io.StringIO()
     csv.writer(out).writerows([["email", "name"], ["'+ann@example.com", "'=Ann"]])

@@ -85,6 +85,7 @@ def test_their_copy_says_what_they_did_and_what_was_told_of_them(studio: Studio)
     assert [one["what"] for one in document["history"]] == [
         "how_often", "topics", "paused", "resumed", "named", "moved", "unsubscribed", "explained",
     ]  # fmt: skip
+    assert [(one["what"], one["to"]) for one in document["notices"]] == [("welcome", "ann@example.net")]
     (report,) = document["reports"]
     assert (report["what"], report["code"]) == ("soft_bounced", "4.2.2")
     assert len(document["deliveries"]) == 1

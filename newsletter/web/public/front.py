@@ -10,7 +10,7 @@ from typing import Protocol
 
 from newsletter.model.delivery import Delivery, DeliveryFlag
 from newsletter.model.event import Event
-from newsletter.model.notice import NewNotice
+from newsletter.model.notice import NewNotice, Notice
 from newsletter.model.publication import Newsletter
 from newsletter.model.tracking import Counted, Reading, Tracking
 from newsletter.web.public.look import Look
@@ -22,6 +22,8 @@ class NoticeQueue(Protocol):
     def queue(self, notice: NewNotice, now: datetime) -> bool:
         """False where its key was used before; then nothing changes."""
         ...
+
+    def of_subscriber(self, subscriber_id: int, *, limit: int) -> Sequence[Notice]: ...
 
     def forget(self, subscriber_id: int, address: str) -> None:
         """Removes every notice to somebody who is erased."""
