@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -19,7 +18,6 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -52,18 +50,6 @@ def canonical_header(line: bytes) -> tuple[bytes, bytes]:
     return name, name + b":" + value.strip(b" ")
 
 
-@dataclass(frozen=True, slots=True)
-class Unsigned:
-    """A DKIM-Signature line up to its signature, which is that of ``digest`` (SHA-256)."""
-
-    line: bytes
-    digest: bytes
-
-    def signed(self, signature: bytes) -> bytes:
-        """The whole line, with its line end."""
-        return self.line + b"\r\n  ".join(_chunks(b64encode(signature))) + b"\r\n"
-
-
 class Signer:
     """Signs messages of one domain. Thread-safe."""
 
@@ -75,25 +61,17 @@ class Signer:
             raise _no_key() from error
         if isinstance(private, RSAPrivateKey) and private.key_size >= _FEWEST_BITS:
             self._algorithm = b"rsa-sha256"
-            self.size = (private.key_size + 7) // 8  #: octets of a signature
         elif isinstance(private, Ed25519PrivateKey):
             self._algorithm = b"ed25519-sha256"
-            self.size = 64
         else:
             raise _no_key()
         self._key = private
-        self.pem = key
         self._domain = domain.encode("idna")
         self._selector = selector.encode("ascii")
         self._last: tuple[tuple[tuple[bytes, ...], int], bytes, bytes] = (((), -1), b"", b"")
 
-    @property
-    def slow(self) -> bool:
-        """Whether a signature takes longer than all else about a message."""
-        return isinstance(self._key, RSAPrivateKey)
-
-    def unsigned(self, headers: bytes, body: Iterable[bytes], at: datetime) -> Unsigned:
-        """What is to be signed. ``headers`` are whole lines, ``body`` the canonical body's pieces."""
+    def header(self, headers: bytes, body: Iterable[bytes], at: datetime) -> bytes:
+        """The DKIM-Signature line. ``headers`` are whole lines, ``body`` the canonical body's pieces."""
         lines = [_known(line) for line in _lines(headers)]
         by_name: dict[bytes, list[bytes]] = {}
         for name, line in lines:
@@ -110,7 +88,8 @@ class Signer:
         body_hash = b64encode(whole.digest())
         start, canonical = self._start(tuple(names), int(at.timestamp()))
         text = b"\r\n".join([*signed, canonical + b"bh=" + body_hash + b"; b="])
-        return Unsigned(start + b"bh=" + body_hash + b";\r\n b=", sha256(text).digest())
+        signature = b64encode(self._sign(text))
+        return start + b"bh=" + body_hash + b";\r\n b=" + b"\r\n  ".join(_chunks(signature)) + b"\r\n"
 
     def _start(self, names: tuple[bytes, ...], second: int) -> tuple[bytes, bytes]:
         """The line as far as the body's hash, and its canonical form: those of one second are the same."""
@@ -127,11 +106,11 @@ class Signer:
             self._last = (names, second), start, canonical
         return start, canonical
 
-    def sign(self, digest: bytes) -> bytes:
-        """The signature of a digest. ``cryptography`` keeps the interpreter's lock meanwhile."""
+    def _sign(self, text: bytes) -> bytes:
         if isinstance(self._key, RSAPrivateKey):
-            return self._key.sign(digest, PKCS1v15(), Prehashed(SHA256()))
-        return self._key.sign(digest)
+            return self._key.sign(text, PKCS1v15(), SHA256())
+        assert isinstance(self._key, Ed25519PrivateKey)
+        return self._key.sign(sha256(text).digest())
 
 
 _known = lru_cache(maxsize=64)(canonical_header)  # most lines are those of every message of a letter

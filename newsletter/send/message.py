@@ -13,7 +13,7 @@ from typing import Final
 
 from newsletter.guard.headers import address_header, date_header, header
 from newsletter.model.delivery import Envelope, Letter
-from newsletter.send.dkim import Signer, Unsigned
+from newsletter.send.dkim import Signer
 from newsletter.send.splice import Spliced
 
 _KEPT: Final = 64  # variants of the issues being sent just now
@@ -39,13 +39,6 @@ class Press:
         Raises Invalid for an address or a value that cannot stand in a header, KeyError for a slot that
         the envelope has no value for.
         """
-        pieces, unsigned = self.drafted(envelope, date=date)
-        if self._signer is not None and unsigned is not None:
-            pieces[0] = unsigned.signed(self._signer.sign(unsigned.digest))
-        return pieces
-
-    def drafted(self, envelope: Envelope, *, date: datetime) -> tuple[list[bytes], Unsigned | None]:
-        """The same, but where messages are signed the first piece is still empty; see :meth:`pieces`."""
         frame = self._last  # almost always the same letter as before
         if frame is None or frame.letter is not envelope.letter:
             frame = self._last = self._frame(envelope.letter)
@@ -57,11 +50,10 @@ class Press:
         ]
         body = frame.body.body(envelope.values)
         if self._signer is None:
-            return [frame.head, *head, frame.tail, *body], None
+            return [frame.head, *head, frame.tail, *body]
         headers = b"".join([frame.head, *head, frame.tail])
         canonical = frame.body.canonical(body)
-        unsigned = self._signer.unsigned(headers.removesuffix(b"\r\n"), canonical, date)
-        return [b"", headers, *body], unsigned
+        return [self._signer.header(headers.removesuffix(b"\r\n"), canonical, date), headers, *body]
 
     def _line(self, name: str, value: str) -> bytes:
         """Some of the recipients' own headers are the same for each."""

@@ -17,7 +17,6 @@ from newsletter.send.dkim import Signer
 from newsletter.send.message import Press
 from newsletter.send.transports.smtp_connect import connected
 from newsletter.send.transports.smtp_session import Job
-from newsletter.send.transports.smtp_signing import Signing
 from newsletter.send.transports.smtp_url import Relay
 from newsletter.send.transports.smtp_wire import Idle, Result, Wire
 
@@ -54,7 +53,7 @@ class Smtp:
         self._clock = clock
         self._per_connection = per_connection
         self._press = Press(signer)
-        self._signer = signer
+        self._signs = signer is not None  # which takes long, and goes on while the wire's thread is at work
         self._idle = Idle()
         self._wires: set[Wire] = set()
         self._sender = ""  # the last one, which is vetted
@@ -70,7 +69,6 @@ class Smtp:
         """See :class:`newsletter.send.ports.Transport`."""
         source = iter(envelopes)
         wire: Wire | None = None
-        signing: Signing | None = None
         told: list[Result] = []
         flying = 0
         pulling = True
@@ -90,17 +88,13 @@ class Smtp:
                             break
                         flying += 1
                         job = Job(envelope, not envelope.to.isascii())
-                        if self._signer is not None and (outcome := self._make(job)):
+                        if self._signs and (outcome := self._make(job)):
                             told.append(outcome)
                             continue
                         if wire is None:
                             wire = self._wire()
                             self._wires.add(wire)
-                            signing = Signing(self._signer, wire.put) if self._signer else None
-                        if signing is not None:
-                            signing.put(job)
-                        else:
-                            wire.put(job)
+                        wire.put(job)
                 if not flying:
                     break
                 if wire is not None and not told:
@@ -114,8 +108,6 @@ class Smtp:
                         pulling, problem = False, problem or result
                 told = []
         finally:
-            if signing is not None:
-                signing.end()
             if wire is not None:
                 self._wires.discard(wire)
                 wire.end()
@@ -141,15 +133,14 @@ class Smtp:
         )
 
     def _make(self, job: Job) -> Outcome | None:
-        """Fills in the message, but for its signature; the outcome of one that cannot be made."""
+        """Fills in the message; the outcome of one that cannot be made."""
         envelope = job.envelope
         try:
             sender = self._return_path(envelope) if self._return_path else envelope.letter.sender.address
             if sender != self._sender:
                 self._sender = vet_address(sender)
             job.sender, job.recipient = sender, envelope.to
-            # Refuses what is no address.
-            job.message, job.unsigned = self._press.drafted(envelope, date=self._clock())
+            job.message = self._press.pieces(envelope, date=self._clock())  # refuses what is no address
             job.size = sum(map(len, job.message))
         except Invalid as invalid:
             return Outcome(key=envelope.key, verdict=Verdict.FAILED, code="invalid", reason=invalid.message)

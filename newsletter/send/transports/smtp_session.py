@@ -14,12 +14,11 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from socket import SO_SNDBUF, SOL_SOCKET
 from typing import Final, Protocol
 
 from newsletter.model.delivery import Envelope
-from newsletter.send.dkim import Unsigned
 from newsletter.send.retry import Phase, Reply, reply_of
 
 REPLY_S: Final = 600.0  # RFC 5321 section 4.5.3.2.6: the relay may need so long to take responsibility
@@ -43,11 +42,8 @@ class Job:
     utf8: bool  #: its recipient needs SMTPUTF8
     sender: str = ""
     recipient: str = ""
-    message: list[bytes] = field(
-        default_factory=list
-    )  #: in pieces, CRLF line ends, no dot at the beginning of a line
+    message: Sequence[bytes] = ()  #: in pieces, CRLF line ends, no dot at the beginning of a line
     size: int = 0
-    unsigned: Unsigned | None = None  #: the message still lacks its first piece
     breaks: int = 0
 
 
