@@ -107,7 +107,7 @@ def listen(host: str, port: int, *, or_free: bool = False) -> socket.socket:
         if error.errno == errno.EADDRINUSE:
             raise ConfigError(
                 f"Port {port} is taken by another program.",
-                hint=f"Choose another: newsletter run --port {port + 1} (or set {PREFIX}PORT).",
+                hint=f"Choose another for all commands: write {PREFIX}PORT={port + 1} into .env.",
             ) from error
         raise ConfigError(f"Cannot listen on {host} port {port}: {error.strerror}.") from error
     listener.listen(128)

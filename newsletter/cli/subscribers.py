@@ -26,7 +26,7 @@ from newsletter.cli.output import (
     writing,
 )
 from newsletter.desk.list import FORMS
-from newsletter.errors import Invalid
+from subscribers.addresses import normalise, suggestion
 from subscribers.batches import Imported
 from subscribers.exports import defused
 from subscribers.imports import How, ImportedRow
@@ -42,11 +42,10 @@ def add(address: Address, name: Annotated[str, typer.Option(help="Their name.")]
     """Add somebody who asked you for it."""
     with wiring.build() as house:
         added = house.desk.add_subscriber(address, name=name)
-    if added.subscriber is None or added.refused:
-        raise Invalid(
-            f"They cannot be added: {added.refused}.", hint="Only their own sign-up, or you, lifts it."
-        )
+    assert added.subscriber is not None
     say(f"Subscriber {added.subscriber.id} {'is added' if added.created else 'was on the list already'}.")
+    if added.created and (meant := suggestion(normalise(address))):
+        say(f"Perhaps {meant} is meant: look at it.")
 
 
 @subscribers.command("list")
@@ -241,10 +240,11 @@ def erase(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Forget everything about somebody; it cannot be undone."""
-    if not yes and not typer.confirm("Everything about them is forgotten for good. Go on?"):
-        raise typer.Exit(1)
     with wiring.build() as house:
-        house.desk.erase(address)
+        person = house.desk.subscriber(address).subscriber
+        if not yes and not typer.confirm(f"Everything about {person.address} is forgotten for good. Go on?"):
+            raise typer.Exit(1)
+        house.desk.erase(person.id)
     say("They are forgotten: in the database, its log and the outbox folder.")
     say(
         "What your mail provider, their mailbox and older backups hold about them, they still hold: delete "

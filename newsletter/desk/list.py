@@ -93,9 +93,12 @@ class ListVerbs(Verbs):
             )
 
     def add_subscriber(self, address: str, name: str = "") -> Added:
-        """Adds somebody who asked the author; the author's word is the proof of consent."""
+        """Adds somebody who asked the author; the author's word is the proof of consent. Raises Conflict
+        where they left, bounced or are kept out."""
         with self.tools.begin() as unit:
             added = unit.subscribers.add(address, name=name, source=SOURCE, now=self._now())
+            if added.refused:
+                raise _kept_out(SuppressionCause(added.refused), address)
             if added.created and added.subscriber:
                 self._audit(unit, "add subscriber", f"subscriber {added.subscriber.id}")
         return added
@@ -248,6 +251,18 @@ _STAYS: Final = {
     SuppressionCause.BOUNCED: "Mail to this address bounced: signing up and confirming lifts that.",
     SuppressionCause.ERASED: "They asked to be forgotten: only they can come back, by signing up.",
 }
+
+
+_LIFTED: Final = {
+    SuppressionCause.MANUAL: "You keep mail from this address.",
+    SuppressionCause.COMPLAINED: "They complained that this was spam.",
+}
+
+
+def _kept_out(cause: SuppressionCause, address: str) -> Conflict:
+    if cause in _STAYS:
+        return Conflict(_STAYS[cause], hint="Send them the address of your sign-up page.")
+    return Conflict(_LIFTED[cause], hint=f"Lift it with: newsletter subscribers unsuppress {address}")
 
 
 def _why_it_stays(causes: Iterable[SuppressionCause]) -> str:

@@ -15,7 +15,7 @@ from newsletter import pipeline, wiring
 from newsletter.cli import app
 from newsletter.cli.output import cell, out
 from newsletter.demo.blog_server import SampleBlog
-from newsletter.errors import Invalid, NewsletterError, NotReady, StoreProblem
+from newsletter.errors import Conflict, Invalid, NewsletterError, NotReady, StoreProblem
 from newsletter.model.issue import IssueState
 from newsletter.model.post import PostState
 from newsletter.pipeline import Budget, Done, Step
@@ -217,3 +217,30 @@ def test_eighty_columns_break_no_word_of_a_heading_or_title(
     assert max(map(len, told.splitlines())) <= 80
     titles = {"settings list": "SENDGRID_SUPPRESSIONS", "feeds list": "The Patient Notebook"}
     assert titles.get(words, "Low-Dose Naltrexone (LDN)") in told
+
+
+def test_who_cannot_be_added_is_told_with_what_lifts_it(run: Run) -> None:
+    run("subscribers", "add", "ann@example.org")
+    run("subscribers", "unsubscribe", "ann@example.org")
+    left = run("subscribers", "add", "ann@example.org")
+    assert left.exit_code == 1 and isinstance(left.exception, Conflict)
+    assert "only they can come back" in left.exception.message and "sign-up page" in left.exception.hint
+    run("subscribers", "suppress", "bob@example.org")
+    kept = run("subscribers", "add", "bob@example.org")
+    assert isinstance(kept.exception, Conflict)
+    assert "newsletter subscribers unsuppress bob@example.org" in kept.exception.hint
+    assert run("subscribers", "unsuppress", "bob@example.org").exit_code == 0
+    assert run("subscribers", "add", "bob@example.org").exit_code == 0
+
+
+def test_an_address_that_looks_mistyped_is_told(run: Run) -> None:
+    assert "ann@gmail.com is meant" in run("subscribers", "add", "ann@gmial.com").stdout
+
+
+def test_to_erase_asks_by_name_and_only_for_who_is_there(run: Run) -> None:
+    unknown = run("subscribers", "erase", "nobody@example.org")
+    assert unknown.exit_code == 1 and "forgotten" not in unknown.output
+    run("subscribers", "add", "ann@example.org")
+    assert "Everything about ann@example.org" in run("subscribers", "erase", "ann@example.org").output
+    with wiring.build() as house:
+        assert len(house.desk.subscribers()) == 1, "without an answer nothing happens"

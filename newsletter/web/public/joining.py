@@ -143,9 +143,10 @@ def joining(
         return await run_in_threadpool(pages.page, "asked", address=_masked(address), single=single)
 
     @router.post("/subscribe.json")
-    async def subscribe_json(request: Request, wanted: SignUp) -> Response:
+    async def subscribe_json(request: Request) -> Response:
         """For forms of one's own making. 202 whoever the address is; 400 for what is none."""
         try:
+            wanted = _sign_up(await request.body())
             await take(wanted.address, "json", request, wanted.altcha)
         except SubscribersError as error:
             status = 429 if error.code == "too_many" else 400
@@ -171,6 +172,16 @@ _ANY_ORIGIN: Final = {
     "access-control-allow-headers": "content-type",
     "cache-control": "no-store",
 }
+
+
+def _sign_up(body: bytes) -> SignUp:
+    """Raises Invalid."""
+    try:
+        return SignUp.model_validate_json(body)
+    except ValueError as error:
+        raise Invalid(
+            "This is not the JSON of a sign-up.", hint='Send {"address": "name@example.com"}.'
+        ) from error
 
 
 def _masked(written: str) -> str:

@@ -114,8 +114,6 @@ def _grown(desk: Desk) -> dict[str, object]:
 def add(request: Request, desk: DeskHere, pages: PagesHere, address: Text = "", name: Text = "") -> Response:
     try:
         added = desk.add_subscriber(address.strip(), name=name.strip())
-        if added.refused:
-            raise Conflict(added.refused)
     except (Invalid, Conflict, SubscribersError) as problem:
         return page(request, desk, pages, problem=problem, typed=address)
     return then("/studio/subscribers", "added" if added.created else "already")
