@@ -111,16 +111,17 @@ def fell_asleep(child: Child, ready: Round) -> bool:
 
 def free(ready: Round) -> bool:
     database = Database(ready.url)
+    if database.path is not None:
+        # Never opened, so never closed: to close SQLite is a write, which would wait for the sleeper.
+        with database.path.with_name(f"{database.path.name}.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+    busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
     try:
-        if database.path is not None:
-            with database.path.with_name(f"{database.path.name}.lock").open("a") as lock:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    return False
-                return True
         with database.read() as conn:
-            busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
             return (
                 conn.exec_driver_sql(f"{busy} AND state <> 'idle' AND pid <> pg_backend_pid()").scalar() == 0
             )
