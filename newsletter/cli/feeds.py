@@ -225,7 +225,7 @@ def poll(
         show_json(polled)
     else:
         show_table(
-            ["feed", "new", "edited", "held", "gone", "came back, and when the next look is"],
+            ["feed", "new", "edited", "held", "gone", "came back, and what decides the next look"],
             [
                 (p.feed_id, len(p.new), len(p.edited), len(p.held), len(p.gone),
                  over(p.result, p.problem, p.next_poll_reason))

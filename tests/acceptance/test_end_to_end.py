@@ -40,7 +40,7 @@ def test_a_post_reaches_every_subscriber_once_and_whole(world: World) -> None:
             assert f'href="{link}"' in message.html
             assert link in message.text
         assert "PO Box 117" in message.words and "PO Box 117" in message.text
-        assert "not a doctor" in message.words.lower(), "the blog's own disclaimer is in the footer"
+        assert "not a doctor" in message.words.lower(), "the disclaimer is in the footer"
         assert ldn.PICTURE in message.html
 
     links = {message.headers["List-Unsubscribe"] for message in mail}
