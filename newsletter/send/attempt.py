@@ -10,8 +10,9 @@ The crash windows, and what the ledger says after each:
     after the provider acted                submitting, then unknown, until an event or the author settles it
     after the outcome is recorded           accepted, failed or waiting: nothing to do
 
-Outcomes are recorded in the transaction that marks the next window (and claims more, where rows have run
-out), and by the heartbeat while the transport waits.
+Outcomes are recorded in the transaction that marks the next window, and by the heartbeat while the transport
+waits. Where no row is left for another window, more are claimed before the last message of this one leaves:
+the others are on their way meanwhile, so that no connection waits for what a claim takes.
 """
 
 from __future__ import annotations
@@ -95,7 +96,10 @@ class HandOver:
         clock: Clock,
         stop: threading.Event,
         deadline: float,
+        ahead: bool = True,
     ) -> None:
+        """``ahead``: rows may be claimed while one that was claimed before is still to leave. Not where a
+        claim counts those on their way, or pauses the issue and calls back what has not left."""
         self.tally: Counter[DeliveryState] = Counter()
         self.wait_s: float = 0.0  #: the rate is used up for so long
         self.lost = False  #: a lease was taken over
@@ -110,6 +114,7 @@ class HandOver:
         self._clock = clock
         self._stop = stop
         self._deadline = deadline
+        self._ahead = ahead
         self._id = 0  # the attempt that rows are claimed for; 0 before the first
         self._taken = 0  # rows that it ever held
         self._opened_at = 0.0
@@ -117,6 +122,7 @@ class HandOver:
         self._became: dict[int, Counter[DeliveryState]] = {}  # of each open attempt, as far as recorded
         self._rows: deque[Row] = deque()  # claimed
         self._ready: deque[Row] = deque()  # submitting, not pulled by the transport yet
+        self._ready_id = 0  # the attempt that holds those
         self._flying: dict[int, tuple[int, int]] = {}  # pulled and not answered yet: attempt, tries
         self._answers: list[Answer] = []  # not recorded yet
         self._recalled = False  # nothing more is begun, and what waits is given back
@@ -139,7 +145,7 @@ class HandOver:
             finally:
                 # Marked, but never pulled by the transport: nothing of them left this process.
                 for claimed, _ in self._ready:
-                    self._answer(claimed.subscriber_id, (self._id, claimed.tries), Verdict.UNSENT)
+                    self._answer(claimed.subscriber_id, (self._ready_id, claimed.tries), Verdict.UNSENT)
                 self._ready.clear()
                 # Pulled and never answered: whatever broke the transport, the provider may have acted.
                 why = "The hand-over broke off before it was answered."
@@ -160,8 +166,10 @@ class HandOver:
             if not self._mark(room):
                 return
             while self._ready and not self._recalled:
+                if len(self._ready) == 1 and not self._rows and self._ahead:
+                    self._claim_ahead()
                 claimed, recipient = self._ready.popleft()
-                self._flying[claimed.subscriber_id] = (self._id, claimed.tries)
+                self._flying[claimed.subscriber_id] = (self._ready_id, claimed.tries)
                 yield self._envelope(claimed, recipient)
 
     def _mark(self, room: int) -> bool:
@@ -171,8 +179,11 @@ class HandOver:
         sending = True
         with self._recording:
             answers = self._answers[:]
+            accepted = self._accepted(answers)
             with self._work() as unit:
-                states = self._record(unit, answers)
+                states = {self._id: Counter({DeliveryState.ACCEPTED: len(accepted)})} if accepted else {}
+                if not accepted:
+                    states = self._record(unit, answers)
                 now = self._clock()
                 claim = None if self._rows else self._claim(unit, now)
                 attempt_id, rows = (claim.attempt_id, claim.rows) if claim else (self._id, self._rows)
@@ -181,7 +192,9 @@ class HandOver:
                     granted = self._granted(unit, len(part), now)
                 if granted:
                     ids = [claimed.subscriber_id for claimed, _ in part[:granted]]
-                    marked = unit.deliveries.mark_submitting(self._issue_id, attempt_id, ids, now + LEASE)
+                    marked = unit.deliveries.mark_submitting(
+                        self._issue_id, attempt_id, ids, now + LEASE, accepted
+                    )
                     unit.rates.give_back(self._rate, granted - len(marked or ()))
                     # Nobody is left of these where all of them left the list meanwhile, too.
                     sending = bool(marked) or unit.issues.state(self._issue_id) is IssueState.SENDING
@@ -196,6 +209,7 @@ class HandOver:
         if not sending:
             self.halted = True
             return False
+        self._ready_id = attempt_id
         for _ in range(granted):
             row = self._rows.popleft()
             if row[0].subscriber_id in marked:
@@ -205,6 +219,26 @@ class HandOver:
         if claim is not None and claim.fresh:
             self._claims.opened(claim.attempt_id)
         return bool(granted)
+
+    def _accepted(self, answers: Sequence[Answer]) -> list[int]:
+        """All of these, where they are recorded together with the next window, as nearly all ever are: each
+        was accepted when it was first tried, and nothing else has to be asked or written before."""
+        if not self._rows or not self._rate.unlimited:
+            return []
+        for outcome, attempt_id, tries in answers:
+            if outcome.verdict is not Verdict.ACCEPTED or tries or attempt_id != self._id:
+                return []
+        self._refused = 0 if answers else self._refused
+        return [outcome.key.number for outcome, _, _ in answers]
+
+    def _claim_ahead(self) -> None:
+        with self._recording:
+            with self._work() as unit:
+                claim = self._claim(unit, self._clock())
+            if claim is not None:
+                self._take(claim)
+        if claim is not None and claim.fresh:
+            self._claims.opened(claim.attempt_id)
 
     def _claim(self, unit: SendUnit, now: datetime) -> Claim | None:
         attempt_id = self._id
@@ -250,7 +284,7 @@ class HandOver:
             message_id=self._links.message_id(claimed.subscriber_id, self._issue_id),
             values=self._links.values(recipient, self._issue_id),
             headers=self._links.headers(recipient, self._issue_id),
-            attempt_id=self._id,
+            attempt_id=self._ready_id,
         )
 
     def _record(self, unit: SendUnit, answers: Sequence[Answer]) -> dict[int, Counter[DeliveryState]]:
@@ -285,6 +319,7 @@ class HandOver:
                 unit.subscribers.mark_bounced(one.subscriber_id, now, reason=one.code, mailed_at=mailed_at)
             if one.slow_domain:
                 unit.domains.slow(one.slow_domain, now)
+                self._ahead = False  # who is claimed later is looked at with what is known by then
         if unsent := [one.subscriber_id for one in settled if one.state is DeliveryState.PENDING]:
             unit.rates.give_back(self._rate, len(unsent))
             self._claims.returned(unit, unsent)

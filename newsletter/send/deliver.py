@@ -146,6 +146,7 @@ class _Run:
                 clock=self.clock,
                 stop=self.stop,
                 deadline=self.deadline,
+                ahead=not (self.canary or self.domain_rates or self.at_once.limited),
             )
             try:
                 hand_over.run(self.transport, self.at_once)

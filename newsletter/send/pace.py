@@ -36,6 +36,11 @@ class AtOnce:
         self._count: Counter[str] = Counter()
         self._taken_until: dict[str, datetime] = {}
 
+    @property
+    def limited(self) -> bool:
+        """Whether any domain is."""
+        return bool(self._most)
+
     def handed_over(self, transport: Transport, envelopes: Iterable[Envelope]) -> Iterator[Outcome]:
         """Hands them over, and counts those that are pulled until each is answered."""
         if not self._most:

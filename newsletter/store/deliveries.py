@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, func, or_, select, update
 from newsletter.model.delivery import Claimed, DeliveryFlag, DeliveryState, Settled, move_delivery
 from newsletter.model.times import maybe_from_ms, to_ms
 from newsletter.store.decisions import Decisions
-from newsletter.store.sql import straight, straight_rows
+from newsletter.store.sql import straight, straight_alone, straight_rows
 from newsletter.store.tables import attempts, deliveries
 
 _S = DeliveryState
@@ -63,6 +63,13 @@ _MARKED: Final = """
 _ACCEPT: Final = """
     UPDATE deliveries SET state = 3
     WHERE issue_id = :issue AND subscriber_id = ANY(:ids) AND attempt_id = :attempt AND state = 2
+"""
+# All three at once, where each journey to the server counts.
+_ADVANCE: Final = f"""
+    WITH held AS ({_RENEW} RETURNING 1),
+         accepted AS ({_ACCEPT} RETURNING 1),
+         marked AS ({_MARK} AND EXISTS (SELECT 1 FROM held) RETURNING 1)
+    SELECT (SELECT count(*) FROM held), (SELECT count(*) FROM accepted), (SELECT count(*) FROM marked)
 """
 _SETTLE: Final = """
     UPDATE deliveries SET state = :to, attempt_id = :holder
@@ -170,21 +177,39 @@ class Deliveries(Decisions):
     # Handing over
 
     def mark_submitting(
-        self, issue_id: int, attempt_id: int, subscriber_ids: Sequence[int], lease_until: datetime
+        self,
+        issue_id: int,
+        attempt_id: int,
+        subscriber_ids: Sequence[int],
+        lease_until: datetime,
+        accepted: Sequence[int] = (),
     ) -> set[int] | None:
         """Makes these rows submitting and prolongs the lease; returns those that may be handed over now.
 
         ``subscriber_ids`` are in order, and the attempt has claimed nobody between them that is not among
-        them. None: the lease was taken over, and nothing may be handed over by this attempt any more.
-        Empty where the issue is not being sent (paused, cancelled).
+        them. ``accepted`` are rows of this attempt to be recorded before, see :meth:`accept`. None: the lease
+        was taken over, and nothing may be handed over by this attempt any more. Empty where the issue is not
+        being sent (paused, cancelled). On PostgreSQL it is committed by itself where nothing was done in its
+        transaction yet.
         """
-        if not self.renew(attempt_id, lease_until):
-            return None
         if not subscriber_ids:
-            return set()
+            self.accept(issue_id, attempt_id, accepted)
+            return set() if self.renew(attempt_id, lease_until) else None
         span = {"first": subscriber_ids[0], "last": subscriber_ids[-1]}
         given = {"issue": issue_id, "attempt": attempt_id, **span}
-        marked = straight(self._conn, _MARK, given).rowcount
+        if self._conn.dialect.name == "sqlite":
+            self.accept(issue_id, attempt_id, accepted)
+            if not self.renew(attempt_id, lease_until):
+                return None
+            marked = straight(self._conn, _MARK, given).rowcount
+        else:
+            held, taken, marked = straight_alone(
+                self._conn, _ADVANCE, {**given, "until": to_ms(lease_until), "ids": list(accepted)}
+            )
+            if taken != len(accepted):
+                self._accept_late(issue_id, attempt_id, accepted)
+            if not held:
+                return None
         if marked == len(subscriber_ids):
             return set(subscriber_ids)
         return {who for (who,) in straight(self._conn, _MARKED, given).fetchall()} if marked else set()
@@ -213,10 +238,15 @@ class Deliveries(Decisions):
 
     def accept(self, issue_id: int, attempt_id: int, subscriber_ids: Sequence[int]) -> None:
         """Most of what is ever recorded: rows that were accepted, as :meth:`settle` does it."""
+        if not subscriber_ids:
+            return
         given = {"issue": issue_id, "attempt": attempt_id, "ids": subscriber_ids}
         if straight(self._conn, _ACCEPT, given).rowcount != len(subscriber_ids):
-            late = self._settle(issue_id, attempt_id, subscriber_ids, _S.UNKNOWN, _S.ACCEPTED)
-            self.forget(issue_id, sorted(late))
+            self._accept_late(issue_id, attempt_id, subscriber_ids)
+
+    def _accept_late(self, issue_id: int, attempt_id: int, subscriber_ids: Sequence[int]) -> None:
+        late = self._settle(issue_id, attempt_id, subscriber_ids, _S.UNKNOWN, _S.ACCEPTED)
+        self.forget(issue_id, sorted(late))
 
     def _settle(
         self,

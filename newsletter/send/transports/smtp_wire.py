@@ -27,7 +27,7 @@ _LOOK_S: Final = 1.0
 _MOST_BREAKS: Final = 2
 _FAR_S: Final = 0.03  # a relay that takes longer to let us in is far away
 _SLOW_S: Final = 0.008  # one that takes longer over a message gains from further connections
-_FEW: Final = 4  # connections to a quick relay
+_FEW: Final = 8  # connections to a quick relay
 
 Result = Outcome | TransportProblem
 
