@@ -130,6 +130,7 @@ class _Run:
     domain_rates: Mapping[str, Rate]
     at_once: AtOnce
     waits: str = ""  #: the first share went out, and the author is to look
+    after: int = 0  #: the last subscriber who was claimed
     ended: str = ""  #: why nothing more was claimed: nothing is pending (empty), or none may go (halted)
     tally: Counter[DeliveryState] = field(default_factory=Counter)
 
@@ -186,10 +187,11 @@ class _Run:
             if most == 0:
                 self.ended = "halted"
                 return None
-            found = unit.deliveries.claimable(self.issue_id, most, now)
+            found = unit.deliveries.claimable(self.issue_id, most, now, self.after)
             if not found:
                 self.ended = "empty"
                 return None
+            self.after = found[-1].subscriber_id
             if self.mark is not None and not attempt_id:
                 self.mark.check(unit.deliveries.newest_attempt())
             permission = unit.subscribers.claimable([claimed.subscriber_id for claimed in found], now)

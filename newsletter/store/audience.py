@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import select, text
 
 from newsletter.model.delivery import DeliveryState, Settled
-from newsletter.store.ledger import OPEN, Ledger
+from newsletter.store.ledger import NOT_HELD, OPEN, Ledger
 from newsletter.store.sql import chunks, insert_new
 from newsletter.store.tables import deliveries, issue_posts
 
@@ -37,6 +37,7 @@ class Audience(Ledger):
                     "issue_id": issue_id,
                     "subscriber_id": subscriber_id,
                     "state": state.value,
+                    "attempt_id": 0 if state is _S.PENDING else NOT_HELD,
                     "blocks": blocks,
                 }
                 for subscriber_id, blocks, state in sorted(

@@ -18,15 +18,21 @@ _S = DeliveryState
 class Decisions(Audience):
     def skip_open(self, issue_id: int, reason: str, now: datetime) -> int:
         """Nobody who was not mailed yet will be. What is being handed over ends as it ends."""
-        changed = 0
-        for state in (_S.PENDING, _S.RETRY_WAIT, _S.CLAIMED):
-            while rows := self._conn.scalars(
-                select(deliveries.c.subscriber_id)
-                .where(deliveries.c.issue_id == issue_id, deliveries.c.state == state.value)
-                .limit(5000)
-            ).all():
-                self.skip(issue_id, dict.fromkeys(rows, reason), now)
-                changed += len(rows)
+        changed, after = 0, 0
+        states = [state.value for state in (_S.PENDING, _S.RETRY_WAIT, _S.CLAIMED)]
+        while rows := self._conn.scalars(
+            select(deliveries.c.subscriber_id)
+            .where(
+                deliveries.c.issue_id == issue_id,
+                deliveries.c.state.in_(states),
+                deliveries.c.subscriber_id > after,
+            )
+            .order_by(deliveries.c.subscriber_id)
+            .limit(5000)
+        ).all():
+            after = rows[-1]
+            self.skip(issue_id, dict.fromkeys(rows, reason), now)
+            changed += len(rows)
         return changed
 
     def unclaim(self, *subscriber_ids: int) -> None:
@@ -74,7 +80,7 @@ class Decisions(Audience):
                         .where(deliveries.c.issue_id == issue_id, deliveries.c.subscriber_id == who)
                         .values(blocks=blocks & ~had)
                     )
-            changed += len(self.move(issue_id, again, _S.PENDING, attempt_id=0, before=[_S.FAILED]))
+            changed += len(self.move(issue_id, again, _S.PENDING, before=[_S.FAILED]))
             self.forget(issue_id, again)
         return changed
 
@@ -118,7 +124,7 @@ class Decisions(Audience):
         ids = self._conn.scalars(
             select(deliveries.c.subscriber_id).select_from(self.with_remarks()).where(*self._policy(issue_id))
         ).all()
-        moved = self.move(issue_id, ids, _S.PENDING, attempt_id=0, before=[_S.FAILED])
+        moved = self.move(issue_id, ids, _S.PENDING, before=[_S.FAILED])
         self.forget(issue_id, sorted(moved))
         return len(moved)
 
@@ -173,7 +179,7 @@ class Decisions(Audience):
 
     def skip(self, issue_id: int, refused: Mapping[int, str], now: datetime) -> None:
         """These are not mailed after all, each for its reason."""
-        self.move(issue_id, list(refused), _S.SKIPPED, attempt_id=0)
+        self.move(issue_id, list(refused), _S.SKIPPED)
         self.remark(
             issue_id, [Settled(subscriber_id=w, state=_S.SKIPPED, reason=r) for w, r in refused.items()], now
         )

@@ -28,21 +28,22 @@ _ON_RECOVERY: Final = "The program stopped while this message was being handed o
 
 # What every window of a send runs, as SQL: preparing it anew costs more than the database does. The states
 # that stand in it are checked against the model where this module is read (see _checked below).
-# Who is pending is looked for from the first of them on: from the issue's first delivery on, each claim would
-# read all that are done, too.
+# Who is pending, and so nobody's, is looked for from the first of them on: from the issue's first delivery on
+# each claim would read all that are done, too (and on PostgreSQL the index remembers them until a VACUUM).
 _RENEW: Final = "UPDATE attempts SET lease_until = :until WHERE id = :attempt AND closed_at IS NULL"
 _PENDING: Final = """
     SELECT d.subscriber_id, d.blocks, coalesce(r.tries, 0) AS tries
     FROM deliveries d LEFT JOIN remarks r ON r.issue_id = d.issue_id AND r.subscriber_id = d.subscriber_id
-    WHERE d.issue_id = :issue AND d.state = 0 AND d.subscriber_id >= (
-        SELECT min(subscriber_id) FROM deliveries WHERE issue_id = :issue AND state = 0 AND state IN (0, 6)
+    WHERE d.issue_id = :issue AND d.attempt_id = 0 AND d.state = 0 AND d.subscriber_id >= (
+        SELECT min(subscriber_id) FROM deliveries
+        WHERE issue_id = :issue AND attempt_id = 0 AND subscriber_id > :after
     )
     ORDER BY d.subscriber_id LIMIT :most
 """
 _DUE: Final = """
     SELECT d.subscriber_id, d.blocks, r.tries
-    FROM deliveries d JOIN remarks r ON r.issue_id = d.issue_id AND r.subscriber_id = d.subscriber_id
-    WHERE d.issue_id = :issue AND d.state = 6 AND r.retry_at <= :now
+    FROM remarks r JOIN deliveries d ON d.issue_id = r.issue_id AND d.subscriber_id = r.subscriber_id
+    WHERE r.issue_id = :issue AND r.retry_at <= :now AND d.state = 6
     ORDER BY d.subscriber_id LIMIT :most
 """
 _CLAIMED: Final = ("subscriber_id", "blocks", "tries")
@@ -132,15 +133,18 @@ class Deliveries(Decisions):
 
     # Claiming
 
-    def claimable(self, issue_id: int, limit: int, now: datetime) -> Sequence[Claimed]:
-        """Deliveries to be made, in order of subscriber: pending ones and those whose wait is over.
+    def claimable(self, issue_id: int, limit: int, now: datetime, after: int = 0) -> Sequence[Claimed]:
+        """Deliveries to be made, in order of subscriber: pending ones and those whose wait is over. Beginning
+        behind subscriber ``after`` and, where those do not suffice, with the first once more.
 
         Locks the rows on PostgreSQL (passing over those that somebody else holds); on SQLite the
         transaction already is the only writer.
         """
         lock = "" if self._conn.dialect.name == "sqlite" else _LOCK
-        given = {"issue": issue_id, "most": limit}
+        given = {"issue": issue_id, "most": limit, "after": after}
         rows = straight_rows(self._conn, _PENDING + lock, _CLAIMED, given)
+        if len(rows) < limit and after:
+            rows = straight_rows(self._conn, _PENDING + lock, _CLAIMED, {**given, "after": 0})
         if len(rows) < limit:
             given = {"issue": issue_id, "most": limit - len(rows), "now": to_ms(now)}
             due = straight_rows(self._conn, _DUE + lock, _CLAIMED, given)

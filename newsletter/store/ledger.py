@@ -23,6 +23,9 @@ from newsletter.store.tables import deliveries, issue_posts, posts, remarks
 
 _S = DeliveryState
 OPEN: Final = (_S.PENDING, _S.CLAIMED, _S.SUBMITTING, _S.RETRY_WAIT)
+NOT_HELD: Final = -1
+"""The attempt of a row that is not pending and was never held: 0 is that of pending rows alone, so that a
+small index finds who may be claimed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,14 +166,19 @@ class Ledger:
         subscriber_ids: Sequence[int],
         to: DeliveryState,
         *,
-        attempt_id: int | None = None,
         before: Sequence[DeliveryState] = (),
     ) -> set[int]:
         """Moves these rows, where they are in a state that allows it; returns those that moved."""
         allowed = [state.value for state in states_before(to) if not before or state in before]
         values: dict[str, Any] = {"state": to.value}
-        if attempt_id is not None:
-            values["attempt_id"] = attempt_id
+        if to is _S.PENDING:
+            values["attempt_id"] = 0
+        elif to is _S.SKIPPED:
+            values["attempt_id"] = NOT_HELD
+        else:
+            values["attempt_id"] = case(
+                (deliveries.c.attempt_id == 0, NOT_HELD), else_=deliveries.c.attempt_id
+            )
         moved: set[int] = set()
         for part in chunks(subscriber_ids):
             moved.update(
@@ -255,7 +263,7 @@ def delivery_of(row: Any) -> Delivery:
         state=DeliveryState(row.state),
         blocks=row.blocks,
         flags=DeliveryFlag(row.flags),
-        attempt_id=row.attempt_id,
+        attempt_id=max(0, row.attempt_id),
         tries=row.tries or 0,
         retry_at=maybe_from_ms(row.retry_at),
         code=row.code or "",

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     ForeignKey,
     Index,
@@ -308,10 +309,14 @@ deliveries = Table(
     Column("flags", SmallInteger, nullable=False, server_default="0"),
     Column("attempt_id", Id, nullable=False, server_default="0"),
     Column("blocks", BigInteger, nullable=False),
-    Index("ix_deliveries_open", "issue_id", "state", "subscriber_id",
-          sqlite_where=text("state IN (0, 6)"), postgresql_where=text("state IN (0, 6)")),
+    CheckConstraint("(state = 0) = (attempt_id = 0)", name="pending_is_nobodys"),
+    # No index names the state: on PostgreSQL, most of its changes then touch none (a "heap-only" update, for
+    # which the page needs room).
+    Index("ix_deliveries_pending", "issue_id", "attempt_id", "subscriber_id",
+          sqlite_where=text("attempt_id = 0"), postgresql_where=text("attempt_id = 0")),
     Index("ix_deliveries_subscriber", "subscriber_id"),
     sqlite_with_rowid=False,
+    postgresql_with={"fillfactor": 70},
 )  # fmt: skip
 
 remarks = Table(

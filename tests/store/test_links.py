@@ -93,7 +93,11 @@ def reader(migrated: Database, issue_id: int) -> int:
         tracking.agree(conn, ann.id, NOW, source="x", wording="You may.")
         conn.execute(
             deliveries.insert().values(
-                issue_id=issue_id, subscriber_id=ann.id, state=DeliveryState.ACCEPTED.value, blocks=1
+                issue_id=issue_id,
+                subscriber_id=ann.id,
+                state=DeliveryState.ACCEPTED.value,
+                attempt_id=1,
+                blocks=1,
             )
         )
         IssueLinks(conn).keep(issue_id, [PICTURE, ONE, TWO])

@@ -119,7 +119,7 @@ def mutate(name: str) -> None:
             update(deliveries)
             .where(deliveries.c.attempt_id == attempt_id)
             .where(deliveries.c.state == DeliveryState.SUBMITTING.value)
-            .values(state=to.value)
+            .values(state=to.value, **({"attempt_id": 0} if to is DeliveryState.PENDING else {}))
         )
 
     if name == "record before send":
@@ -147,7 +147,7 @@ def mutate(name: str) -> None:
                     text(
                         "INSERT INTO deliveries (issue_id, subscriber_id, state, flags, attempt_id, blocks) "
                         "VALUES (:issue, :who, 0, 0, 0, :mask) "
-                        "ON CONFLICT (issue_id, subscriber_id) DO UPDATE SET state = 0"
+                        "ON CONFLICT (issue_id, subscriber_id) DO UPDATE SET state = 0, attempt_id = 0"
                     ),
                     {"issue": issue_id, "who": who, "mask": mask},
                 )

@@ -411,17 +411,19 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("blocks", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("(state = 0) = (attempt_id = 0)", name="pending_is_nobodys"),
         sa.ForeignKeyConstraint(["issue_id"], ["issues.id"], name=op.f("fk_deliveries_issue_id")),
         sa.PrimaryKeyConstraint("issue_id", "subscriber_id", name=op.f("pk_deliveries")),
         sqlite_with_rowid=False,
+        postgresql_with={"fillfactor": 70},
     )
     op.create_index(
-        "ix_deliveries_open",
+        "ix_deliveries_pending",
         "deliveries",
-        ["issue_id", "state", "subscriber_id"],
+        ["issue_id", "attempt_id", "subscriber_id"],
         unique=False,
-        sqlite_where=sa.text("state IN (0, 6)"),
-        postgresql_where=sa.text("state IN (0, 6)"),
+        sqlite_where=sa.text("attempt_id = 0"),
+        postgresql_where=sa.text("attempt_id = 0"),
     )
     op.create_index("ix_deliveries_subscriber", "deliveries", ["subscriber_id"], unique=False)
     op.create_table(
