@@ -1,6 +1,6 @@
 # make demo    the whole pipeline on a sample blog, in a throw-away folder (ARGS=--once: without waiting)
 # make test    every test            make lint         style, types and who may import whom
-# make crash   kill the real commands at random, 500 rounds of 500 recipients (about two hours; CRASH_ROUNDS=20)
+# make crash   kill the real commands at random, 500 rounds of 500 recipients (about an hour; CRASH_ROUNDS=20)
 # make malformed  20,000 feed documents damaged by chance, and traps of 200 KB each (about half an hour)
 # make bench   how fast mail leaves, beside Postfix's own generator: a table, and bench.json (about an hour;
 #              ARGS="--rounds 3 --only smtp-sink sqlite" for a part of it)

@@ -1,6 +1,7 @@
 """The commands that a user starts, killed at random, on a full disk, and with the database server gone.
 
-``CRASH_ROUNDS`` sets how many random rounds there are, ``CRASH_RECIPIENTS`` how many recipients each has,
+``CRASH_ROUNDS`` sets how many random rounds there are (and a fifth as many on PostgreSQL),
+``CRASH_RECIPIENTS`` how many recipients each has,
 ``CRASH_AT_ONCE`` how many run beside each other (a round mostly waits for the lease of the dead), and
 ``CRASH_RESUME_S`` within how many seconds of its start a second process must have gone on.
 """
@@ -14,8 +15,10 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,6 +27,7 @@ from tests.crash.harness import Counted, check, counted, recorded
 from tests.crash.place import PATIENCE_S, Place, kill, place, prepare, set_up, stop, until
 from tests.crash.sink import FaultySink, Step
 from tests.support import postgres_keeper
+from tests.support.postgres import PostgresServer
 
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", "20"))
 RECIPIENTS = int(os.environ.get("CRASH_RECIPIENTS", "500"))
@@ -33,10 +37,37 @@ RESUME_S = float(os.environ.get("CRASH_RESUME_S", "120"))
 pytestmark = pytest.mark.slow
 
 
+Template = tuple[Path, int]
+Placed = Callable[[Path, FaultySink, int], Place]
+"""Makes a place in a folder, whose mail goes there over so many connections."""
+
+
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
     folder = tmp_path_factory.mktemp("template")
     return folder, prepare(folder, RECIPIENTS)
+
+
+def on_sqlite(template: Template) -> Placed:
+    return lambda folder, sink, connections: place(
+        template[0], folder, template[1], sink, connections=connections
+    )
+
+
+def on_postgres(server: PostgresServer, prepared: Path, request: pytest.FixtureRequest) -> Placed:
+    def fill(url: str) -> None:
+        prepared.mkdir()
+        (prepared / "id").write_text(str(prepare(prepared, RECIPIENTS, database_url=url)))
+
+    template = server.template("crash_rounds", fill)
+
+    def placed(folder: Path, sink: FaultySink, connections: int) -> Place:
+        folder.mkdir()
+        url = server.create(template=template)
+        request.addfinalizer(partial(server.drop, url))
+        return set_up(folder, url, int((prepared / "id").read_text()), sink, connections=connections)
+
+    return placed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,14 +102,14 @@ def _end(here: Place) -> str:
     return (here.folder / "out.log").read_text()[-2000:]
 
 
-def _round(seed: int, template: tuple[Path, int], folder: Path) -> Told:
+def _round(seed: int, placed: Placed, folder: Path) -> Told:
     """Started by a user's command, killed somewhere, started again by a user's command, until it is done."""
     chance = random.Random(seed)
     record = folder.with_suffix(".jsonl")
     connections = chance.choice([1, 2, 2, 8, 24])
     target = chance.randrange(RECIPIENTS)
     with FaultySink(record=record, keep=False) as sink:
-        here = place(template[0], folder, template[1], sink, connections=connections)
+        here = placed(folder, sink, connections)
         first = chance.choice([here.run, here.send])()
         until(lambda: first.poll() is not None or _readers(record) >= target, "the first start sent mail")
         time.sleep(chance.random() * 0.05)
@@ -107,14 +138,21 @@ def _round(seed: int, template: tuple[Path, int], folder: Path) -> Told:
     )
 
 
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_killed_at_random_the_next_start_finishes(
-    template: tuple[Path, int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> None:
+    if database == "sqlite":
+        placed, rounds = on_sqlite(request.getfixturevalue("template")), ROUNDS
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres")
+        placed, rounds = on_postgres(server, tmp_path / "prepared", request), max(1, ROUNDS // 5)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        every = list(pool.map(lambda seed: _round(seed, template, tmp_path / f"round{seed}"), range(ROUNDS)))
+        every = list(pool.map(lambda seed: _round(seed, placed, tmp_path / f"round{seed}"), range(rounds)))
     with capsys.disabled():
         print(
-            f"\n{ROUNDS} rounds of {RECIPIENTS}: most unknown {max(told.ended.unknown for told in every)}, "
+            f"\n{rounds} rounds of {RECIPIENTS} on {database}: "
+            f"most unknown {max(told.ended.unknown for told in every)}, "
             f"slowest to go on {max(told.resumed_s for told in every):.1f} s"
         )
     for told in every:
@@ -124,7 +162,7 @@ def test_killed_at_random_the_next_start_finishes(
 
 @pytest.mark.parametrize("most_bytes", [60_000, 100_000])
 def test_a_full_disk_ends_in_a_sentence_and_loses_nothing(
-    template: tuple[Path, int], tmp_path: Path, most_bytes: int
+    template: Template, tmp_path: Path, most_bytes: int
 ) -> None:
     record = tmp_path / "taken.jsonl"
     with FaultySink(record=record, keep=False) as sink:
