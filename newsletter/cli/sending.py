@@ -19,6 +19,7 @@ from newsletter.cli.output import (
     AsJson,
     Id,
     Limit,
+    cell,
     err,
     over,
     progress,
@@ -33,7 +34,7 @@ from newsletter.errors import NewsletterError
 from newsletter.learn.progress import Timeline
 from newsletter.learn.words import explained
 from newsletter.model.delivery import DeliveryState
-from newsletter.model.issue import IssueState
+from newsletter.model.issue import Issue, IssueState
 from newsletter.model.tracking import LinkLine, Readings
 
 EVERY_S: Final = 0.5
@@ -145,6 +146,9 @@ def receipt(
                 "next": named[-1].delivery.subscriber_id if more else None,
             }
         )
+    say(_standing(shown.issue))
+    if shown.issue.started_at is None:
+        return None
     _show_numbers(shown)
     _show_timeline(shown.timeline)
     _show_details(details)
@@ -287,6 +291,23 @@ def _read(readings: Readings | None) -> dict[str, Any]:
         "links": [{"url": line.url, **counted(line)} for line in readings.links],
         "readers": readings.readers,
     }
+
+
+def _standing(issue: Issue) -> str:
+    """How far the issue has come, in a sentence."""
+    begun, ended = cell(issue.started_at), cell(issue.finished_at)
+    goes = f"goes {cell(issue.send_at) or 'now'}: its recipients are drawn when sending starts"
+    return (
+        f"Issue {issue.id} "
+        + {
+            IssueState.DRAFT: "is a draft: nobody receives it before you approve it.",
+            IssueState.APPROVED: f"is approved and {goes}.",
+            IssueState.SENDING: f"is being sent, since {begun}.",
+            IssueState.PAUSED: f"is paused. {issue.problem}".rstrip(),
+            IssueState.FINISHED: f"was sent from {begun} to {ended}.",
+            IssueState.CANCELLED: "is cancelled.",
+        }[issue.state]
+    )
 
 
 def _numbers(shown: ReceiptShown) -> dict[str, int]:

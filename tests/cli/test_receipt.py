@@ -53,6 +53,16 @@ def test_send_ends_with_numbers_that_add_up(run: Run) -> None:
     assert json.loads(followed.stdout)["state"] == "finished"
 
 
+def test_the_receipt_says_how_the_issue_stands_and_shows_no_numbers_before_there_are_any(run: Run) -> None:
+    said = run("issues", "receipt", "1").stdout
+    assert "Issue 1 is approved and goes 20" in said
+    assert "accepted" not in said
+    run("issues", "send", "1")
+    said = run("issues", "receipt", "1").stdout
+    assert "Issue 1 was sent from" in said
+    assert re.search(r"accepted +3", said)
+
+
 def test_the_receipt_names_who_failed_with_the_reason_and_goes_on_after_a_page(run: Run) -> None:
     run("issues", "send", "1")
     with wiring.build() as house, house.store.begin() as unit:
