@@ -147,23 +147,6 @@ def straight(conn: Connection, sql: str, values: Mapping[str, object]) -> Any:
     return cursor
 
 
-def straight_alone(conn: Connection, sql: str, values: Mapping[str, object]) -> tuple[Any, ...]:
-    """The first row of a statement run like :func:`straight`, on PostgreSQL, which commits it by itself where
-    nothing was done in the transaction yet: to tell it to begin and to commit are two more journeys."""
-    driver: Any = conn.connection.driver_connection
-    alone = (
-        driver.info.transaction_status == 0
-    )  # idle (https://www.postgresql.org/docs/current/libpq-status.html)
-    if alone:
-        driver.autocommit = True
-    try:
-        found: tuple[Any, ...] = straight(conn, sql, values).fetchone()
-    finally:
-        if alone and not driver.closed:
-            driver.autocommit = False
-    return found
-
-
 def straight_rows(
     conn: Connection, sql: str, columns: Sequence[str], values: Mapping[str, object]
 ) -> list[tuple[Any, ...]]:

@@ -178,6 +178,15 @@ class Claimed(NamedTuple):
     tries: int = 0
 
 
+class Marked(NamedTuple):
+    """What became of a window that was to be handed over: who may be, whether the lease is still held, and
+    whether the issue is being sent."""
+
+    ids: frozenset[int] = frozenset()
+    held: bool = True
+    sending: bool = True
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settled:
     """What the ledger is to record of one delivery. ``retry_at`` only where it waits."""

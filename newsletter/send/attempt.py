@@ -20,7 +20,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,7 +31,16 @@ import structlog
 
 from newsletter.errors import NewsletterError
 from newsletter.model.alarm import alarm, done_once
-from newsletter.model.delivery import Claimed, DeliveryState, Envelope, MessageKey, Outcome, Settled, Verdict
+from newsletter.model.delivery import (
+    Claimed,
+    DeliveryState,
+    Envelope,
+    Marked,
+    MessageKey,
+    Outcome,
+    Settled,
+    Verdict,
+)
 from newsletter.model.issue import IssueState
 from newsletter.model.rate import Rate
 from newsletter.model.times import ONCE
@@ -125,6 +134,7 @@ class HandOver:
         self._ready_id = 0  # the attempt that holds those
         self._flying: dict[int, tuple[int, int]] = {}  # pulled and not answered yet: attempt, tries
         self._answers: list[Answer] = []  # not recorded yet
+        self._unsure = False  # a commit may or may not have succeeded
         self._recalled = False  # nothing more is begun, and what waits is given back
         self._refused: int | None = None  # for policy, one after another; None until there is one
         self._recording = threading.Lock()
@@ -158,31 +168,36 @@ class HandOver:
         outcome = Outcome(key=MessageKey(self._issue_id, number), verdict=verdict, reason=reason)
         self._answers.append((outcome, *held))
 
+    def _goes_on(self) -> bool:
+        over = self._recalled or self.lost or self._stop.is_set() or time.monotonic() >= self._deadline
+        return not over
+
     def _feed(self, transport: Transport) -> Iterator[Envelope]:
-        while not self._recalled and not self._stop.is_set() and time.monotonic() < self._deadline:
+        while self._goes_on():
             room = min(transport.window, transport.in_hand - len(self._flying))
             if room <= 0:
                 raise RuntimeError(f"{transport.name} pulled more than it may have in hand")
             if not self._mark(room):
                 return
             while self._ready and not self._recalled:
-                if len(self._ready) == 1 and not self._rows and self._ahead:
+                if len(self._ready) == 1 and not self._rows and self._ahead and self._goes_on():
                     self._claim_ahead()
+                    if self._recalled or self.lost:
+                        return
                 claimed, recipient = self._ready.popleft()
                 self._flying[claimed.subscriber_id] = (self._ready_id, claimed.tries)
                 yield self._envelope(claimed, recipient)
 
     def _mark(self, room: int) -> bool:
         """The next window becomes submitting, durably; False where nothing may leave now."""
-        granted = 0
-        marked: set[int] | None = set()
-        sending = True
+        granted, marked = 0, Marked()
         with self._recording:
             answers = self._answers[:]
             accepted = self._accepted(answers)
-            with self._work() as unit:
-                states = {self._id: Counter({DeliveryState.ACCEPTED: len(accepted)})} if accepted else {}
-                if not accepted:
+            with self._written() as unit:
+                if accepted:
+                    states = {self._id: Counter({DeliveryState.ACCEPTED: len(accepted)})}
+                else:
                     states = self._record(unit, answers)
                 now = self._clock()
                 claim = None if self._rows else self._claim(unit, now)
@@ -195,24 +210,25 @@ class HandOver:
                     marked = unit.deliveries.mark_submitting(
                         self._issue_id, attempt_id, ids, now + LEASE, accepted
                     )
-                    unit.rates.give_back(self._rate, granted - len(marked or ()))
-                    # Nobody is left of these where all of them left the list meanwhile, too.
-                    sending = bool(marked) or unit.issues.state(self._issue_id) is IssueState.SENDING
-                self._renew_others(unit, attempt_id, now)
-            self._recorded(answers, states)
+                    unit.rates.give_back(self._rate, granted - len(marked.ids))
+                closed = self._close_done(unit, answers, states, attempt_id, now)
+                self._renew_others(unit, {attempt_id, *closed}, now)
+            self._recorded(answers, states, closed)
+            if accepted:
+                self._refused = 0
             self._renewed = time.monotonic()
             if claim is not None:
                 self._take(claim)
-        if marked is None:
+        if not marked.held:
             self._lose()
             return False
-        if not sending:
+        if not marked.sending:
             self.halted = True
             return False
         self._ready_id = attempt_id
         for _ in range(granted):
             row = self._rows.popleft()
-            if row[0].subscriber_id in marked:
+            if row[0].subscriber_id in marked.ids:
                 self._ready.append(row)
             else:
                 self._held[attempt_id] -= 1  # it was decided otherwise meanwhile
@@ -228,12 +244,21 @@ class HandOver:
         for outcome, attempt_id, tries in answers:
             if outcome.verdict is not Verdict.ACCEPTED or tries or attempt_id != self._id:
                 return []
-        self._refused = 0 if answers else self._refused
         return [outcome.key.number for outcome, _, _ in answers]
+
+    @contextmanager
+    def _written(self) -> Iterator[SendUnit]:
+        """A transaction. Where it fails, nobody knows whether it was committed, and so what is held."""
+        try:
+            with self._work() as unit:
+                yield unit
+        except BaseException:
+            self._unsure = True
+            raise
 
     def _claim_ahead(self) -> None:
         with self._recording:
-            with self._work() as unit:
+            with self._written() as unit:
                 claim = self._claim(unit, self._clock())
             if claim is not None:
                 self._take(claim)
@@ -266,11 +291,29 @@ class HandOver:
             self.wait_s = max(0.05, unit.rates.wait_s(self._rate, now))
         return granted
 
-    def _renew_others(self, unit: SendUnit, but: int, now: datetime) -> None:
+    def _renew_others(self, unit: SendUnit, but: Set[int], now: datetime) -> None:
         """An earlier attempt lives until the last of its messages is answered."""
-        for attempt_id in self._held:
-            if attempt_id != but and not unit.deliveries.renew(attempt_id, now + LEASE):
+        for attempt_id in self._held.keys() - but:
+            if not unit.deliveries.renew(attempt_id, now + LEASE):
                 self._lose()
+
+    def _close_done(
+        self,
+        unit: SendUnit,
+        answers: Sequence[Answer],
+        states: Mapping[int, Counter[DeliveryState]],
+        current: int,
+        now: datetime,
+    ) -> Set[int]:
+        """Closes the attempts before the ``current`` one of whose deliveries the last is recorded now."""
+        if self._held.keys() <= {current}:
+            return frozenset()
+        left = self._held - Counter(attempt_id for _, attempt_id, _ in answers)
+        done = self._held.keys() - left.keys() - {current}
+        for attempt_id in done:
+            became = self._became[attempt_id] + states.get(attempt_id, Counter())
+            unit.deliveries.close_attempt(attempt_id, now, became)
+        return done
 
     def _lose(self) -> None:
         self.lost = True
@@ -288,8 +331,7 @@ class HandOver:
         )
 
     def _record(self, unit: SendUnit, answers: Sequence[Answer]) -> dict[int, Counter[DeliveryState]]:
-        """Writes down what is known, and closes earlier attempts that have nothing open any more. What the
-        deliveries of each attempt became."""
+        """Writes down what is known. What the deliveries of each attempt became."""
         states: dict[int, Counter[DeliveryState]] = {}
         if not answers:
             return states
@@ -307,8 +349,6 @@ class HandOver:
                 settled = [settle(outcome, tries, now) for outcome, tries in group]
                 self._settle(unit, attempt_id, settled, now)
                 states[attempt_id] = Counter(one.state for one in settled)
-            if attempt_id != self._id and self._held[attempt_id] == len(group):
-                unit.deliveries.close_attempt(attempt_id, now, self._became[attempt_id] + states[attempt_id])
         return states
 
     def _settle(self, unit: SendUnit, attempt_id: int, settled: Sequence[Settled], now: datetime) -> None:
@@ -358,7 +398,12 @@ class HandOver:
             unit.leases.take(done, "told", now=now, length=ONCE)
         return problem
 
-    def _recorded(self, answers: Sequence[Answer], states: Mapping[int, Counter[DeliveryState]]) -> None:
+    def _recorded(
+        self,
+        answers: Sequence[Answer],
+        states: Mapping[int, Counter[DeliveryState]],
+        closed: Set[int] = frozenset(),
+    ) -> None:
         """After the commit: these need not be recorded again."""
         del self._answers[: len(answers)]
         for attempt_id, became in states.items():
@@ -366,7 +411,7 @@ class HandOver:
             self._became[attempt_id] += became
         for _, attempt_id, _ in answers:
             self._held[attempt_id] -= 1
-        for attempt_id in [one for one, count in self._held.items() if count <= 0 and one != self._id]:
+        for attempt_id in closed:
             del self._held[attempt_id], self._became[attempt_id]
 
     def _close(self) -> None:
@@ -375,14 +420,17 @@ class HandOver:
             held = list(self._held)
             with self._work() as unit:
                 states = self._record(unit, answers)
-                if self._rows:
-                    ids = [claimed.subscriber_id for claimed, _ in self._rows]
-                    unit.deliveries.give_back(self._issue_id, self._id, ids)
-                    self._claims.returned(unit, ids)
+                unbegun = [claimed.subscriber_id for claimed, _ in self._rows]
+                for attempt_id in held if self._unsure else ():
+                    unit.deliveries.release(self._issue_id, attempt_id, unbegun)
+                if unbegun:
+                    unit.deliveries.give_back(self._issue_id, self._id, unbegun)
+                    self._claims.returned(unit, unbegun)
                 if held and unit.issues.state(self._issue_id) is IssueState.CANCELLED:
                     # What came back, or waits for another try, was in flight while the author cancelled.
                     unit.deliveries.skip_open(self._issue_id, CANCELLED, self._clock())
-                for attempt_id in held:
+                # Where a commit may yet come, the lease runs out instead, and recovery looks at what is left.
+                for attempt_id in () if self._unsure else held:
                     became = self._became[attempt_id] + states.get(attempt_id, Counter())
                     unit.deliveries.close_attempt(attempt_id, self._clock(), became)
             self._recorded(answers, states)
@@ -409,11 +457,12 @@ class HandOver:
                     due = bool(self._answers) or time.monotonic() - self._renewed >= HEARTBEAT_S
                     answers = self._answers[:]
                     with self._work() as unit:
-                        states = self._record(unit, answers)
+                        states, now = self._record(unit, answers), self._clock()
+                        closed = self._close_done(unit, answers, states, self._id, now)
                         if due:
-                            self._renew_others(unit, 0, self._clock())
+                            self._renew_others(unit, closed, now)
                         wanted = unit.issues.state(self._issue_id) is IssueState.SENDING
-                    self._recorded(answers, states)
+                    self._recorded(answers, states, closed)
                     self._renewed = time.monotonic() if due else self._renewed
                 if (self._stop.is_set() or not wanted) and not self._recalled:
                     self._recalled = True

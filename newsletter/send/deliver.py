@@ -147,7 +147,8 @@ class _Run:
                 clock=self.clock,
                 stop=self.stop,
                 deadline=self.deadline,
-                ahead=not (self.canary or self.domain_rates or self.at_once.limited),
+                ahead=self.batch > self.transport.window
+                and not (self.canary or self.domain_rates or self.at_once.limited),
             )
             try:
                 hand_over.run(self.transport, self.at_once)
@@ -178,6 +179,7 @@ class _Run:
 
     def more(self, unit: SendUnit, attempt_id: int) -> Claim | None:
         """See :class:`Claims`. Suppression and consent are checked here (invariant 9)."""
+        self.ended = ""
         for _ in range(_MOST_LOOKS):
             if unit.issues.state(self.issue_id) is not IssueState.SENDING:
                 self.ended = "halted"

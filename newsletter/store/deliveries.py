@@ -15,10 +15,10 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, func, or_, select, update
 
-from newsletter.model.delivery import Claimed, DeliveryFlag, DeliveryState, Settled, move_delivery
+from newsletter.model.delivery import Claimed, DeliveryFlag, DeliveryState, Marked, Settled, move_delivery
 from newsletter.model.times import maybe_from_ms, to_ms
 from newsletter.store.decisions import Decisions
-from newsletter.store.sql import straight, straight_alone, straight_rows
+from newsletter.store.sql import straight, straight_rows
 from newsletter.store.tables import attempts, deliveries
 
 _S = DeliveryState
@@ -70,7 +70,14 @@ _ADVANCE: Final = f"""
     WITH held AS ({_RENEW} RETURNING 1),
          accepted AS ({_ACCEPT} RETURNING 1),
          marked AS ({_MARK} AND EXISTS (SELECT 1 FROM held) RETURNING 1)
-    SELECT (SELECT count(*) FROM held), (SELECT count(*) FROM accepted), (SELECT count(*) FROM marked)
+    SELECT (SELECT count(*) FROM held), (SELECT count(*) FROM accepted), (SELECT count(*) FROM marked),
+           EXISTS (SELECT 1 FROM issues WHERE id = :issue AND issues.state = 'sending')
+"""
+_SENDING: Final = "SELECT 1 FROM issues WHERE id = :issue AND state = 'sending'"
+_RELEASE: Final = """
+    UPDATE deliveries SET state = 0, attempt_id = 0
+    WHERE issue_id = :issue AND attempt_id = :attempt
+      AND (state = 1 OR (state = 2 AND subscriber_id = ANY(:ids)))
 """
 _SETTLE: Final = """
     UPDATE deliveries SET state = :to, attempt_id = :holder
@@ -86,6 +93,8 @@ def _checked() -> None:
         move_delivery(before, _S.CLAIMED)
     move_delivery(_S.CLAIMED, _S.SUBMITTING)
     move_delivery(_S.SUBMITTING, _S.ACCEPTED)
+    for before in (_S.CLAIMED, _S.SUBMITTING):
+        move_delivery(before, _S.PENDING)
 
 
 _checked()
@@ -187,36 +196,35 @@ class Deliveries(Decisions):
         subscriber_ids: Sequence[int],
         lease_until: datetime,
         accepted: Sequence[int] = (),
-    ) -> set[int] | None:
-        """Makes these rows submitting and prolongs the lease; returns those that may be handed over now.
+    ) -> Marked:
+        """Makes these rows submitting and prolongs the lease; tells those that may be handed over now.
 
         ``subscriber_ids`` are in order, and the attempt has claimed nobody between them that is not among
-        them. ``accepted`` are rows of this attempt to be recorded before, see :meth:`accept`. None: the lease
-        was taken over, and nothing may be handed over by this attempt any more. Empty where the issue is not
-        being sent (paused, cancelled). On PostgreSQL it is committed by itself where nothing was done in its
-        transaction yet.
+        them. ``accepted`` are rows of this attempt to be recorded before, see :meth:`accept`.
         """
         if not subscriber_ids:
             self.accept(issue_id, attempt_id, accepted)
-            return set() if self.renew(attempt_id, lease_until) else None
+            return Marked(held=self.renew(attempt_id, lease_until))
         span = {"first": subscriber_ids[0], "last": subscriber_ids[-1]}
         given = {"issue": issue_id, "attempt": attempt_id, **span}
         if self._conn.dialect.name == "sqlite":
             self.accept(issue_id, attempt_id, accepted)
             if not self.renew(attempt_id, lease_until):
-                return None
+                return Marked(held=False)
             marked = straight(self._conn, _MARK, given).rowcount
+            sending = bool(marked) or straight(self._conn, _SENDING, given).fetchone() is not None
         else:
-            held, taken, marked = straight_alone(
-                self._conn, _ADVANCE, {**given, "until": to_ms(lease_until), "ids": list(accepted)}
-            )
+            # Whether it is being sent is told by the same look: a later one would see what came meanwhile.
+            more = {"until": to_ms(lease_until), "ids": list(accepted)}
+            held, taken, marked, sending = straight(self._conn, _ADVANCE, {**given, **more}).fetchone()
             if taken != len(accepted):
                 self._accept_late(issue_id, attempt_id, accepted)
             if not held:
-                return None
+                return Marked(held=False)
         if marked == len(subscriber_ids):
-            return set(subscriber_ids)
-        return {who for (who,) in straight(self._conn, _MARKED, given).fetchall()} if marked else set()
+            return Marked(frozenset(subscriber_ids))
+        found = straight(self._conn, _MARKED, given).fetchall() if marked else ()
+        return Marked(frozenset(who for (who,) in found), sending=sending)
 
     def settle(self, issue_id: int, attempt_id: int, settled: Sequence[Settled], now: datetime) -> None:
         """Records what became of rows that this attempt made submitting.
@@ -275,6 +283,12 @@ class Deliveries(Decisions):
     def give_back(self, issue_id: int, attempt_id: int, subscriber_ids: Sequence[int]) -> None:
         """What the attempt claimed and never began is pending again."""
         self._settle(issue_id, attempt_id, subscriber_ids, _S.CLAIMED, _S.PENDING)
+
+    def release(self, issue_id: int, attempt_id: int, unbegun: Sequence[int]) -> None:
+        """Whatever the attempt claimed is pending again, and so are these, should they be submitting: they
+        were never handed over. Reads every row of the issue, for whoever does not know which of their commits
+        succeeded."""
+        straight(self._conn, _RELEASE, {"issue": issue_id, "attempt": attempt_id, "ids": list(unbegun)})
 
     # Recovery
 

@@ -9,7 +9,6 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from subscribers.sql import straight as straight
-from subscribers.sql import straight_alone as straight_alone
 from subscribers.sql import straight_rows as straight_rows
 
 Rows = Sequence[dict[str, Any]]

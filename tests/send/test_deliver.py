@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from newsletter.errors import StoreProblem, TransportBusy, TransportProblem
-from newsletter.model.delivery import Claimed, DeliveryState, Envelope, Outcome, Verdict
+from newsletter.errors import TransportBusy, TransportProblem
+from newsletter.model.delivery import DeliveryState, Envelope, Outcome, Verdict
 from newsletter.model.issue import IssueState
 from newsletter.model.rate import Rate
 from newsletter.send import cancel_issue, pause_issue, recover, resume_issue, retry_failed, settle_unknown
 from newsletter.send.deliver import WHY_NOT
-from newsletter.store.deliveries import Deliveries
 from subscribers.model import Cadence, SubscriberState, SuppressionCause
 from subscribers.segments import Filter
 from tests.send.world import FakeTransport, World, accepted
@@ -494,7 +492,7 @@ def test_a_window_records_what_was_accepted_before_it(world: World, begun: bool)
         if begun:
             unit.issues.state(issue_id)
         marked = unit.deliveries.mark_submitting(issue_id, attempt_id, ids[4:], until, ids[:4])
-    assert marked == set(ids[4:])
+    assert marked.ids == set(ids[4:])
     with world.store.read() as unit:
         assert [one.state for one in unit.deliveries.list(issue_id)] == (
             [DeliveryState.ACCEPTED] * 4 + [DeliveryState.SUBMITTING] * 4
@@ -513,32 +511,9 @@ def test_a_window_of_a_lease_that_was_taken_over_still_records_what_was_accepted
     world.clock.pass_by(seconds=21)
     assert recover(world.store.begin, world.clock) == (2, 2)
     with world.store.begin() as unit:
-        assert unit.deliveries.mark_submitting(issue_id, attempt_id, ids[2:], until, ids[:2]) is None
+        assert not unit.deliveries.mark_submitting(issue_id, attempt_id, ids[2:], until, ids[:2]).held
     receipt = world.receipt(issue_id)
     assert (receipt.accepted, receipt.unknown, receipt.remaining) == (2, 0, 2)
-
-
-def test_a_claim_ahead_that_fails_loses_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    issue_id = world.sending(60)
-    claimable = Deliveries.claimable
-    asked = [0]
-
-    def failing(self: Deliveries, *args: Any) -> Sequence[Claimed]:
-        asked[0] += 1
-        if asked[0] == 2:
-            raise StoreProblem("The database cannot be used: for this test.")
-        return claimable(self, *args)
-
-    monkeypatch.setattr(Deliveries, "claimable", failing)
-    first = FakeTransport()
-    with pytest.raises(StoreProblem):
-        world.deliver(issue_id, first, batch=16)
-    receipt = world.receipt(issue_id)
-    assert (receipt.accepted, receipt.unknown) == (len(first.handed), 0)
-    second = FakeTransport()
-    assert world.deliver(issue_id, second, batch=16).finished
-    assert len(first.addresses) + len(second.addresses) == 60
-    assert not set(first.addresses) & set(second.addresses)
 
 
 def test_a_worker_whose_lease_was_taken_over_hands_over_nothing_more(world: World) -> None:
