@@ -7,14 +7,14 @@ import random
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import structlog
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from newsletter.errors import Conflict, NewsletterError, StoreProblem
 from newsletter.model.delivery import DeliveryState, Envelope, Outcome, Verdict
@@ -22,11 +22,17 @@ from newsletter.model.issue import IssueState
 from newsletter.send import attempt, pause_issue, recover, resume_issue
 from newsletter.send.attempt import HandOver
 from newsletter.send.deliver import _Run
+from newsletter.store import deliveries as store
+from newsletter.store.sql import straight
 from newsletter.store.tables import attempts, deliveries
 from newsletter.store.unit import Unit
 from tests.send.world import FakeTransport, World, accepted
 
 BATCH = 240
+
+on_postgres = pytest.mark.parametrize(
+    "database_url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
+)
 
 
 @dataclass
@@ -159,9 +165,7 @@ def test_a_mark_file_that_cannot_be_written_strands_nobody(
     assert not twice(first, last)
 
 
-@pytest.mark.parametrize(
-    "database_url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
-)
+@on_postgres
 def test_the_server_ends_the_connection_in_the_middle_of_a_window(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,11 +216,38 @@ def test_who_pauses_and_resumes_at_any_moment_strands_nobody(world: World) -> No
     assert not twice(transport)
 
 
+@on_postgres
+def test_a_pause_that_ends_just_after_a_window_was_not_marked_for_it_strands_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issue_id = world.sending(200)
+    looks = [0]
+
+    def paused_for_one_look(conn: Connection, sql: str, values: Mapping[str, object]) -> Any:
+        looks[0] += sql == store._ADVANCE
+        if sql != store._ADVANCE or looks[0] != 3:
+            return straight(conn, sql, values)
+        with world.store.begin() as unit:
+            pause_issue(unit, issue_id, world.clock())
+        found = straight(conn, sql, values)
+        with world.store.begin() as unit:
+            resume_issue(unit, issue_id, world.clock())
+        return found
+
+    monkeypatch.setattr(store, "straight", paused_for_one_look)
+    first = Several(window=16)
+    world.deliver(issue_id, first, batch=64)
+    last = end(world, issue_id)
+    assert len(first.handed) + len(last.handed) == 200
+    assert not twice(first, last)
+
+
 def test_a_pause_that_ended_before_the_next_window_is_no_end(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    issue_id = world.sending(96)
+    issue_id = world.sending(200)
     ahead = HandOver._claim_ahead
+    stop = threading.Event()
 
     def paused_meanwhile(self: HandOver) -> None:
         with world.store.begin() as unit:
@@ -225,10 +256,16 @@ def test_a_pause_that_ended_before_the_next_window_is_no_end(
         with world.store.begin() as unit:
             resume_issue(unit, issue_id, world.clock())
 
+    def script(envelope: Envelope) -> Outcome:
+        if len(transport.handed) > 60:
+            stop.set()
+        return accepted(envelope)
+
     once_in(monkeypatch, 1, paused_meanwhile)
-    told = world.deliver(issue_id, Several(window=16), batch=32)
-    assert told.finished
-    assert told.accepted == 96
+    transport = Several(script, window=16)
+    told = world.deliver(issue_id, transport, batch=32, stop=stop)
+    assert len(transport.handed) > 60
+    assert told.wait_s == 0.0, "there is more to do"
 
 
 def test_whoever_lost_the_lease_while_claiming_hands_over_nobody_any_more(
