@@ -53,7 +53,7 @@ from subscribers.model import Recipient
 LEASE: Final = timedelta(seconds=20)
 HEARTBEAT_S: Final = 5.0
 _FLUSH_S: Final = 1.0
-_MOST_HELD: Final = 1000  #: deliveries of one attempt
+MOST_HELD: Final = 1000  #: deliveries of one attempt
 _LONGEST_S: Final = 5.0  #: an attempt claims for so long: who was mailed where is known by when it began
 
 Row = tuple[Claimed, Recipient]
@@ -267,7 +267,7 @@ class HandOver:
 
     def _claim(self, unit: SendUnit, now: datetime) -> Claim | None:
         attempt_id = self._id
-        if self._taken >= _MOST_HELD or time.monotonic() - self._opened_at > _LONGEST_S:
+        if self._taken >= MOST_HELD or time.monotonic() - self._opened_at > _LONGEST_S:
             attempt_id = 0
         if attempt_id and not unit.deliveries.renew(attempt_id, now + LEASE):
             self._lose()

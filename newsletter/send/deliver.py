@@ -18,7 +18,7 @@ from newsletter.model.delivery import DeliveryState
 from newsletter.model.issue import IssueState
 from newsletter.model.rate import Rate
 from newsletter.model.times import ONCE
-from newsletter.send.attempt import LEASE, Claim, HandOver
+from newsletter.send.attempt import LEASE, MOST_HELD, Claim, HandOver
 from newsletter.send.guards import canary_size, canary_told
 from newsletter.send.highwater import HighWater
 from newsletter.send.pace import AtOnce, held_back, let_others
@@ -94,7 +94,7 @@ def deliver_issue(
         clock=clock,
         stop=stop,
         deadline=time.monotonic() + budget_s,
-        batch=_most_claimed(rate, batch or _whole_windows(BATCH, transport.window)),
+        batch=_most_claimed(rate, batch or _whole_windows(transport.window)),
         mark=mark,
         canary=canary,
         domain_rates=domain_rates,
@@ -103,8 +103,10 @@ def deliver_issue(
     return run.deliver()
 
 
-def _whole_windows(batch: int, window: int) -> int:
-    """A window costs a sync of the disk, whether it is full or not."""
+def _whole_windows(window: int) -> int:
+    """A window costs a sync of the disk, whether it is full or not; and more is claimed while one leaves, so
+    several are claimed together."""
+    batch = max(BATCH, min(3 * window, MOST_HELD))
     return max(window, batch - batch % window)
 
 

@@ -9,18 +9,25 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
+
+import pytest
+from sqlalchemy import select
 
 from newsletter import wiring
 from newsletter.demo.blog_server import SampleBlog
 from newsletter.model.issue import IssueState
 from newsletter.store.database import Database
+from newsletter.store.tables import issues
 from newsletter.store.unit import Store
 from tests.crash.sink import FaultySink
+from tests.support.postgres import PostgresServer
 from tests.support.sendgrid import SendGridStandIn
 
 INJECT: Final = Path(__file__).parent / "inject"
@@ -45,6 +52,9 @@ def prepare(folder: Path, readers: int, *, database_url: str = "") -> int:
         house.desk.approve_issue(shown.issue.id)
     # The house is closed, which empties the write-ahead log: the file alone can be copied.
     return shown.issue.id
+
+
+Template = tuple[Path, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +121,10 @@ class Place:
             store.close()
 
 
+Placed = Callable[[Path, FaultySink, int], Place]
+"""Makes a place in a folder, whose mail goes there over so many connections."""
+
+
 def place(
     template: Path, folder: Path, issue_id: int, sink: FaultySink | SendGridStandIn, *, connections: int = 2
 ) -> Place:
@@ -118,6 +132,38 @@ def place(
     folder.mkdir()
     shutil.copyfile(template / "newsletter.db", folder / "newsletter.db")
     return set_up(folder, f"sqlite:///{folder}/newsletter.db", issue_id, sink, connections=connections)
+
+
+def on_sqlite(template: Template) -> Placed:
+    """``template`` is a prepared folder and its issue's id."""
+    return lambda folder, sink, connections: place(
+        template[0], folder, template[1], sink, connections=connections
+    )
+
+
+def on_postgres(readers: int, request: pytest.FixtureRequest) -> Placed:
+    server: PostgresServer = request.getfixturevalue("postgres")
+
+    def fill(url: str) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            prepare(Path(folder), readers, database_url=url)
+
+    template = server.template(f"crash_{readers}", fill)
+
+    def placed(folder: Path, sink: FaultySink, connections: int) -> Place:
+        folder.mkdir()
+        url = server.create(template=template)
+        request.addfinalizer(partial(server.drop, url))
+        here = set_up(folder, url, 0, sink, connections=connections)
+        store = here.store()
+        try:
+            with store.read() as unit:
+                [issue_id] = unit.conn.scalars(select(issues.c.id))
+        finally:
+            store.close()
+        return replace(here, issue_id=issue_id)
+
+    return placed
 
 
 def set_up(

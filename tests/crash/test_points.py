@@ -20,11 +20,22 @@ import pytest
 
 from tests.crash.harness import Counted, check, counted, recorded
 from tests.crash.inject.sitecustomize import NOT_SYNCED
-from tests.crash.place import PATIENCE_S, Place, kill, place, prepare, until
+from tests.crash.place import (
+    PATIENCE_S,
+    Place,
+    Placed,
+    Template,
+    kill,
+    on_postgres,
+    on_sqlite,
+    place,
+    prepare,
+    until,
+)
 from tests.crash.sink import DROP, DROP_STORED, FaultySink, Step
 from tests.support.sendgrid import Fault, SendGridStandIn, hang, server_error
 
-RECIPIENTS: Final = 100
+RECIPIENTS: Final = 260  # more than are claimed at once
 IN_HAND: Final = 32
 PAST_LEASES: Final = {"ahead_s": 25}
 """The second start's clock: the leases of the first have run out, without waiting for them."""
@@ -38,6 +49,8 @@ POINTS: Final = (
     ("after draw", 1),
     ("before claim", 1),
     ("after claim", 1),
+    ("before claim", 2),
+    ("after claim", 2),
     ("before mark", 1),
     ("after mark", 1),
     ("before mark", 3),
@@ -63,8 +76,6 @@ AT_THE_SERVER: Final = (
 )
 
 pytestmark = pytest.mark.slow
-
-Template = tuple[Path, int]
 
 
 @pytest.fixture(scope="module")
@@ -97,10 +108,10 @@ def finish(here: Place, *, mutation: str = "") -> None:
     assert again.wait(PATIENCE_S) == 0, (here.folder / "out.log").read_text()[-2000:]
 
 
-def killed_at(point: tuple[str, int], template: Template, folder: Path) -> tuple[bool, Counted]:
+def killed_at(point: tuple[str, int], placed: Placed, folder: Path) -> tuple[bool, Counted]:
     record = folder.with_suffix(".jsonl")
     with FaultySink(record=record, keep=False) as sink:
-        here = place(template[0], folder, template[1], sink)
+        here = placed(folder, sink, 2)
         first = here.send(plan={"die": point})
         died = first.wait(PATIENCE_S) == -signal.SIGKILL
         if not here.finished():
@@ -109,11 +120,16 @@ def killed_at(point: tuple[str, int], template: Template, folder: Path) -> tuple
     return died, ended(here, record)
 
 
-def test_killed_at_every_named_point(template: Template, tmp_path: Path) -> None:
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_killed_at_every_named_point(database: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    if database == "sqlite":
+        placed = on_sqlite(request.getfixturevalue("template"))
+    else:
+        placed = on_postgres(RECIPIENTS, request)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         every = list(
             pool.map(
-                lambda number: killed_at(POINTS[number], template, tmp_path / f"point{number}"),
+                lambda number: killed_at(POINTS[number], placed, tmp_path / f"point{number}"),
                 range(len(POINTS)),
             )
         )

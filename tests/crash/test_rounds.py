@@ -15,19 +15,29 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.crash.harness import Counted, check, counted, recorded
-from tests.crash.place import PATIENCE_S, Place, kill, place, prepare, set_up, stop, until
+from tests.crash.place import (
+    PATIENCE_S,
+    Place,
+    Placed,
+    Template,
+    kill,
+    on_postgres,
+    on_sqlite,
+    place,
+    prepare,
+    set_up,
+    stop,
+    until,
+)
 from tests.crash.sink import FaultySink, Step
 from tests.support import postgres_keeper
-from tests.support.postgres import PostgresServer
 
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", "20"))
 RECIPIENTS = int(os.environ.get("CRASH_RECIPIENTS", "500"))
@@ -37,37 +47,10 @@ RESUME_S = float(os.environ.get("CRASH_RESUME_S", "120"))
 pytestmark = pytest.mark.slow
 
 
-Template = tuple[Path, int]
-Placed = Callable[[Path, FaultySink, int], Place]
-"""Makes a place in a folder, whose mail goes there over so many connections."""
-
-
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
     folder = tmp_path_factory.mktemp("template")
     return folder, prepare(folder, RECIPIENTS)
-
-
-def on_sqlite(template: Template) -> Placed:
-    return lambda folder, sink, connections: place(
-        template[0], folder, template[1], sink, connections=connections
-    )
-
-
-def on_postgres(server: PostgresServer, prepared: Path, request: pytest.FixtureRequest) -> Placed:
-    def fill(url: str) -> None:
-        prepared.mkdir()
-        (prepared / "id").write_text(str(prepare(prepared, RECIPIENTS, database_url=url)))
-
-    template = server.template("crash_rounds", fill)
-
-    def placed(folder: Path, sink: FaultySink, connections: int) -> Place:
-        folder.mkdir()
-        url = server.create(template=template)
-        request.addfinalizer(partial(server.drop, url))
-        return set_up(folder, url, int((prepared / "id").read_text()), sink, connections=connections)
-
-    return placed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,8 +128,7 @@ def test_killed_at_random_the_next_start_finishes(
     if database == "sqlite":
         placed, rounds = on_sqlite(request.getfixturevalue("template")), ROUNDS
     else:
-        server: PostgresServer = request.getfixturevalue("postgres")
-        placed, rounds = on_postgres(server, tmp_path / "prepared", request), max(1, ROUNDS // 5)
+        placed, rounds = on_postgres(RECIPIENTS, request), max(1, ROUNDS // 5)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         every = list(pool.map(lambda seed: _round(seed, placed, tmp_path / f"round{seed}"), range(rounds)))
     with capsys.disabled():

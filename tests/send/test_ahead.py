@@ -303,7 +303,7 @@ def test_whoever_lost_the_lease_while_claiming_hands_over_nobody_any_more(
 def test_two_senders_among_pauses_leavers_and_take_overs(
     world: World, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    monkeypatch.setattr(attempt, "_MOST_HELD", 100)
+    monkeypatch.setattr(attempt, "MOST_HELD", 100)
     monkeypatch.setattr(attempt, "_FLUSH_S", 0.02)
     readers, chance = 1000, random.Random(seed)
     issue_id = world.sending(readers)
