@@ -138,7 +138,9 @@ def receipt(
                 **_numbers(shown),
                 **_read(shown.readings),
                 "state": shown.issue.state,
+                "problem": shown.issue.problem,
                 "seconds_left": shown.seconds_left,
+                "rate_used_up_until": shown.full_until,
                 "timeline": {"step_s": shown.timeline.step.total_seconds(), "bars": shown.timeline.bars},
                 "domains": details.domains,
                 "troubles": details.troubles,
@@ -179,7 +181,9 @@ def settle(
     """Decide what happens to those who may or may not have received it."""
     with wiring.build() as house:
         count = house.desk.settle_unknown(issue_id, resend=unknown is Choice.RESEND)
-    if unknown is Choice.HOLD:
+    if not count and unknown is Choice.RESEND:
+        say("Nobody is unknown: nothing is sent again.")
+    elif unknown is Choice.HOLD:
         say(f"{count} stay as they are: they may or may not have received it.")
     else:
         say(f"{count} are sent again; some may receive it twice.")
@@ -260,6 +264,8 @@ def _bar() -> Iterator[Callable[[ReceiptShown], None]]:
                 if number
             ]
             left = [f"about {_lasting(shown.seconds_left)} to go"] if shown.seconds_left is not None else []
+            if shown.full_until:
+                left.append(f"rate used up until {cell(shown.full_until)}")
             shown_bar.update(
                 bar, total=one.audience or None, completed=one.settled, said=" · ".join([*left, *beside])
             )
@@ -346,6 +352,10 @@ def _show_numbers(shown: ReceiptShown) -> None:
     beside = [f"{number:,} {name}" for name, number in rows[6:] if number]
     if beside:
         say("of those accepted: " + ", ".join(beside))
+    if shown.full_until:
+        said = f"The sending rate ({shown.rate}) is used up until {cell(shown.full_until)}"
+        left = f"about {_lasting(shown.seconds_left)} to go" if shown.seconds_left is not None else ""
+        say(f"{said}; {left}." if left else f"{said}.")
     if shown.receipt.waiting and shown.next_try_at:
         first = shown.next_try_at.astimezone()
         say(f"{shown.receipt.waiting:,} wait for another try, the first at {first:%Y-%m-%d %H:%M}.")

@@ -61,7 +61,7 @@ def database(tools: Tools) -> Iterator[CheckLine]:
         with tools.read() as unit:
             tools.high_water.check(unit.deliveries.newest_attempt())
     except NewsletterError as error:
-        yield _bad("restored", error.message, f"{error.hint} (newsletter doctor --accept-database)")
+        yield _bad("restored", error.message, error.hint)
     if not feeds:
         yield _note("feeds", "No feed is watched.", "Add your blog: newsletter feeds add URL")
     for feed in feeds:

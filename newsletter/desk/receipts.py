@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Final
 
 from newsletter.desk.base import Verbs
@@ -10,7 +11,7 @@ from newsletter.desk.shown import Details, Named, ReceiptShown
 from newsletter.learn.progress import seconds_left, timeline
 from newsletter.model.delivery import DeliveryState
 from newsletter.model.issue import IssueState
-from newsletter.send.rate import parse
+from newsletter.steps.dispatch import sending_rate
 
 NAMED: Final = (
     DeliveryState.UNKNOWN,
@@ -24,7 +25,7 @@ NAMED: Final = (
 class ReceiptVerbs(Verbs):
     def receipt(self, issue_id: int) -> ReceiptShown:
         """The account as it stands, how sending went over time, and how long it will still take."""
-        rate = parse(self.tools.settings().sending_rate)
+        rate = sending_rate(self.tools.settings())
         now = self._now()
         with self.tools.read() as unit:
             issue = unit.issues.get(issue_id)
@@ -32,12 +33,16 @@ class ReceiptVerbs(Verbs):
             stretches = unit.account.stretches(issue_id)
             readings = unit.links.readings(issue_id)
             next_try_at = unit.deliveries.next_retry_at(issue_id) if receipt.waiting else None
-        sending = issue.state is IssueState.SENDING
+            sending = issue.state is IssueState.SENDING
+            left = seconds_left(receipt, stretches, lambda count: unit.rates.lasts_s(rate, count, now))
+            full_s = unit.rates.wait_s(rate, now) if sending and receipt.remaining else 0.0
         return ReceiptShown(
             receipt=receipt,
             issue=issue,
             timeline=timeline(stretches, until=now if sending else None),
-            seconds_left=seconds_left(receipt, stretches, rate) if sending else None,
+            seconds_left=left if sending else None,
+            full_until=now + timedelta(seconds=full_s) if full_s else None,
+            rate=str(rate),
             next_try_at=next_try_at,
             readings=readings,
         )

@@ -61,6 +61,7 @@ class FeedWaiting:
 @dataclass(frozen=True, kw_only=True)
 class ReceiptShown:
     """``seconds_left`` is how long it takes until everybody had their turn, None where nobody knows;
+    ``full_until`` when more may leave, where all that ``rate`` allows just now has left;
     ``next_try_at`` when the first of those who wait is tried again; ``readings`` what was counted of opens
     and clicks, None where nothing is."""
 
@@ -68,6 +69,8 @@ class ReceiptShown:
     issue: Issue
     timeline: Timeline
     seconds_left: float | None
+    full_until: datetime | None
+    rate: str
     next_try_at: datetime | None
     readings: Readings | None
 

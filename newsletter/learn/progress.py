@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Final
 
-from newsletter.model.rate import Rate
 from newsletter.model.receipt import Receipt, Stretch
 
 MOST_BARS: Final = 48
@@ -100,8 +99,11 @@ def _spread(
     return bars
 
 
-def seconds_left(receipt: Receipt, stretches: Sequence[Stretch], rate: Rate) -> float | None:
-    """How long it takes until everybody had their turn, by how it went lately and by the rate that is set.
+def seconds_left(
+    receipt: Receipt, stretches: Sequence[Stretch], by_rate: Callable[[int], float | None]
+) -> float | None:
+    """How long it takes until everybody had their turn, by how it went lately and by the rate that is set:
+    ``by_rate`` tells after how many seconds, at least, so many may have left; None where it has no limit.
 
     Who waits for another try had theirs. None where nobody's turn is still to come, or nobody knows:
     nothing was sent yet at a rate without limit.
@@ -109,9 +111,7 @@ def seconds_left(receipt: Receipt, stretches: Sequence[Stretch], rate: Rate) -> 
     to_go = receipt.remaining - receipt.waiting
     if not to_go:
         return None
-    known = [
-        seconds for seconds in (_by_pace(to_go, stretches), _by_rate(to_go, rate)) if seconds is not None
-    ]
+    known = [seconds for seconds in (_by_pace(to_go, stretches), by_rate(to_go)) if seconds is not None]
     return max(known) if known else None
 
 
@@ -136,10 +136,3 @@ def _busy_s(stretches: Sequence[Stretch]) -> float:
             total += (ended - max(began, reached)).total_seconds()
             reached = ended
     return total
-
-
-def _by_rate(to_go: int, rate: Rate) -> float | None:
-    """The whole rounds of the rate that must pass before the last one may leave."""
-    if rate.unlimited:
-        return None
-    return float(to_go // rate.count * rate.seconds)

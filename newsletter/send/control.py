@@ -34,10 +34,13 @@ def cancel_issue(unit: SendUnit, issue_id: int, now: datetime) -> int:
 
 
 def retry_failed(unit: SendUnit, issue_id: int, now: datetime) -> int:
-    """The author's choice: failed deliveries are tried again; returns how many. Raises Conflict for an
-    issue that was cancelled or never sent."""
+    """The author's choice: failed deliveries are tried again, but not of those whose address does not exist
+    or who may not be mailed any more; returns how many. Raises Conflict for an issue that was cancelled or
+    never sent."""
     _require_account(unit, issue_id)
-    count = unit.deliveries.retry_failed(issue_id, now)
+    count = unit.deliveries.retry_failed(
+        issue_id, now, lambda ids: unit.subscribers.claimable(ids, now).recipients
+    )
     if count:
         _send_on(unit, issue_id, now)
     return count

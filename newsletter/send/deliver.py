@@ -25,6 +25,7 @@ from newsletter.send.pace import AtOnce, held_back, let_others
 from newsletter.send.ports import Clock, Letters, Links, SendUnit, Transport, Work
 
 BATCH: Final = 250  #: deliveries claimed together, about: more would keep the wire waiting
+_MANY_SHARES: Final = 4  #: more than several processes hand over together before they look
 _MOST_LOOKS: Final = 20  #: batches in one transaction of whom nobody may be mailed just now
 _GONE: Final = "They are no longer on the list."
 WHY_NOT: Final = {
@@ -242,7 +243,9 @@ class _Run:
         if begun < size or begun == audience:
             return max(1, min(self.batch, size - begun))
         unit.leases.take(shown, "shown", now=now, length=ONCE)
-        self.waits = canary_told(size)
+        if begun > _MANY_SHARES * size:
+            return self.batch  # the share was set when most had their turn: nothing is left to look at first
+        self.waits = canary_told(begun)
         unit.issues.pause(self.issue_id, self.waits, now)
         return 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
@@ -125,7 +125,9 @@ class DeliveryStore(Protocol):
     def take_back(self, issue_id: int) -> int: ...
     def next_retry_at(self, issue_id: int) -> datetime | None: ...
     def skip_open(self, issue_id: int, reason: str, now: datetime) -> int: ...
-    def retry_failed(self, issue_id: int, now: datetime) -> int: ...
+    def retry_failed(
+        self, issue_id: int, now: datetime, allowed: Callable[[Sequence[int]], Container[int]]
+    ) -> int: ...
     def resend_unknown(self, issue_id: int, now: datetime) -> int: ...
 
 

@@ -263,13 +263,13 @@ def _send_notices(tools: Tools, stop: threading.Event) -> int:
         work=tools.begin,
         transport=tools.transport(settings),
         render=lambda notice: rendering.render_notice(tools, settings, notice),
-        rate=_rate(settings),
+        rate=sending_rate(settings),
         clock=tools.clock,
         stop=stop,
     )
 
 
-def _rate(settings: Settings) -> Rate:
+def sending_rate(settings: Settings) -> Rate:
     """How fast mail may leave: what is set, and while From's domain is new, no more than its plan."""
     rate = parse(settings.sending_rate)
     plan, sender = parse_plan(settings.warm_up), settings.newsletter.sender
@@ -304,7 +304,7 @@ def _send_issue(tools: Tools, issue_id: int, budget_s: float, stop: threading.Ev
                 links.common(issue_id),
             ),
             links=links,
-            rate=_rate(settings),
+            rate=sending_rate(settings),
             clock=tools.clock,
             stop=stop,
             budget_s=budget_s,

@@ -7,6 +7,7 @@ the author has looked (:mod:`newsletter.send.highwater`).
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
 import tempfile
@@ -94,7 +95,7 @@ def restore(
     path = _file_of(database)
     _check(source)
     draft = path.with_name(path.name + ".restoring")
-    kept = path.with_name(f"{path.name}.before-restore")
+    kept = _kept_as(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft.unlink(missing_ok=True)
@@ -144,7 +145,6 @@ def restore(
     had = path.exists()
     database.close()
     if had:
-        _unlink(kept)
         path.replace(kept)
         for ending in ("-wal", "-shm"):
             side = path.with_name(path.name + ending)
@@ -160,6 +160,13 @@ def restore(
         kept=kept if had else None,
         lost=not whole,
     )
+
+
+def _kept_as(path: Path) -> Path:
+    """A name that no database has that was kept before: each may be the only one to know who had an issue."""
+    endings = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+    names = (path.with_name(f"{path.name}.before-restore{ending}") for ending in endings)
+    return next(kept for kept in names if not kept.exists())
 
 
 def _carry_over(path: Path) -> tuple[list[Carried], bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
@@ -13,6 +13,7 @@ from newsletter.store.audience import Audience
 from newsletter.store.tables import deliveries, events, issue_posts, remarks
 
 _S = DeliveryState
+Allowed = Callable[[Sequence[int]], Container[int]]
 
 
 class Decisions(Audience):
@@ -44,11 +45,11 @@ class Decisions(Audience):
             .values(state=_S.PENDING.value, attempt_id=0)
         )
 
-    def retry_failed(self, issue_id: int, now: datetime) -> int:
+    def retry_failed(self, issue_id: int, now: datetime, allowed: Allowed) -> int:
         """Failed deliveries become pending again, without the posts that came to them otherwise since.
 
-        Whose posts all came otherwise stays failed. Never touches one that was accepted and then refused
-        for the address itself (its subscriber is suppressed and would be skipped).
+        Whose posts all came otherwise stays failed, and so does who may not be mailed any more: only those
+        whom ``allowed`` names, asked about a thousand at a time, are tried.
         """
         found = self._conn.execute(
             select(issue_posts.c.post_id, issue_posts.c.block).where(issue_posts.c.issue_id == issue_id)
@@ -68,8 +69,11 @@ class Decisions(Audience):
             after = rows[-1].subscriber_id
             ids = [row.subscriber_id for row in rows]
             received = self.already_received(issue_id, ids, list(places))
+            mailable = allowed(ids)
             again: list[int] = []
             for who, blocks in rows:
+                if who not in mailable:
+                    continue
                 had = sum(1 << places[post_id] for post_id in received.get(who, ()))
                 if blocks & ~had == blocks:
                     again.append(who)

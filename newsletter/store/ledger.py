@@ -143,7 +143,8 @@ class Ledger:
         ):
             counts[DeliveryState(row.state)] += row.n
             for flag in DeliveryFlag(row.flags):
-                if flag is not DeliveryFlag.BOUNCED or row.state != _S.FAILED.value:  # refused: it is failed
+                # Refused at once is no bounce of what was handed over, whatever became of it since.
+                if flag is not DeliveryFlag.BOUNCED or row.state in (_S.ACCEPTED.value, _S.UNKNOWN.value):
                     flags[flag] += row.n
         return Receipt(
             issue_id=issue_id,

@@ -60,15 +60,40 @@ class Rates:
         moment = to_ms(now)
         return max((self._wait_s(limit, moment) for limit in rate.limits), default=0.0)
 
+    def lasts_s(self, rate: Rate, count: int, now: datetime) -> float | None:
+        """After how many seconds, at the least, so many messages may have left; None: nothing limits them."""
+        moment = to_ms(now)
+        return max((self._lasts_s(limit, count, moment) for limit in rate.limits), default=None)
+
+    def _lasts_s(self, limit: Rate, count: int, moment: int) -> float:
+        left = self._left(limit, moment)
+        if left is None or count <= left:
+            return 0.0
+        beyond = count - max(0, left)
+        if not limit.plan:
+            first = self._wait_s(limit, moment) or float(limit.seconds)
+            return first + (beyond - 1) // limit.count * limit.seconds
+        seconds = (_DAY_MS - moment % _DAY_MS) / 1000
+        for day in limit.plan[self._day(limit, moment)[0] + 1 :]:
+            if beyond <= day:
+                break
+            beyond -= day
+            seconds += _DAY_MS / 1000
+        return seconds
+
     def _left(self, limit: Rate, moment: int) -> int | None:
         """How many more a limit lets leave now; None: any number."""
         if not limit.plan:
             return limit.count - self._used(limit, moment)
+        day, used = self._day(limit, moment)
+        return None if day >= len(limit.plan) else limit.plan[day] - used
+
+    def _day(self, limit: Rate, moment: int) -> tuple[int, int]:
+        """Which day of its plan today is, from 0 on, and how many left today."""
         today = moment - moment % _DAY_MS
         sent = select(rates.c.started_at, rates.c.used).where(_counted(limit), rates.c.used > 0)
         days: dict[int, int] = {row.started_at: row.used for row in self._conn.execute(sent)}
-        before = sum(day < today for day in days)
-        return None if before >= len(limit.plan) else limit.plan[before] - days.get(today, 0)
+        return sum(day < today for day in days), days.get(today, 0)
 
     def _count(self, limit: Rate, granted: int, moment: int) -> None:
         started = moment - moment % _length_ms(limit)

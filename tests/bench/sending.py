@@ -178,13 +178,13 @@ def smtp_sink(house: House) -> list[Line]:
 
 
 def cheap_sqlite(house: House) -> list[Line]:
-    count = house.messages(8000)
+    count = house.messages(24_000)
     ours, reference = partial(house.ours, cheap_sink, count), partial(house.generator, cheap_sink, count)
     return _compared(house, "into the cheap sink, SQLite", 1.0, ours, reference, cpu_bar=1.6)
 
 
 def cheap_postgres(house: House) -> list[Line]:
-    count = house.messages(8000)
+    count = house.messages(24_000)
     with postgres() as server:
         ours = partial(house.ours, cheap_sink, count, server)
         reference = partial(house.generator, cheap_sink, count)

@@ -307,6 +307,26 @@ def test_the_author_may_retry_what_failed(world: World) -> None:
     assert len(transport.handed) == 2
 
 
+def test_a_retry_leaves_alone_whose_address_does_not_exist(world: World) -> None:
+    issue_id = world.sending(4)
+
+    def script(envelope: Envelope) -> Outcome:
+        gone = envelope.to.startswith(("reader1@", "reader2@"))
+        code = "550 5.1.1" if gone else "554 5.6.0"
+        return Outcome(key=envelope.key, verdict=Verdict.FAILED, code=code, bad_address=gone)
+
+    world.deliver(issue_id, FakeTransport(script))
+    assert world.receipt(issue_id).failed == 4
+    with world.store.begin() as unit:
+        assert retry_failed(unit, issue_id, world.clock()) == 2
+    world.deliver(issue_id, FakeTransport())
+    receipt = world.receipt(issue_id)
+    assert (receipt.accepted, receipt.failed, receipt.skipped, receipt.bounced) == (2, 2, 0, 0)
+    with world.store.read() as unit:
+        failed = unit.deliveries.list(issue_id, states=[DeliveryState.FAILED])
+    assert {one.code for one in failed} == {"550 5.1.1"}
+
+
 def test_a_resend_keeps_its_message_id(world: World) -> None:
     issue_id = world.sending(1)
     first, second = refuse(Verdict.FAILED), FakeTransport()

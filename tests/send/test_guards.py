@@ -125,6 +125,21 @@ def test_the_first_share_goes_and_the_rest_waits_for_the_author(world: World) ->
     assert issue_state(world, issue_id) is IssueState.FINISHED
 
 
+def test_a_share_that_is_set_when_most_had_their_turn_stops_nobody(world: World) -> None:
+    issue_id = world.sending(100)
+    later = FakeTransport(
+        lambda envelope: (
+            Outcome(key=envelope.key, verdict=Verdict.RETRY, code="450")
+            if envelope.to.startswith("reader99@")
+            else accepted(envelope)
+        )
+    )
+    assert not world.deliver(issue_id, later).finished
+    world.clock.pass_by(hours=1)
+    assert deliver(world, issue_id, FakeTransport(), canary=0.05) == ""
+    assert issue_state(world, issue_id) is IssueState.FINISHED
+
+
 def test_one_recipient_needs_no_first_share(world: World) -> None:
     issue_id = world.sending(1)
     assert deliver(world, issue_id, FakeTransport(), canary=0.01) == ""

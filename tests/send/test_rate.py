@@ -82,3 +82,32 @@ def test_unlimited_keeps_no_books(world: World) -> None:
     with world.store.begin() as unit:
         assert unit.rates.take(UNLIMITED, 10**6, NOW) == 10**6
         assert unit.conn.execute(rates.select()).all() == []
+
+
+def test_how_long_it_takes_until_the_last_may_leave_is_by_what_left_already(world: World) -> None:
+    day = 86_400.0
+    rate = parse("20/second, 60/day")
+    with world.store.begin() as unit:
+        assert unit.rates.lasts_s(UNLIMITED, 1000, NOW) is None
+        assert unit.rates.lasts_s(rate, 20, NOW) == 0.0
+        assert unit.rates.lasts_s(rate, 60, NOW) == 2.0
+        assert unit.rates.lasts_s(rate, 61, NOW) == day
+        assert unit.rates.take(rate, 60, NOW) == 20
+        later = NOW + timedelta(seconds=5)
+        assert unit.rates.take(rate, 60, later) == 20
+        last = later + timedelta(seconds=5)
+        assert unit.rates.take(rate, 60, last) == 20
+        full_s = unit.rates.wait_s(rate, last)
+        assert day - 60 < full_s <= day * 62 / 60
+        assert unit.rates.lasts_s(rate, 10, last) == full_s
+        assert unit.rates.lasts_s(rate, 61, last) == full_s + day
+
+
+def test_a_plan_tells_how_many_days_it_takes(world: World) -> None:
+    plan = warming((5, 10), "news.example")
+    midnight_s = (24 - NOW.hour) * 3600.0
+    with world.store.begin() as unit:
+        assert unit.rates.lasts_s(plan, 5, NOW) == 0.0
+        assert unit.rates.take(plan, 5, NOW) == 5
+        assert unit.rates.lasts_s(plan, 10, NOW) == midnight_s
+        assert unit.rates.lasts_s(plan, 1000, NOW) == midnight_s + 86_400

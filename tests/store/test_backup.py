@@ -60,6 +60,9 @@ def test_a_backup_taken_in_use_comes_back_whole(here: dict[str, str], tmp_path: 
 
     assert done.subscribers == 1 and done.kept == tmp_path / "newsletter.db.before-restore"
     assert _addresses() == {"ann@example.com"}
+    again = wiring.restore_backup(tmp_path / "b.backup", drill=False)
+    assert again.kept == tmp_path / "newsletter.db.before-restore-2", "what was kept first is the truth"
+    assert (tmp_path / "newsletter.db.before-restore").exists()
 
 
 @pytest.mark.parametrize(
