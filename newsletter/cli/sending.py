@@ -85,7 +85,7 @@ def send_issue(issue_id: Id, as_json: AsJson = False) -> None:
             house.desk.send_issue(issue_id, stop=stop, told=told)
         shown = house.desk.receipt(issue_id)
     if as_json:
-        show_json(_numbers(shown))
+        show_json({**_numbers(shown), "state": shown.issue.state, "problem": shown.issue.problem})
     else:
         _show_numbers(shown)
     if shown.issue.state is IssueState.PAUSED:
