@@ -11,6 +11,7 @@ from newsletter import config, wiring
 from newsletter.desk import health
 from newsletter.errors import RequestFailed
 from newsletter.model.checklist import CheckLine, Level
+from tests.support.smtp import SmtpSink
 
 READY = {
     "sender": "Ann <ann@example.org>",
@@ -126,6 +127,32 @@ def test_smtp_says_through_whom_and_how_fast() -> None:
     assert line.text == "Mail goes by SMTP through mail.example.org, at most 60/minute."
 
 
+def test_the_mail_server_is_asked_whether_it_lets_us_in(tmp_path: Path) -> None:
+    fixed = {
+        "secret_key": "a secret key of the tests that is long enough",
+        "database_url": f"sqlite:///{tmp_path}/newsletter.db",
+        "data_dir": str(tmp_path),
+        "transport": "smtp",
+    }
+    wiring.prepare(fixed)
+
+    def told(url: str) -> CheckLine:
+        with wiring.build(fixed | {"smtp_url": url}) as house:
+            [line] = [one for one in house.desk.doctor() if one.code == "mail server"]
+        return line
+
+    with SmtpSink(login=("ann", "right")) as sink:
+        url = sink.url
+        assert told(url).level is Level.GOOD
+        refused = told(url.replace("right", "wrong"))
+        assert sink.messages == []
+    assert refused.level is Level.BLOCKING
+    assert "does not accept our user name and password" in refused.text
+    gone = told(url)
+    assert gone.level is Level.BLOCKING
+    assert "cannot be reached" in gone.text
+
+
 def test_a_fresh_house_is_examined_whole(tmp_path: Path) -> None:
     fixed = {
         "secret_key": "a secret key of the tests that is long enough",
@@ -164,13 +191,13 @@ def test_a_secret_that_another_secret_key_wrote_is_named_and_locks_nobody_out(tm
     }
     wiring.prepare(fixed)
     with wiring.build(fixed) as house:
-        house.desk.set_setting("SMTP_URL", "smtp://me:secret@mail.example.org:587")
+        house.desk.set_setting("SMTP_URL", "smtps://me:secret@127.0.0.1:1")
         house.desk.set_setting("TRANSPORT", "smtp")
     with wiring.build({**fixed, "secret_key": "another secret key as the first one was lost"}) as house:
         (line,) = [one for one in house.desk.doctor() if one.code == "secret key"]
         assert line.level is Level.BLOCKING and "SMTP_URL" in line.text
         assert house.desk.setting("SMTP_URL").value == ""
         assert house.turn().problems == ()
-        house.desk.set_setting("SMTP_URL", "smtp://me:new@mail.example.org:587")
+        house.desk.set_setting("SMTP_URL", "smtps://me:new@127.0.0.1:1")
         assert house.desk.setting("SMTP_URL").value == "set"
         assert [one for one in house.desk.doctor() if one.code == "secret key"] == []

@@ -1,4 +1,4 @@
-"""What ``doctor`` looks at: database, disk, clock, settings, sending, DNS."""
+"""What ``doctor`` looks at: database, disk, clock, settings, the mail server, DNS."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from newsletter.config import Settings, is_secret, public_name
 from newsletter.errors import NewsletterError
 from newsletter.guard.http import is_private_host
 from newsletter.model.checklist import CheckLine, Level
+from newsletter.send.ports import Proves
 from newsletter.steps.composing import private_links
 from newsletter.steps.tools import Tools
 
@@ -34,6 +35,7 @@ def examine(tools: Tools) -> list[CheckLine]:
         *clock(tools),
         *set_up(settings),
         *sending(settings),
+        *mail_server(tools, settings),
         *public_address(settings),
         *domain(settings, tools.look_up),
     ]
@@ -154,6 +156,19 @@ def sending(settings: Settings) -> Iterator[CheckLine]:
     else:
         yield _good("sending", "Mail goes through SendGrid.")
         yield from _sendgrid(settings)
+
+
+def mail_server(tools: Tools, settings: Settings) -> Iterator[CheckLine]:
+    """Whether it lets us in; nothing is sent."""
+    if settings.transport != "smtp" or not settings.smtp_url.get_secret_value():
+        return
+    try:
+        transport = tools.transport(settings)
+        if isinstance(transport, Proves):
+            transport.prove()
+            yield _good("mail server", "The mail server lets us in.")
+    except NewsletterError as error:
+        yield _bad("mail server", error.message, error.hint)
 
 
 def _sendgrid(settings: Settings) -> Iterator[CheckLine]:

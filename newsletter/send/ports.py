@@ -53,6 +53,15 @@ class Recalls(Protocol):
 
 
 @runtime_checkable
+class Proves(Protocol):
+    """A transport that can tell whether its provider lets us in, without sending anything."""
+
+    def prove(self) -> None:
+        """Raises TransportProblem where it refuses us, TransportBusy where it cannot be reached just now."""
+        ...
+
+
+@runtime_checkable
 class KnowsSuppressions(Protocol):
     """A transport whose provider keeps a list of its own of whom it never mails."""
 

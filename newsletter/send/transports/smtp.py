@@ -119,6 +119,10 @@ class Smtp:
         for wire in list(self._wires):
             wire.recall()
 
+    def prove(self) -> None:
+        """See :class:`newsletter.send.ports.Proves`: connects, protects the connection and logs in."""
+        connected(self._relay, self._context).close()
+
     def close(self) -> None:
         """Closes idle connections."""
         self._idle.close()
