@@ -91,6 +91,7 @@ DONE: Final[Mapping[str, str]] = {
     "settings-lacking": "Saved. Nothing can be sent until From and the postal address are both set.",
     "password": "The password is set. Every other browser is signed out.",
     "session-closed": "That browser is signed out.",
+    "database-accepted": "This database is taken for the right one. What was paused goes on when you say so.",
     "added": "Added. The next issue goes to them too.",
     "already": "This address was on the list already; nothing changed.",
     "unsubscribed": "Unsubscribed. No further issue goes to them.",

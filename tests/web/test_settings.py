@@ -88,6 +88,17 @@ def test_emptying_what_every_mail_needs_says_that_nothing_can_be_sent(studio: St
         )
 
 
+def test_a_restored_database_is_accepted_where_it_is_told_of(studio: Studio) -> None:
+    studio.house.tools.high_water.rise(7)  # an issue went out that this database does not know of
+    with studio.visitor() as visitor:
+        told = visitor.post("/studio/settings/check").text
+        assert "it looks like a restored copy" in told
+        assert 'action="/studio/settings/accept-database"' in told
+        done = visitor.post("/studio/settings/accept-database").headers["location"]
+        assert "taken for the right one" in visitor.get(done).text
+        assert "accept-database" not in visitor.post("/studio/settings/check").text
+
+
 def test_each_theme_says_in_a_sentence_how_it_looks(studio: Studio) -> None:
     with studio.visitor() as visitor:
         text = visitor.get("/studio/settings/look").text

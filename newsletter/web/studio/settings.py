@@ -75,6 +75,12 @@ def check(request: Request, desk: DeskHere, pages: PagesHere) -> Response:
     return _overview(request, desk, pages, desk.doctor())
 
 
+@router.post("/accept-database")
+def accept_database(desk: DeskHere) -> Response:
+    desk.accept_database()
+    return then("/studio/settings", "database-accepted")
+
+
 def _overview(
     request: Request, desk: DeskHere, pages: PagesHere, checks: Sequence[CheckLine] | None
 ) -> Response:
