@@ -1,6 +1,7 @@
 """How fast mail leaves, each figure as a ratio to a reference measured in the same run.
 
-    python -m tests.bench.sending [--rounds 9] [--only NAME …] [--postfix FOLDER] [--json FILE]
+    python -m tests.bench.sending [--rounds 9] [--only NAME …] [--connections 64] [--postfix FOLDER]
+        [--json FILE]
 
 End to end: from pending rows to recorded outcomes, 78 KB personalised messages, the ledger on a disk with
 invariant 7's fsync. The reference is Postfix's own generator into the same sink; its package is fetched by
@@ -75,6 +76,7 @@ class House:
     postfix: Postfix
     rounds: int
     scale: float
+    connections: int  #: of ours
 
     def messages(self, count: int) -> int:
         return max(50, int(count * self.scale))
@@ -115,7 +117,13 @@ class House:
             if server:
                 stack.callback(server.drop, url)
             given = Order(
-                folder=folder, port=port, messages=messages, database=url, dkim=dkim, authority=authority
+                folder=folder,
+                port=port,
+                messages=messages,
+                connections=self.connections,
+                database=url,
+                dkim=dkim,
+                authority=authority,
             )
             return _told(["tests.bench.sender", json.dumps(asdict(given))])
 
@@ -266,6 +274,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--scale", type=float, default=1.0, help="of the number of messages")
+    parser.add_argument("--connections", type=int, default=64, help="that ours may have, at most")
     parser.add_argument("--only", nargs="*", choices=list(CASES), default=list(CASES))
     parser.add_argument("--postfix", type=Path)
     parser.add_argument("--folder", type=Path, help="where the ledgers are written; a disk, not memory")
@@ -278,7 +287,13 @@ def main() -> int:
         folder = Path(made)
         os.chmod(folder, 0o755)
         postfix = Postfix.unpacked(given.postfix, folder / "postfix")
-        house = House(folder=folder, postfix=postfix, rounds=given.rounds, scale=given.scale)
+        house = House(
+            folder=folder,
+            postfix=postfix,
+            rounds=given.rounds,
+            scale=given.scale,
+            connections=given.connections,
+        )
         for name in given.only:
             try:
                 found = CASES[name](house)
