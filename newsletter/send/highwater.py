@@ -38,8 +38,8 @@ class HighWater:
         if newest_attempt < self.reached():
             raise Conflict(
                 "This database is older than what was already sent from here: it looks like a restored copy.",
-                hint="Look which issues your subscribers have, cancel those, then accept this database, by "
-                "Check everything in the studio's Settings or by: newsletter doctor --accept-database",
+                hint="Look which issues your subscribers have, cancel those, then accept this database "
+                "(in the studio: Settings, Check everything): newsletter doctor --accept-database",
             )
 
     def rise(self, attempt_id: int) -> None:
