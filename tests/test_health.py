@@ -22,6 +22,14 @@ READY = {
 }
 
 
+def of_house(folder: Path) -> dict[str, str]:
+    return {
+        "secret_key": "a secret key of the tests that is long enough",
+        "database_url": f"sqlite:///{folder}/newsletter.db",
+        "data_dir": str(folder),
+    }
+
+
 def levels(lines: Sequence[CheckLine]) -> dict[str, Level]:
     return {line.code: line.level for line in lines}
 
@@ -128,12 +136,7 @@ def test_smtp_says_through_whom_and_how_fast() -> None:
 
 
 def test_the_mail_server_is_asked_whether_it_lets_us_in(tmp_path: Path) -> None:
-    fixed = {
-        "secret_key": "a secret key of the tests that is long enough",
-        "database_url": f"sqlite:///{tmp_path}/newsletter.db",
-        "data_dir": str(tmp_path),
-        "transport": "smtp",
-    }
+    fixed = of_house(tmp_path) | {"transport": "smtp"}
     wiring.prepare(fixed)
 
     def told(url: str) -> CheckLine:
@@ -154,11 +157,7 @@ def test_the_mail_server_is_asked_whether_it_lets_us_in(tmp_path: Path) -> None:
 
 
 def test_a_fresh_house_is_examined_whole(tmp_path: Path) -> None:
-    fixed = {
-        "secret_key": "a secret key of the tests that is long enough",
-        "database_url": f"sqlite:///{tmp_path}/newsletter.db",
-        "data_dir": str(tmp_path),
-    }
+    fixed = of_house(tmp_path)
     wiring.prepare(fixed)
     with wiring.build(fixed) as house:
         found = levels(house.desk.doctor())
@@ -169,11 +168,7 @@ def test_a_fresh_house_is_examined_whole(tmp_path: Path) -> None:
 
 
 def test_a_clock_that_went_back_is_told(tmp_path: Path) -> None:
-    fixed = {
-        "secret_key": "a secret key of the tests that is long enough",
-        "database_url": f"sqlite:///{tmp_path}/newsletter.db",
-        "data_dir": str(tmp_path),
-    }
+    fixed = of_house(tmp_path)
     wiring.prepare(fixed)
     with wiring.build(fixed) as house:
         now = house.tools.clock()
@@ -184,11 +179,7 @@ def test_a_clock_that_went_back_is_told(tmp_path: Path) -> None:
 
 
 def test_a_secret_that_another_secret_key_wrote_is_named_and_locks_nobody_out(tmp_path: Path) -> None:
-    fixed = {
-        "secret_key": "a secret key of the tests that is long enough",
-        "database_url": f"sqlite:///{tmp_path}/newsletter.db",
-        "data_dir": str(tmp_path),
-    }
+    fixed = of_house(tmp_path)
     wiring.prepare(fixed)
     with wiring.build(fixed) as house:
         house.desk.set_setting("SMTP_URL", "smtps://me:secret@127.0.0.1:1")

@@ -150,6 +150,7 @@ class _Run:
                 clock=self.clock,
                 stop=self.stop,
                 deadline=self.deadline,
+                # A window that takes all that is claimed is claimed as it is marked, not long before.
                 ahead=self.batch > self.transport.window
                 and not (self.canary or self.domain_rates or self.at_once.limited),
             )

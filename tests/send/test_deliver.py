@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -495,17 +495,23 @@ def test_who_is_pending_again_before_the_last_one_claimed_is_found_after_the_oth
         assert [one.subscriber_id for one in every] == [*ids[1:3], *ids[6:]]
 
 
+def half_begun(world: World, issue_id: int, count: int) -> tuple[list[int], int, datetime]:
+    """So many rows claimed, the first half of them submitting; their attempt, and the end of its lease."""
+    now = world.clock()
+    until = now + timedelta(seconds=20)
+    with world.store.begin() as unit:
+        ids = [one.subscriber_id for one in unit.deliveries.claimable(issue_id, count, now)]
+        attempt_id = unit.deliveries.open_attempt(issue_id, "fake", now, until)
+        unit.deliveries.claim(issue_id, attempt_id, ids)
+        unit.deliveries.mark_submitting(issue_id, attempt_id, ids[: count // 2], until)
+    return ids, attempt_id, until
+
+
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_window_records_what_was_accepted_before_it(world: World, begun: bool) -> None:
     """Also what was given up as unknown meanwhile, and whether or not its transaction has begun already."""
     issue_id = world.sending(8)
-    now = world.clock()
-    until = now + timedelta(seconds=20)
-    with world.store.begin() as unit:
-        ids = [one.subscriber_id for one in unit.deliveries.claimable(issue_id, 8, now)]
-        attempt_id = unit.deliveries.open_attempt(issue_id, "fake", now, until)
-        unit.deliveries.claim(issue_id, attempt_id, ids)
-        unit.deliveries.mark_submitting(issue_id, attempt_id, ids[:4], until)
+    ids, attempt_id, until = half_begun(world, issue_id, 8)
     with world.store.begin() as unit:
         unit.deliveries.move(issue_id, ids[:1], DeliveryState.UNKNOWN)
     with world.store.begin() as unit:
@@ -521,13 +527,7 @@ def test_a_window_records_what_was_accepted_before_it(world: World, begun: bool)
 
 def test_a_window_of_a_lease_that_was_taken_over_still_records_what_was_accepted(world: World) -> None:
     issue_id = world.sending(4)
-    now = world.clock()
-    until = now + timedelta(seconds=20)
-    with world.store.begin() as unit:
-        ids = [one.subscriber_id for one in unit.deliveries.claimable(issue_id, 4, now)]
-        attempt_id = unit.deliveries.open_attempt(issue_id, "fake", now, until)
-        unit.deliveries.claim(issue_id, attempt_id, ids)
-        unit.deliveries.mark_submitting(issue_id, attempt_id, ids[:2], until)
+    ids, attempt_id, until = half_begun(world, issue_id, 4)
     world.clock.pass_by(seconds=21)
     assert recover(world.store.begin, world.clock) == (2, 2)
     with world.store.begin() as unit:
